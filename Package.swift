@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library module of the stack; `uses` are the modules it may import, all of them below it.
+func module(_ name: String, uses: [String] = []) -> Target {
+    .target(name: name, dependencies: uses.map { .byName(name: $0) }, swiftSettings: strict)
+}
+
+func tests(_ name: String, uses: [String], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: (uses + ["_BitsTestSupport"]).map { .byName(name: $0) }, exclude: exclude,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "swift-bitsandbytes",
+    products: [
+        .library(name: "BitsAndBytes", targets: ["BitsAndBytes"]),
+        .library(name: "BitsTune", targets: ["BitsTune"]),
+        .executable(name: "bnb", targets: ["bnb"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // C: kernels for the processor, and the demo's model compiled in.
+        .target(name: "CBitsCPU", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(name: "CLexicon", dependencies: ["CBitsCPU"], exclude: ["lexicon-5m", "text"]),
+
+        // The stack, bottom up.
+        module("BitsKernels", uses: ["CBitsCPU"]),
+        module("BitsCore", uses: ["BitsKernels"]),
+        module("BitsQuant", uses: ["BitsCore", "BitsKernels"]),
+        module("BitsNN", uses: ["BitsQuant", "BitsCore"]),
+        module("BitsOptim", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
+        module("BitsIO", uses: ["BitsQuant", "BitsCore"]),
+        module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
+        .executableTarget(
+            name: "bnb",
+            dependencies: [
+                "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+
+        // Tests.
+        module("_BitsTestSupport", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
+        tests("BitsKernelsTests", uses: ["BitsKernels"]),
+        tests("BitsCoreTests", uses: ["BitsCore", "BitsKernels"]),
+        tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
+        tests("BitsNNTests", uses: ["BitsNN", "BitsQuant", "BitsCore"]),
+        tests("BitsOptimTests", uses: ["BitsOptim", "BitsQuant", "BitsCore"]),
+        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore"]),
+        tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        tests(
+            "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"],
+            exclude: ["Cases"]),
+        tests(
+            "TrainingTests",
+            uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon"]),
+        tests("CommandTests", uses: ["bnb"]),
+    ]
+)

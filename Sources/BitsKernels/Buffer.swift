@@ -1,0 +1,37 @@
+/// Memory of one device. Freed when the last reference goes.
+package final class Buffer: Sendable {
+    package let device: Device
+    package let byteCount: Int
+    /// In the device's address space; not the host's to follow.
+    package let address: UInt
+    /// What the memory belongs to, when it is not the device's own allocation.
+    private let file: MappedFile?
+
+    init(device: Device, byteCount: Int) {
+        self.device = device
+        self.byteCount = byteCount
+        self.file = nil
+        self.address = device.backend.allocate(byteCount: byteCount)
+    }
+
+    /// Reads a mapped file in place; nil where the device cannot.
+    private init?(device: Device, file: MappedFile) {
+        guard let address = device.backend.adopt(file) else { return nil }
+        self.device = device
+        self.byteCount = file.byteCount
+        self.address = address
+        self.file = file
+    }
+
+    /// The bytes of `file`, in place where the device can read the host's memory, else copied.
+    package static func contents(of file: MappedFile, on device: Device) -> Buffer {
+        if let mapped = Buffer(device: device, file: file) { return mapped }
+        let buffer = Buffer(device: device, byteCount: file.byteCount)
+        file.withBytes(in: 0..<file.byteCount) { device.backend.upload($0, to: Slice(buffer: buffer, dtype: .uint8, count: file.byteCount)) }
+        return buffer
+    }
+
+    deinit {
+        if file == nil { device.backend.deallocate(address: address, byteCount: byteCount) }
+    }
+}

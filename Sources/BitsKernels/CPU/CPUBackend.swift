@@ -1,0 +1,95 @@
+import Glibc
+internal import CBitsCPU
+internal import Synchronization
+
+/// A kernel that has a version in C. Returns the status of the C function.
+protocol CPUKernel: Kernel {
+    func runOnCPU() -> Int32
+}
+
+/// The host's processor: kernels run at once, on the thread that submits them and the pool.
+final class CPUBackend: DeviceBackend {
+    static let shared = CPUBackend()
+
+    let name = "cpu"
+    private let failure = Mutex<DeviceError?>(nil)
+    private let allocated = Atomic<Int>(0)
+
+    var allocatedByteCount: Int { allocated.load(ordering: .relaxed) }
+
+    func allocate(byteCount: Int) -> UInt {
+        let size = CPUBackend.roundedUp(byteCount)
+        guard let pointer = unsafe aligned_alloc(64, size) else {
+            record(.outOfMemory(byteCount: byteCount, device: name))
+            return 0
+        }
+        allocated.wrappingAdd(size, ordering: .relaxed)
+        return unsafe UInt(bitPattern: pointer)
+    }
+
+    func deallocate(address: UInt, byteCount: Int) {
+        guard address != 0 else { return }
+        allocated.wrappingSubtract(CPUBackend.roundedUp(byteCount), ordering: .relaxed)
+        unsafe free(UnsafeMutableRawPointer(bitPattern: address))
+    }
+
+    private static func roundedUp(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
+
+    func adopt(_ file: MappedFile) -> UInt? { file.address }
+
+    func upload(_ bytes: RawSpan, to slice: Slice) {
+        precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
+        guard slice.buffer.address != 0, bytes.byteCount > 0 else { return }
+        bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
+    }
+
+    func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) {
+        try synchronize()
+        precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
+        guard bytes.byteCount > 0 else { return }
+        bytes.withUnsafeMutableBytes { unsafe _ = memcpy($0.baseAddress!, slice.pointer, $0.count) }
+    }
+
+    func submit(_ kernel: some Kernel) {
+        if let native = kernel as? any CPUKernel {
+            let status = native.runOnCPU()
+            if status != 0 { record(.kernelFailed(type(of: native).name, device: name, status: Int(status))) }
+        } else {
+            kernel.reference(HostMemory())
+        }
+        withExtendedLifetime(kernel) {}
+    }
+
+    func synchronize() throws(DeviceError) {
+        let error = failure.withLock { (slot: inout DeviceError?) -> DeviceError? in
+            defer { slot = nil }
+            return slot
+        }
+        if let error { throw error }
+    }
+
+    private func record(_ error: DeviceError) {
+        failure.withLock { if $0 == nil { $0 = error } }
+    }
+}
+
+/// The processor's memory, as reference implementations see it.
+struct HostMemory: ReferenceMemory {
+    func load(_ slice: Slice) -> [UInt8] {
+        guard slice.byteCount > 0 else { return [] }
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: slice.pointer, count: slice.byteCount))
+    }
+
+    func store(_ bytes: [UInt8], to slice: Slice) {
+        precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
+        guard !bytes.isEmpty else { return }
+        bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
+    }
+}
+
+extension Slice {
+    /// The first element in the host's memory. The caller keeps the slice alive while the pointer is in use; ``CPUBackend/submit(_:)`` does.
+    var pointer: UnsafeMutableRawPointer {
+        unsafe UnsafeMutableRawPointer(bitPattern: buffer.address + UInt(byteOffset)).unsafelyUnwrapped
+    }
+}

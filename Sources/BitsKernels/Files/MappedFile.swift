@@ -1,0 +1,67 @@
+import Glibc
+internal import CBitsCPU
+
+/// The bytes of a file: mapped read-only, or compiled into the binary.
+///
+/// Pages are read when touched. The file must not be shortened while it is mapped (the process would be stopped by the system).
+public final class MappedFile: Sendable {
+    public let byteCount: Int
+    /// For messages: the path it was opened by.
+    public let path: String
+    let address: UInt
+    private let isMapped: Bool
+
+    /// Maps the file at `path`.
+    ///
+    /// - Throws: ``FileError`` when it is not there, not readable or not a regular file.
+    public init(path: String) throws(FileError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(reading: path, errno: errno) }
+        defer { close(descriptor) }
+        var status = unsafe stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw FileError(reading: path, errno: errno) }
+        guard unsafe status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError(reading: path, errno: unsafe status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+        }
+        self.path = path
+        let byteCount = unsafe Int(status.st_size)
+        self.byteCount = byteCount
+        if byteCount == 0 {
+            address = 0
+            isMapped = false
+            return
+        }
+        guard let mapping = unsafe mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe mapping != MAP_FAILED else {
+            throw FileError(reading: path, errno: errno)
+        }
+        address = unsafe UInt(bitPattern: mapping)
+        isMapped = true
+    }
+
+    /// A file compiled into the binary under `path`; nil if there is none.
+    public init?(embedded path: String) {
+        var count: Int64 = 0
+        guard let bytes = unsafe bits_embedded_find(path, &count) else { return nil }
+        self.path = "embedded:\(path)"
+        byteCount = Int(count)
+        address = unsafe UInt(bitPattern: bytes)
+        isMapped = false
+    }
+
+    deinit {
+        if isMapped { unsafe munmap(UnsafeMutableRawPointer(bitPattern: address), byteCount) }
+    }
+
+    /// Gives `body` the bytes in `range`, which must lie within the file.
+    public func withBytes<R, E: Error>(in range: Range<Int>, _ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "bytes \(range) outside \(path) of \(byteCount) bytes")
+        let start = unsafe UnsafeRawPointer(bitPattern: address + UInt(range.lowerBound))
+        let buffer = unsafe UnsafeRawBufferPointer(start: start, count: range.count)
+        return try unsafe body(buffer.bytes)
+    }
+
+    /// A copy of the bytes in `range`, which must lie within the file.
+    public func bytes(in range: Range<Int>) -> [UInt8] {
+        withBytes(in: range) { span in unsafe span.withUnsafeBytes { unsafe [UInt8]($0) } }
+    }
+}

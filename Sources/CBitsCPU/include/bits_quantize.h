@@ -1,0 +1,4 @@
+#ifndef BITS_QUANTIZE_H
+#define BITS_QUANTIZE_H
+#include "bits_base.h"
+#endif
