@@ -24,7 +24,7 @@ final class CPUBackend: DeviceBackend {
             return 0
         }
         allocated.wrappingAdd(size, ordering: .relaxed)
-        return unsafe UInt(bitPattern: pointer)
+        return UInt(bitPattern: pointer)
     }
 
     func deallocate(address: UInt, byteCount: Int) {
@@ -40,14 +40,14 @@ final class CPUBackend: DeviceBackend {
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.buffer.address != 0, bytes.byteCount > 0 else { return }
-        bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
+        unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
     }
 
     func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) {
         try synchronize()
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard bytes.byteCount > 0 else { return }
-        bytes.withUnsafeMutableBytes { unsafe _ = memcpy($0.baseAddress!, slice.pointer, $0.count) }
+        unsafe bytes.withUnsafeMutableBytes { unsafe _ = memcpy($0.baseAddress!, slice.pointer, $0.count) }
     }
 
     func submit(_ kernel: some Kernel) {
@@ -83,7 +83,7 @@ struct HostMemory: ReferenceMemory {
     func store(_ bytes: [UInt8], to slice: Slice) {
         precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
         guard !bytes.isEmpty else { return }
-        bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
+        unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
     }
 }
 

@@ -15,16 +15,16 @@ public final class MappedFile: Sendable {
     ///
     /// - Throws: ``FileError`` when it is not there, not readable or not a regular file.
     public init(path: String) throws(FileError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(reading: path, errno: errno) }
         defer { close(descriptor) }
-        var status = unsafe stat()
+        var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError(reading: path, errno: errno) }
-        guard unsafe status.st_mode & S_IFMT == S_IFREG else {
-            throw FileError(reading: path, errno: unsafe status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError(reading: path, errno: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
         }
         self.path = path
-        let byteCount = unsafe Int(status.st_size)
+        let byteCount = Int(status.st_size)
         self.byteCount = byteCount
         if byteCount == 0 {
             address = 0
@@ -34,7 +34,7 @@ public final class MappedFile: Sendable {
         guard let mapping = unsafe mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe mapping != MAP_FAILED else {
             throw FileError(reading: path, errno: errno)
         }
-        address = unsafe UInt(bitPattern: mapping)
+        address = UInt(bitPattern: mapping)
         isMapped = true
     }
 
@@ -44,7 +44,7 @@ public final class MappedFile: Sendable {
         guard let bytes = unsafe bits_embedded_find(path, &count) else { return nil }
         self.path = "embedded:\(path)"
         byteCount = Int(count)
-        address = unsafe UInt(bitPattern: bytes)
+        address = UInt(bitPattern: bytes)
         isMapped = false
     }
 

@@ -1,0 +1,78 @@
+/// A weight matrix in 4 bits, as the fused products read it.
+///
+/// `W[n, k] = code[c] * scale[e / blockSize]` with `e = n * columns + k` and `c` the e-th nibble (even elements in the high nibble). Blocks are flat and may span rows.
+/// Scales are float32, or double-quantized: `scale[b] = fl(fl(nestedCode[absmaxCodes[b]] * nestedAbsmax[b / nestedBlockSize]) + nestedOffset)`.
+package struct FourBitMatrix: Sendable {
+    package enum Scales: Sendable {
+        /// float32 [blocks]
+        case plain(Slice)
+        /// uint8 [blocks], float32 [256], float32 [nested blocks], float32 [1]
+        case nested(codes: Slice, code: Slice, absmax: Slice, offset: Slice, blockSize: Int)
+    }
+
+    /// The packed bytes, seen as uint8.
+    package var packed: Slice
+    package var rows: Int
+    package var columns: Int
+    package var blockSize: Int
+    /// float32 [16]
+    package var code: Slice
+    package var scales: Scales
+
+    package init(packed: Slice, rows: Int, columns: Int, blockSize: Int, code: Slice, scales: Scales) {
+        precondition(packed.byteCount >= (rows * columns + 1) / 2, "\(packed.byteCount) bytes for a 4-bit matrix [\(rows), \(columns)]")
+        precondition(code.count == 16, "a 4-bit code has 16 entries, not \(code.count)")
+        self.packed = packed
+        self.rows = rows
+        self.columns = columns
+        self.blockSize = blockSize
+        self.code = code
+        self.scales = scales
+    }
+}
+
+/// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
+///
+/// With precision `.bfloat16` the input and `code * scale` are rounded to bfloat16 first. Reference: `matmul_4bit`.
+package struct FourBitLinear: Kernel {
+    package static let name = "four_bit_linear"
+    package var input: Slice
+    package var weight: FourBitMatrix
+    package var bias: Slice?
+    package var output: Slice
+    package var precision: ProductPrecision
+
+    package init(_ input: Slice, weight: FourBitMatrix, bias: Slice?, into output: Slice, precision: ProductPrecision) {
+        precondition(
+            input.count % max(weight.columns, 1) == 0 && output.count == input.count / max(weight.columns, 1) * weight.rows,
+            "4-bit linear [\(weight.rows), \(weight.columns)] of \(input.count) elements into \(output.count)")
+        self.input = input
+        self.weight = weight
+        self.bias = bias
+        self.output = output
+        self.precision = precision
+    }
+
+    package var m: Int { weight.columns == 0 ? 0 : input.count / weight.columns }
+}
+
+/// `inputGradient[M, columns] = outputGradient[M, rows] · W`, the gradient of ``FourBitLinear`` for its input, without a copy of the weight.
+package struct FourBitLinearInputGradient: Kernel {
+    package static let name = "four_bit_linear_input_gradient"
+    package var outputGradient: Slice
+    package var weight: FourBitMatrix
+    package var inputGradient: Slice
+    package var precision: ProductPrecision
+
+    package init(_ outputGradient: Slice, weight: FourBitMatrix, into inputGradient: Slice, precision: ProductPrecision) {
+        precondition(
+            outputGradient.count % max(weight.rows, 1) == 0 && inputGradient.count == outputGradient.count / max(weight.rows, 1) * weight.columns,
+            "4-bit linear gradient [\(weight.rows), \(weight.columns)] of \(outputGradient.count) elements into \(inputGradient.count)")
+        self.outputGradient = outputGradient
+        self.weight = weight
+        self.inputGradient = inputGradient
+        self.precision = precision
+    }
+
+    package var m: Int { weight.rows == 0 ? 0 : outputGradient.count / weight.rows }
+}

@@ -1,0 +1,50 @@
+/// The arithmetic of a matrix product's operands; sums are float32 in both.
+package enum ProductPrecision: Int32, Sendable, CaseIterable {
+    /// Operands widened to float32.
+    case float32 = 0
+    /// Operands rounded to bfloat16.
+    case bfloat16 = 1
+}
+
+/// `output = op(a) · op(b) (+ bias) (+ output)`, sums in float32, rounded once to the output's type.
+///
+/// Shapes: op(a) [M, K], op(b) [K, N], output [M, N] contiguous, bias [N]. `a` lies as [M, K], or [K, M] when transposed; `b` as [K, N], or [N, K]
+/// when transposed (a linear layer's weight). Rows of `a` and `b` start `aStride` and `bStride` elements apart. Types are float32, float16 or bfloat16, independently.
+package struct MatrixProduct: Kernel {
+    package static let name = "matrix_product"
+    package var a: Slice
+    package var b: Slice
+    package var output: Slice
+    package var bias: Slice?
+    package var m: Int
+    package var n: Int
+    package var k: Int
+    package var transposesA: Bool
+    package var transposesB: Bool
+    package var aStride: Int
+    package var bStride: Int
+    /// Adds to what the output holds.
+    package var accumulates: Bool
+    package var precision: ProductPrecision
+
+    package init(
+        _ a: Slice, _ b: Slice, into output: Slice, m: Int, n: Int, k: Int, transposesA: Bool = false, transposesB: Bool = false,
+        aStride: Int? = nil, bStride: Int? = nil, bias: Slice? = nil, accumulates: Bool = false, precision: ProductPrecision
+    ) {
+        precondition(output.count == m * n, "product of [\(m), \(k)] and [\(k), \(n)] into \(output.count) elements")
+        precondition(bias == nil || bias!.count == n, "bias of \(bias!.count) for \(n) columns")
+        self.a = a
+        self.b = b
+        self.output = output
+        self.bias = bias
+        self.m = m
+        self.n = n
+        self.k = k
+        self.transposesA = transposesA
+        self.transposesB = transposesB
+        self.aStride = aStride ?? (transposesA ? m : k)
+        self.bStride = bStride ?? (transposesB ? k : n)
+        self.accumulates = accumulates
+        self.precision = precision
+    }
+}
