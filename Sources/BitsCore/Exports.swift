@@ -1,0 +1,6 @@
+// Devices and element types are part of every signature above the kernel room.
+@_exported public import struct BitsKernels.Device
+@_exported public import enum BitsKernels.DType
+@_exported public import enum BitsKernels.DeviceError
+@_exported public import struct BitsKernels.FileError
+@_exported public import class BitsKernels.MappedFile

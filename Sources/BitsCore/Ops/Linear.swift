@@ -1,0 +1,49 @@
+package import BitsKernels
+
+// Shapes: M = rows (all leading dimensions), K = input width, N = output width.
+
+extension ProductPrecision {
+    /// Products of bfloat16 activations round their operands to bfloat16; all others are float32. Sums are float32.
+    package init(activations: DType) { self = activations == .bfloat16 ? .bfloat16 : .float32 }
+}
+
+extension Tensor {
+    /// `self · other`, [.., M, K] by [K, N] to [.., M, N]; float32 sums, one rounding to the type of `self`.
+    public func matrixProduct(_ other: Tensor) -> Tensor { product(other, transposesOther: false, bias: nil) }
+
+    /// `self · weightᵀ + bias`, [.., K] by [N, K] to [.., N]: a linear layer. float32 sums, one rounding to the type of `self`.
+    public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor { product(weight, transposesOther: true, bias: bias) }
+
+    private func product(_ other: Tensor, transposesOther: Bool, bias: Tensor?) -> Tensor {
+        precondition(other.rank == 2 && rank >= 1, "product of \(shape) and \(other.shape)")
+        let (k, n) = transposesOther ? (other.shape[1], other.shape[0]) : (other.shape[0], other.shape[1])
+        precondition(shape[rank - 1] == k, "product of \(shape) and \(other.shape)\(transposesOther ? " transposed" : "")")
+        let m = Shape.count(Array(shape.dropLast()))
+        let (x, w) = (elements, other.elements)
+        let precision = ProductPrecision(activations: dtype)
+        let result = empty(shape.dropLast() + [n])
+        device.run(
+            MatrixProduct(x, w, into: result.slice, m: m, n: n, k: k, transposesB: transposesOther, bias: bias?.elements, precision: precision))
+        let (wantsInput, wantsOther, otherType, whole) = (node != nil, other.node != nil, other.dtype, shape)
+        let biasType: DType? = bias?.node == nil ? nil : bias?.dtype
+        return result.recorded(from: [self, other] + (bias.map { [$0] } ?? [])) { gradient in
+            let g = gradient.slice
+            var inputGradient: Tensor?
+            var otherGradient: Tensor?
+            if wantsInput {
+                let dx = gradient.empty(whole)
+                gradient.device.run(MatrixProduct(g, w, into: dx.slice, m: m, n: k, k: n, transposesB: !transposesOther, precision: precision))
+                inputGradient = dx
+            }
+            if wantsOther {
+                let dw = gradient.empty(transposesOther ? [n, k] : [k, n], otherType)
+                gradient.device.run(
+                    transposesOther
+                        ? MatrixProduct(g, x, into: dw.slice, m: n, n: k, k: m, transposesA: true, precision: precision)
+                        : MatrixProduct(x, g, into: dw.slice, m: k, n: n, k: m, transposesA: true, precision: precision))
+                otherGradient = dw
+            }
+            return [inputGradient, otherGradient, biasType.map { gradient.reshaped(m, n).sum(0).cast(to: $0) }]
+        }
+    }
+}

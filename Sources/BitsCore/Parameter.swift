@@ -1,0 +1,42 @@
+/// A weight that training changes: one object seen by its module, its gradient and its optimizer.
+///
+/// Not `Sendable`: one task owns a model and its parameters.
+public final class Parameter {
+    /// The value. Setting it leaves the gradient alone; shape and type may change only while there is no gradient.
+    public var value: Tensor {
+        get { stored }
+        set { stored = newValue.detached() }
+    }
+
+    /// Whether computations that use it are recorded and ``Tensor/backward()`` computes its gradient.
+    public var isTrainable: Bool
+
+    private var stored: Tensor
+    private let leaf: TapeNode
+
+    public init(_ value: Tensor, isTrainable: Bool = true) {
+        stored = value.detached()
+        self.isTrainable = isTrainable
+        leaf = TapeNode(slot: GradientSlot())
+    }
+
+    /// The sum of the gradients of all ``Tensor/backward()`` calls since it was last set to nil; nil before the first. Same shape as ``value``.
+    public var gradient: Tensor? {
+        get { leaf.slot?.gradient }
+        set {
+            precondition(newValue == nil || newValue!.shape == shape, "a gradient of shape \(newValue!.shape) for a parameter of shape \(shape)")
+            leaf.slot?.set(newValue?.detached())
+        }
+    }
+
+    /// The value as it enters a computation: recorded when the parameter is trainable.
+    public var tensor: Tensor {
+        guard isTrainable, Tape.isRecording else { return stored }
+        return Tensor(stored.slice, shape: stored.shape, strides: stored.strides, node: leaf)
+    }
+
+    public var shape: [Int] { stored.shape }
+    public var dtype: DType { stored.dtype }
+    public var count: Int { stored.count }
+    public var device: Device { stored.device }
+}

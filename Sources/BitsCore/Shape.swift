@@ -1,0 +1,25 @@
+/// Arithmetic on shapes; a shape is the list of a tensor's dimensions, outermost first.
+package enum Shape {
+    /// The number of elements.
+    package static func count(_ shape: [Int]) -> Int { shape.reduce(1, *) }
+
+    /// The shape that `a` and `b` broadcast to: aligned at the last dimension, where one of the two is 1 the other counts. nil if they do not fit.
+    package static func broadcast(_ a: [Int], _ b: [Int]) -> [Int]? {
+        let rank = max(a.count, b.count)
+        var result = [Int](repeating: 1, count: rank)
+        for axis in 0..<rank {
+            let left = axis < rank - a.count ? 1 : a[axis - (rank - a.count)]
+            let right = axis < rank - b.count ? 1 : b[axis - (rank - b.count)]
+            guard left == right || left == 1 || right == 1 else { return nil }
+            result[axis] = left == 1 ? right : left
+        }
+        return result
+    }
+
+    /// `axis` counted from the front; negative axes count from the back.
+    package static func axis(_ axis: Int, rank: Int) -> Int {
+        let resolved = axis < 0 ? axis + rank : axis
+        precondition(resolved >= 0 && resolved < rank, "axis \(axis) of a tensor of rank \(rank)")
+        return resolved
+    }
+}
