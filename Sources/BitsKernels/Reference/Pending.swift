@@ -11,9 +11,6 @@ extension GatedActivationGradient { package func reference(_ memory: some Refere
 extension EmbeddingGather { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
 extension EmbeddingScatterAdd { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
 extension Fill { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
-extension FourBitLinear { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
-extension FourBitLinearInputGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
-extension MatrixProduct { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
 extension RMSNorm { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
 extension RMSNormGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
 extension LayerNorm { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }

@@ -1,0 +1,36 @@
+// Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
+
+extension FourBitLinear {
+    package func reference(_ memory: some ReferenceMemory) {
+        let (n, k) = (weight.rows, weight.columns)
+        let x = precision.operands(memory.floats(input))
+        let w = precision.operands(weight.values(memory))
+        let bias = bias.map { memory.floats($0) }
+        var result = [Float](repeating: 0, count: output.count)
+        for i in 0..<m {
+            for j in 0..<n {
+                var sum = Double(bias?[j] ?? 0)
+                for t in 0..<k { sum += Double(x[i * k + t]) * Double(w[j * k + t]) }
+                result[i * n + j] = Float(sum)
+            }
+        }
+        memory.store(result, to: output)
+    }
+}
+
+extension FourBitLinearInputGradient {
+    package func reference(_ memory: some ReferenceMemory) {
+        let (n, k) = (weight.rows, weight.columns)
+        let dy = precision.operands(memory.floats(outputGradient))
+        let w = precision.operands(weight.values(memory))
+        var result = [Float](repeating: 0, count: inputGradient.count)
+        for i in 0..<m {
+            for t in 0..<k {
+                var sum = 0.0
+                for j in 0..<n { sum += Double(dy[i * n + j]) * Double(w[j * k + t]) }
+                result[i * k + t] = Float(sum)
+            }
+        }
+        memory.store(result, to: inputGradient)
+    }
+}

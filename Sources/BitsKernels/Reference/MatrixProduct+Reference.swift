@@ -1,0 +1,30 @@
+extension MatrixProduct {
+    package func reference(_ memory: some ReferenceMemory) {
+        let a = precision.operands(memory.floats(a))
+        let b = precision.operands(memory.floats(b))
+        let bias = bias.map { memory.floats($0) }
+        var result = accumulates ? memory.floats(output) : [Float](repeating: 0, count: m * n)
+        for i in 0..<m {
+            for j in 0..<n {
+                var sum = Double(result[i * n + j]) + Double(bias?[j] ?? 0)
+                for t in 0..<k {
+                    let x = transposesA ? a[t * aStride + i] : a[i * aStride + t]
+                    let y = transposesB ? b[j * bStride + t] : b[t * bStride + j]
+                    sum += Double(x) * Double(y)
+                }
+                result[i * n + j] = Float(sum)
+            }
+        }
+        memory.store(result, to: output)
+    }
+}
+
+extension ProductPrecision {
+    /// `values` as the product takes them: as they are, or rounded to bfloat16.
+    func operands(_ values: [Float]) -> [Float] {
+        switch self {
+        case .float32: values
+        case .bfloat16: values.map { BFloat16Bits.widening(BFloat16Bits.rounding($0)) }
+        }
+    }
+}
