@@ -9,18 +9,22 @@ extension ProductPrecision {
 
 extension Tensor {
     /// `self · other`, [.., M, K] by [K, N] to [.., M, N]; float32 sums, one rounding to the type of `self`.
-    public func matrixProduct(_ other: Tensor) -> Tensor { product(other, transposesOther: false, bias: nil) }
+    public func matrixProduct(_ other: Tensor) -> Tensor { product(other, transposesOther: false, bias: nil, computeDType: nil) }
 
     /// `self · weightᵀ + bias`, [.., K] by [N, K] to [.., N]: a linear layer. float32 sums, one rounding to the type of `self`.
-    public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor { product(weight, transposesOther: true, bias: bias) }
+    ///
+    /// - Parameter computeDType: `.bfloat16` rounds the operands of the products to it, here and in the gradients; nil follows the type of `self`.
+    public func linear(_ weight: Tensor, bias: Tensor? = nil, computeDType: DType? = nil) -> Tensor {
+        product(weight, transposesOther: true, bias: bias, computeDType: computeDType)
+    }
 
-    private func product(_ other: Tensor, transposesOther: Bool, bias: Tensor?) -> Tensor {
+    private func product(_ other: Tensor, transposesOther: Bool, bias: Tensor?, computeDType: DType?) -> Tensor {
         precondition(other.rank == 2 && rank >= 1, "product of \(shape) and \(other.shape)")
         let (k, n) = transposesOther ? (other.shape[1], other.shape[0]) : (other.shape[0], other.shape[1])
         precondition(shape[rank - 1] == k, "product of \(shape) and \(other.shape)\(transposesOther ? " transposed" : "")")
         let m = Shape.count(Array(shape.dropLast()))
         let (x, w) = (elements, other.elements)
-        let precision = ProductPrecision(activations: dtype)
+        let precision = ProductPrecision(activations: computeDType ?? dtype)
         let result = empty(shape.dropLast() + [n])
         device.run(
             MatrixProduct(x, w, into: result.slice, m: m, n: n, k: k, transposesB: transposesOther, bias: bias?.elements, precision: precision))
