@@ -1,13 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let strict: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .strictMemorySafety(),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-]
+/// Set by `Tools/check`: a warning in this package stops the build. Dependencies, and people with a newer compiler, are left alone.
+let warningsAreErrors = Context.environment["BNB_WARNINGS_AS_ERRORS"] == "1"
+
+let strict: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .strictMemorySafety(),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
+
+let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra")] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
 
 /// A library module of the stack; `uses` are the modules it may import, all of them below it.
 func module(_ name: String, uses: [String] = []) -> Target {
@@ -32,8 +38,10 @@ let package = Package(
     ],
     targets: [
         // C: kernels for the processor, and the demo's model compiled in.
-        .target(name: "CBitsCPU", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
-        .target(name: "CLexicon", dependencies: ["CBitsCPU"], exclude: ["lexicon-5m", "text"]),
+        .target(name: "CBitsCPU", cSettings: strictC, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(
+            name: "CLexicon", dependencies: ["CBitsCPU"], exclude: ["lexicon-5m", "text", "README.md", "WORDNET-LICENSE.txt"],
+            cSettings: strictC),
 
         // The stack, bottom up.
         module("BitsKernels", uses: ["CBitsCPU"]),
@@ -68,5 +76,6 @@ let package = Package(
             "TrainingTests",
             uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon"]),
         tests("CommandTests", uses: ["bnb"]),
-    ]
+    ],
+    cLanguageStandard: .gnu2x
 )
