@@ -49,7 +49,7 @@ let package = Package(
         module("BitsQuant", uses: ["BitsCore", "BitsKernels"]),
         module("BitsNN", uses: ["BitsQuant", "BitsCore"]),
         module("BitsOptim", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
-        module("BitsIO", uses: ["BitsQuant", "BitsCore"]),
+        module("BitsIO", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
@@ -67,7 +67,7 @@ let package = Package(
         tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
         tests("BitsNNTests", uses: ["BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsOptim", "BitsQuant", "BitsCore"]),
-        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore"]),
+        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"]),
         tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
             "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"],
