@@ -14,7 +14,6 @@ package final class Buffer: Sendable {
         self.address = device.backend.allocate(byteCount: byteCount)
     }
 
-    /// Reads a mapped file in place; nil where the device cannot.
     private init?(device: Device, file: MappedFile) {
         guard let address = device.backend.adopt(file) else { return nil }
         self.device = device
@@ -23,13 +22,8 @@ package final class Buffer: Sendable {
         self.file = file
     }
 
-    /// The bytes of `file`, in place where the device can read the host's memory, else copied.
-    package static func contents(of file: MappedFile, on device: Device) -> Buffer {
-        if let mapped = Buffer(device: device, file: file) { return mapped }
-        let buffer = Buffer(device: device, byteCount: file.byteCount)
-        file.withBytes(in: 0..<file.byteCount) { device.backend.upload($0, to: Slice(buffer: buffer, dtype: .uint8, count: file.byteCount)) }
-        return buffer
-    }
+    /// The bytes of `file` in place, where the device can read the host's memory; nil where it cannot.
+    package static func borrowing(_ file: MappedFile, on device: Device) -> Buffer? { Buffer(device: device, file: file) }
 
     deinit {
         if file == nil { device.backend.deallocate(address: address, byteCount: byteCount) }

@@ -1,0 +1,23 @@
+public import BitsCore
+
+/// Why a model's files could not be read or written.
+public enum ModelFileError: Error, Equatable, Sendable {
+    /// The system refused, or a file or folder is not there.
+    case system(FileError)
+    /// The contents break the rules of their format; the text says what was expected, what came and what to do.
+    case malformed(path: String, String)
+    /// The contents are in order but ask for something that is not implemented, which the text names.
+    case unsupported(path: String, String)
+    /// The device could not take or give the bytes.
+    case device(DeviceError)
+}
+
+extension ModelFileError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .malformed(let path, let reason), .unsupported(let path, let reason): "\(path): \(reason)"
+        case .device(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,79 @@
+public import BitsCore
+
+/// The tensors of a model: one safetensors file, or several with an index.
+///
+/// Headers are read when it is opened, tensors when they are asked for.
+public struct Checkpoint: Sendable {
+    /// The files, in the order of their names.
+    public private(set) var files: [SafetensorsFile]
+    private var positions: [String: (file: Int, entry: SafetensorsEntry)] = [:]
+
+    /// One file.
+    public init(_ file: SafetensorsFile) {
+        files = [file]
+        for entry in file.entries { positions[entry.name] = (0, entry) }
+    }
+
+    /// The checkpoint in `folder`: `<name>.safetensors` where it is there, else the shards that `<name>.safetensors.index.json` lists.
+    ///
+    /// - Parameter name: `model`; an adapter's is `adapter_model`.
+    /// - Throws: ``ModelFileError`` when there is neither, a shard is missing, damaged or outside the folder, or does not hold what the index says.
+    public init(_ folder: ModelFolder, name: String = "model") throws(ModelFileError) {
+        if let file = try folder.fileIfPresent("\(name).safetensors") {
+            self = Checkpoint(try SafetensorsFile(file))
+            return
+        }
+        guard let index = try folder.fileIfPresent("\(name).safetensors.index.json") else {
+            throw folder.missing("\(name).safetensors", or: "a \(name).safetensors.index.json with its shards")
+        }
+        let shards = try Checkpoint.shards(index)
+        let names = Set(shards.map(\.file)).sorted()
+        let missing = names.filter { !folder.contains($0) }
+        guard missing.isEmpty else {
+            throw .malformed(path: index.path, "lists \(missing.joined(separator: ", ")), not there; download the model again")
+        }
+        var files = [SafetensorsFile]()
+        for name in names { files.append(try SafetensorsFile(folder.file(name))) }
+        self.files = files
+        for shard in shards {
+            let file = names.firstIndex(of: shard.file) ?? 0
+            guard let entry = files[file][shard.tensor] else {
+                throw .malformed(path: index.path, "says that '\(shard.tensor)' is in \(shard.file), where it is not; download the model again")
+            }
+            positions[shard.tensor] = (file, entry)
+        }
+    }
+
+    private static func shards(_ index: MappedFile) throws(ModelFileError) -> [(tensor: String, file: String)] {
+        let fields = try ConfigurationFields(index)
+        let map = try fields.require("weight_map", as: JSONObject.self)
+        var shards = [(tensor: String, file: String)]()
+        for tensor in map.keys {
+            guard case .string(let file) = map[tensor], !file.isEmpty else {
+                throw .malformed(path: index.path, "has no file name for '\(tensor)' in weight_map")
+            }
+            guard !file.contains("/"), !file.contains("\\"), file != ".", file != ".." else {
+                throw .malformed(path: index.path, "puts '\(tensor)' into '\(file)'; only a file in the same folder is read")
+            }
+            shards.append((tensor, file))
+        }
+        return shards
+    }
+
+    /// The names of all tensors, sorted.
+    public var names: [String] { positions.keys.sorted() }
+
+    /// The entry called `name`; nil where there is none.
+    public subscript(name: String) -> SafetensorsEntry? { positions[name]?.entry }
+
+    /// Bytes of all tensors.
+    public var byteCount: Int { positions.values.reduce(0) { $0 + $1.entry.byteCount } }
+
+    /// The tensor called `name`: in place where `device` can read the host's memory, else copied; nil where there is none.
+    ///
+    /// - Throws: ``ModelFileError/unsupported(path:_:)`` when tensors cannot have its type.
+    public func tensor(_ name: String, on device: Device = .cpu) throws(ModelFileError) -> Tensor? {
+        guard let (file, entry) = positions[name] else { return nil }
+        return try files[file].tensor(entry, on: device)
+    }
+}
