@@ -1,0 +1,11 @@
+internal import CBitsCPU
+
+extension MatrixProduct: CPUKernel {
+    func runOnCPU() -> Int32 {
+        var a = unsafe bits_matrix(data: a.pointer, stride: Int64(aStride), dtype: a.dtype.code, transposed: transposesA ? 1 : 0)
+        var b = unsafe bits_matrix(data: b.pointer, stride: Int64(bStride), dtype: b.dtype.code, transposed: transposesB ? 1 : 0)
+        return unsafe bits_cpu_matrix_product(
+            &a, &b, bias?.pointer, bias?.dtype.code ?? 0, output.pointer, output.dtype.code, Int64(n), Int64(m), Int64(n), Int64(k),
+            accumulates ? 1 : 0, precision.rawValue)
+    }
+}
