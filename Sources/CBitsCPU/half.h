@@ -1,4 +1,4 @@
-// float16 and bfloat16 from and to float32, one element at a time, without branches so that loops over them become vector code.
+// Bits of a float; float16 and bfloat16 from and to float32, one element at a time, without branches so that loops over them become vector code.
 // Rounding is to nearest, ties to even; a NaN keeps the upper bits of its payload and becomes quiet, as the processor's own conversions do.
 #ifndef BITS_HALF_H
 #define BITS_HALF_H
@@ -15,6 +15,13 @@ static inline uint32_t bits_of_float(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
+}
+
+// The next float above one that is not NaN or +inf.
+static inline float bits_next_above(float value) {
+    if (value == 0) return bits_as_float(1);
+    const uint32_t bits = bits_of_float(value);
+    return bits_as_float(value > 0 ? bits + 1 : bits - 1);
 }
 
 static inline float bits_f16_to_f32(uint16_t half) {

@@ -5,19 +5,12 @@
 enum { SHARED_TABLES = 16 };
 static _Atomic(struct bits_code_table *) shared[SHARED_TABLES];
 
-// The next float above a finite one.
-static float next_above(float value) {
-    if (value == 0) return bits_as_float(1);
-    const uint32_t bits = bits_of_float(value);
-    return bits_as_float(value > 0 ? bits + 1 : bits - 1);
-}
-
 static void find_thresholds(struct bits_code_table *table) {
     float previous = 0;
     for (int j = 0; j < 255; j++) {
         const float middle = 0.5f * (table->codebook[j] + table->codebook[j + 1]);
         const int is_first = j == 0 || middle != previous;
-        table->thresholds[j] = j % 2 == 1 && is_first ? middle : next_above(middle);
+        table->thresholds[j] = j % 2 == 1 && is_first ? middle : bits_next_above(middle);
         previous = middle;
     }
     table->thresholds[255] = __builtin_nanf("");
