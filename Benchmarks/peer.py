@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""The Python side of the benchmarks: bitsandbytes, torch, transformers and peft on the processor.
+
+    python peer.py --list                     the names that can be measured
+    python peer.py NAME ... [--seconds S]     measure each, one JSON line per name
+    python peer.py --serve                    read names from standard input, answer each with a JSON line
+
+A line is {"name", "shape", "milliseconds": {"min", "median"}, "repetitions"}, with "tokens" where a call handles so many: the form of
+`bnb bench --json`.
+Install with:  pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+               pip install bitsandbytes==0.50.2 transformers==5.23.0 peft==0.21.2
+"""
+import argparse
+import gc
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LEXICON = ROOT / "Sources" / "CLexicon" / "lexicon-5m"
+TEXT = ROOT / "Sources" / "CLexicon" / "text"
+
+SQUARE = 4096
+LINEAR_OUT, LINEAR_IN = 5632, 2048
+PARAMETERS = 4096 * 4096
+PREFILL, DECODE = 512, 64
+
+MEASUREMENTS = {}
+
+
+def measurement(name, shape, tokens=None):
+    """Registers a function that returns the milliseconds of each call, or of each `tokens` tokens."""
+
+    def register(function):
+        MEASUREMENTS[name] = (function, shape, tokens)
+        return function
+
+    return register
+
+
+def timed(body, seconds, least=3, warm_up=1):
+    """Milliseconds of each call of `body`: at least `least` calls, then as many as fit into `seconds`."""
+    for _ in range(warm_up):
+        body()
+    values, end = [], time.perf_counter() + seconds
+    while len(values) < least or (time.perf_counter() < end and len(values) < 1000):
+        start = time.perf_counter()
+        body()
+        values.append((time.perf_counter() - start) * 1e3)
+    return values
+
+
+class Once:
+    """What a measurement prepared, kept while the same name is measured again."""
+
+    def __init__(self):
+        self.name = None
+        self.value = None
+
+    def get(self, name, make):
+        if self.name != name:
+            self.value = None
+            gc.collect()
+            self.value = make()
+            self.name = name
+        return self.value
+
+
+prepared = Once()
+
+
+def square(dtype):
+    import torch
+
+    return torch.randn(SQUARE, SQUARE, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+def register_quantization():
+    import torch
+    import bitsandbytes.functional as F
+
+    def add(short, dtype):
+        @measurement(f"quantize-nf4-{short}", f"{SQUARE}x{SQUARE} block 64")
+        def _(name, seconds):
+            weight = prepared.get(name, lambda: square(dtype))
+            return timed(lambda: F.quantize_4bit(weight, blocksize=64, quant_type="nf4"), seconds)
+
+        @measurement(f"dequantize-nf4-{short}", f"{SQUARE}x{SQUARE} block 64")
+        def _(name, seconds):
+            packed, state = prepared.get(name, lambda: F.quantize_4bit(square(dtype), blocksize=64, quant_type="nf4"))
+            return timed(lambda: F.dequantize_4bit(packed, state), seconds)
+
+    add("f32", torch.float32)
+    add("bf16", torch.bfloat16)
+
+    @measurement("quantize-8bit-f32", f"{SQUARE}x{SQUARE} block 256")
+    def _(name, seconds):
+        weight = prepared.get(name, lambda: square(torch.float32))
+        return timed(lambda: F.quantize_blockwise(weight, blocksize=256), seconds)
+
+    @measurement("dequantize-8bit-f32", f"{SQUARE}x{SQUARE} block 256")
+    def _(name, seconds):
+        codes, state = prepared.get(name, lambda: F.quantize_blockwise(square(torch.float32), blocksize=256))
+        return timed(lambda: F.dequantize_blockwise(codes, state), seconds)
+
+
+def register_linear():
+    import torch
+    import bitsandbytes as bnb
+
+    def four_bit():
+        layer = bnb.nn.Linear4bit(
+            LINEAR_IN, LINEAR_OUT, bias=False, compute_dtype=torch.bfloat16, compress_statistics=True, quant_type="nf4"
+        )
+        layer.weight = bnb.nn.Params4bit(
+            (torch.randn(LINEAR_OUT, LINEAR_IN) * 0.02).to(torch.bfloat16),
+            requires_grad=False,
+            quant_type="nf4",
+            compress_statistics=True,
+        )
+        return layer.to("cpu").eval()
+
+    def add(rows):
+        @measurement(f"linear-nf4-dq-m{rows}", f"[{rows},{LINEAR_IN}] x [{LINEAR_OUT},{LINEAR_IN}] bf16")
+        def _(name, seconds):
+            layer, x = prepared.get(name, lambda: (four_bit(), torch.randn(rows, LINEAR_IN).to(torch.bfloat16)))
+            with torch.no_grad():
+                return timed(lambda: layer(x), seconds, least=5, warm_up=3)
+
+    for rows in (1, 16, 512):
+        add(rows)
+
+
+def register_optimizers():
+    import torch
+    import bitsandbytes.optim as B
+
+    def add(name, make):
+        @measurement(name, f"{PARAMETERS} float32")
+        def _(name, seconds):
+            def prepare():
+                parameter = torch.nn.Parameter(torch.randn(PARAMETERS) * 0.02)
+                parameter.grad = torch.randn(PARAMETERS) * 1e-3
+                return make([parameter])
+
+            optimizer = prepared.get(name, prepare)
+            return timed(optimizer.step, seconds)
+
+    add("adamw-8bit", lambda p: B.AdamW8bit(p, lr=1e-4))
+    add("adamw-32bit", lambda p: B.AdamW32bit(p, lr=1e-4))
+    add("adamw-torch-fused", lambda p: torch.optim.AdamW(p, lr=1e-4, fused=True))
+    add("lion-8bit", lambda p: B.Lion8bit(p, lr=1e-4))
+    add("sgd-8bit", lambda p: B.SGD8bit(p, lr=1e-4, momentum=0.9))
+    add("rmsprop-8bit", lambda p: B.RMSprop8bit(p, lr=1e-4))
+    add("adagrad-8bit", lambda p: B.Adagrad8bit(p, lr=1e-4))
+    add("ademamix-8bit", lambda p: B.AdEMAMix8bit(p, lr=1e-4))
+
+
+def random_llama():
+    """The model of the generation measurements, through the files that a person would load."""
+    import torch
+    from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=32000, hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12,
+        num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=False,
+    )
+    torch.manual_seed(1)
+    with tempfile.TemporaryDirectory() as folder:
+        LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+        return LlamaForCausalLM.from_pretrained(
+            folder, device_map="cpu", dtype=torch.bfloat16,
+            quantization_config=BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+            ),
+        ).eval()
+
+
+def register_generation():
+    import torch
+
+    shape = "12 layers, width 768, 12 heads (4 KV), inner 2048, vocabulary 32000, NF4, bf16"
+
+    def tokens(count):
+        return torch.randint(0, 32000, (1, count), generator=torch.Generator().manual_seed(2))
+
+    @measurement("prefill", f"{PREFILL} tokens; {shape}", tokens=PREFILL)
+    def _(name, seconds):
+        model = prepared.get("random llama", random_llama)
+        ids = tokens(PREFILL)
+        with torch.no_grad():
+            return timed(lambda: model(ids, logits_to_keep=1), seconds)
+
+    @measurement("decode", f"{DECODE} tokens after 16; {shape}", tokens=1)
+    def _(name, seconds):
+        model = prepared.get("random llama", random_llama)
+        prompt = tokens(16)
+
+        def once():
+            """Milliseconds a token of greedy decoding, the prompt's own pass left out."""
+            stamps = []
+
+            class Clock:
+                def put(self, value):
+                    stamps.append(time.perf_counter())
+
+                def end(self):
+                    pass
+
+            model.generate(
+                prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=DECODE, min_new_tokens=DECODE, do_sample=False,
+                pad_token_id=0, streamer=Clock(),
+            )
+            # The first stamp is the prompt, the second the token that its pass gave.
+            return (stamps[-1] - stamps[1]) * 1e3 / (len(stamps) - 2)
+
+        with torch.no_grad():
+            once()
+            values, end = [], time.perf_counter() + seconds
+            while len(values) < 3 or time.perf_counter() < end:
+                values.append(once())
+        return values
+
+
+def register_training():
+    import torch
+
+    @measurement("epoch", "lexicon-5m, QLoRA r 16, 125 steps of 16 examples")
+    def _(name, seconds):
+        import bitsandbytes as bnb
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, get_linear_schedule_with_warmup
+
+        model = AutoModelForCausalLM.from_pretrained(
+            LEXICON, device_map="cpu", dtype=torch.float32,
+            quantization_config=BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=torch.float32,
+            ),
+        )
+        torch.manual_seed(1)
+        model = get_peft_model(
+            model, LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+        )
+        tokenizer = AutoTokenizer.from_pretrained(LEXICON)
+        examples = []
+        for line in (TEXT / "sft_train.jsonl").read_text().splitlines():
+            record = json.loads(line)
+            prompt = [0] + tokenizer(record["prompt"], add_special_tokens=False)["input_ids"]
+            completion = tokenizer(record["completion"], add_special_tokens=False)["input_ids"] + [1]
+            examples.append((prompt, completion))
+        order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(1)).tolist()
+        trainable = [p for p in model.parameters() if p.requires_grad]
+        optimizer = bnb.optim.AdamW8bit(trainable, lr=1e-3, weight_decay=0.0)
+        steps = len(order) // 16
+        schedule = get_linear_schedule_with_warmup(optimizer, 10, steps)
+        model.train()
+        total = 0.0
+        start = time.perf_counter()
+        for step in range(steps):
+            batch = [examples[i] for i in order[step * 16 : step * 16 + 16]]
+            width = max(len(p) + len(c) for p, c in batch)
+            ids = torch.full((16, width), 2)
+            mask = torch.zeros((16, width), dtype=torch.long)
+            labels = torch.full((16, width), -100)
+            for row, (p, c) in enumerate(batch):
+                length = len(p) + len(c)
+                ids[row, :length] = torch.tensor(p + c)
+                mask[row, :length] = 1
+                labels[row, len(p) : length] = torch.tensor(c)
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            total += loss.item()
+        milliseconds = (time.perf_counter() - start) * 1e3
+        print(f"epoch: mean training loss {total / steps:.4f}", file=sys.stderr)
+        return [milliseconds]
+
+
+def generate_once():
+    """The whole-process measurement: load lexicon-5m in NF4 with double quantization and write 32 tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    model = AutoModelForCausalLM.from_pretrained(
+        LEXICON, device_map="cpu", dtype=torch.float32,
+        quantization_config=BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
+        ),
+    )
+    tokenizer = AutoTokenizer.from_pretrained(LEXICON)
+    ids = torch.tensor([[0] + tokenizer("In the beginning", add_special_tokens=False)["input_ids"]])
+    with torch.no_grad():
+        answer = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=32, do_sample=False, pad_token_id=2)
+    print(tokenizer.decode(answer[0][1:]))
+
+
+def register_all():
+    import logging
+    import warnings
+
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    register_quantization()
+    register_linear()
+    register_optimizers()
+    register_generation()
+    register_training()
+
+
+def answer(name, seconds):
+    function, shape, tokens = MEASUREMENTS[name]
+    values = function(name, seconds)
+    result = {
+        "name": name,
+        "shape": shape,
+        "milliseconds": {"min": round(min(values), 4), "median": round(statistics.median(values), 4)},
+        "repetitions": len(values),
+    }
+    if tokens:
+        result["tokens"] = tokens
+    return json.dumps(result)
+
+
+def versions():
+    import bitsandbytes
+    import peft
+    import torch
+    import transformers
+
+    modules = (bitsandbytes, torch, transformers, peft)
+    return ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--versions", action="store_true", help="print what is measured")
+    parser.add_argument("--serve", action="store_true", help="measure the names read from standard input, one a line")
+    parser.add_argument("--generate-once", action="store_true", help="load the small model, write 32 tokens, and end")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long to repeat each measurement (default 2)")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    import torch
+
+    torch.set_num_threads(options.threads)
+    if options.generate_once:
+        return generate_once()
+    register_all()
+    if options.versions:
+        print(versions())
+    if options.list:
+        print("\n".join(MEASUREMENTS), flush=True)
+    if options.serve:
+        print(flush=True)  # the end of what precedes the answers
+    for name in sys.stdin if options.serve else options.names:
+        name = name.strip()
+        if name not in MEASUREMENTS:
+            sys.exit(f"no measurement '{name}'; see --list")
+        print(answer(name, options.seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
