@@ -1,0 +1,23 @@
+// Kernels whose reference is still to be written; each line goes when its file comes.
+extension Attention { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension AttentionGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension CrossEntropy { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension BinaryElementwise { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension UnaryElementwise { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension ScaleAndShift { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension UnaryElementwiseGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension GatedActivation { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension GatedActivationGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension EmbeddingGather { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension EmbeddingScatterAdd { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension Fill { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension RMSNorm { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension RMSNormGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension LayerNorm { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension LayerNormGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension Reduce { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension ArgMax { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension Rotary { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension Softmax { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension SoftmaxGradient { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }
+extension StridedCopy { package func reference(_ memory: some ReferenceMemory) { preconditionFailure("no reference") } }

@@ -1,0 +1,101 @@
+import BitsKernels
+import _BitsTestSupport
+
+/// A parameter, its gradients and its moments, stepped by the reference and by the processor's kernels.
+struct StepCase {
+    var arithmetic: UpdateArithmetic
+    /// Which moments are signed.
+    var signs: [Bool]
+    /// nil: moments in float32.
+    var blockSize: Int?
+    var parameters: [Float]
+    var gradients: [Float]
+    var parameterType = DType.float32
+    var gradientType = DType.float32
+    var scale: Float?
+    var codebooks = [true: dynamic(signed: true), false: dynamic(signed: false)]
+
+    /// - Parameter count: of ordinary elements, some with a zero gradient or one that is not finite.
+    init(rule: ElementRule, signs: [Bool], count: Int, blockSize: Int?) {
+        arithmetic = UpdateArithmetic(rule: rule, step: -1e-2)
+        self.signs = signs
+        self.blockSize = blockSize
+        parameters = HostileFloats.ordinary(count: count, seed: 1)
+        gradients = HostileFloats.ordinary(count: count, seed: 2)
+        for i in gradients.indices {
+            if i % 97 == 5 { gradients[i] = 0 }
+            if i % 151 == 7 { gradients[i] = [.nan, .infinity, -.infinity][i % 3] }
+            if (1024..<1600).contains(i) { gradients[i] = 0 }
+        }
+    }
+
+    /// Parameter and moments of one run.
+    private struct Memory {
+        var parameter: Slice
+        var moments: [MomentSlice]
+
+        var named: [(String, Slice)] {
+            [("parameter", parameter)]
+                + moments.enumerated().flatMap { k, moment in
+                    [("moment \(k)", moment.values)] + (moment.blocks.map { [("absmax \(k)", $0.absmax)] } ?? [])
+                }
+        }
+    }
+
+    private func fresh(_ device: Device) -> Memory {
+        let count = parameters.count
+        return Memory(
+            parameter: device.slice(parameters, as: parameterType),
+            moments: signs.map { isSigned in
+                guard let blockSize else { return MomentSlice(device.slice([Float](repeating: 0, count: count))) }
+                return MomentSlice(
+                    device.upload([UInt8](repeating: 0, count: count), as: .uint8),
+                    blocks: .init(
+                        absmax: device.slice([Float](repeating: 0, count: blockCount(count, blockSize: blockSize))),
+                        codebook: device.slice(codebooks[isSigned]!), size: blockSize, isSigned: isSigned))
+            })
+    }
+
+    /// Takes `steps` steps with gradients that change, both ways, and says what differs afterwards.
+    func differences(steps: Int) throws -> [String] {
+        let device = Device.cpu
+        let gradients = (0..<steps).map { step in device.slice(self.gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType) }
+        func run(_ submit: (OptimizerStep) -> Void) throws -> [(String, [UInt8])] {
+            let memory = fresh(device)
+            for gradient in gradients {
+                submit(
+                    OptimizerStep(
+                        arithmetic, parameter: memory.parameter, gradient: gradient, gradientScale: scale.map { device.slice([$0]) },
+                        moments: memory.moments))
+            }
+            try device.synchronize()
+            return try memory.named.map { ($0, try $1.downloadBytes()) }
+        }
+        let expected = try run { $0.reference(DeviceMemory()) }
+        var lines = [String]()
+        try ProcessorConditions.forEach { condition in
+            for ((name, wanted), (_, found)) in zip(expected, try run { device.run($0) }) where found != wanted {
+                let position = wanted.indices.first { found[$0] != wanted[$0] }!
+                lines.append("\(condition): byte \(position) of \(name) is \(found[position]), not \(wanted[position])")
+            }
+        }
+        return lines
+    }
+
+    /// The dynamic map by its definition: decades of evenly spaced magnitudes between 0 and 1.
+    static func dynamic(signed: Bool) -> [Float] {
+        var values: [Float] = [0, 1]
+        for (index, decade) in ([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1] as [Float]).enumerated() {
+            let count = 1 << (signed ? index : index + 1)
+            let gap = (1 - Float(0.1)) / Float(count)
+            let edges = (0...count).map { i -> Float in
+                i < (count + 1) / 2 ? Float(0.1).addingProduct(gap, Float(i)) : Float(1).addingProduct(-gap, Float(count - i))
+            }
+            for (low, high) in zip(edges, edges.dropFirst()) {
+                let value = (low + high) / 2 * decade
+                values += signed ? [value, -value] : [value]
+            }
+        }
+        return values.sorted()
+    }
+}
