@@ -87,7 +87,7 @@ extension ReferenceMemory {
 
 extension Float {
     /// The value as an integer, toward zero; NaN is 0, the far ends saturate.
-    fileprivate var clampedToInt: Int {
+    var clampedToInt: Int {
         if isNaN { return 0 }
         if self >= 0x1p62 { return 1 << 62 }
         if self <= -0x1p62 { return -(1 << 62) }

@@ -1,0 +1,87 @@
+// The gradient of attention of one level: one tile of rows against all its keys, the probabilities recomputed from the log-sum-exp.
+#ifndef BITS_ATTENTION_GRADIENT_ROWS_H
+#define BITS_ATTENTION_GRADIENT_ROWS_H
+#include "attention_rows.h"
+
+// sums[j][h] += sum_r weights[j][r] rows[r][h], `tokens` x `vectors` of them from the pointers on.
+INLINE void outer_sum_block(const int tokens, const int vectors, const float *weights, const float *rows, int64_t padded, float *sums) {
+    vf total[4][2];
+    for (int s = 0; s < tokens; s++)
+        for (int v = 0; v < vectors; v++) total[s][v] = load_f32(sums + s * padded + v * WIDTH);
+    for (int r = 0; r < ROWS; r++) {
+        vf x[2];
+        for (int v = 0; v < vectors; v++) x[v] = load_f32(rows + r * padded + v * WIDTH);
+#pragma clang loop unroll(full)
+        for (int s = 0; s < tokens; s++) {
+            const vf w = splat(weights[s * ROWS + r]);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++) total[s][v] = fma_or_not(w, x[v], total[s][v]);
+        }
+    }
+    for (int s = 0; s < tokens; s++)
+        for (int v = 0; v < vectors; v++) store_f32(sums + s * padded + v * WIDTH, total[s][v]);
+}
+
+static void outer_sum(const float *weights, int64_t tokens, const float *rows, int64_t padded, float *sums) {
+    int64_t j = 0;
+    for (; j + 4 <= tokens; j += 4) {
+        int64_t h = 0;
+        for (; h + 2 * WIDTH <= padded; h += 2 * WIDTH) outer_sum_block(4, 2, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+        if (h < padded) outer_sum_block(4, 1, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+    }
+    for (; j < tokens; j++)
+        for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+}
+
+static void attention_tile_gradient(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
+                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype, float *dkey,
+                                    float *dvalue, int64_t padded) {
+    _Alignas(64) float query_rows[ROWS * MAX_WIDTH], query_columns[MAX_WIDTH * ROWS], doutput_rows[ROWS * MAX_WIDTH];
+    _Alignas(64) float doutput_columns[MAX_WIDTH * ROWS], dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
+    _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
+    const int64_t width = group->width;
+    const tile_range range = range_of_tile(group, first, count);
+    load_tile(group, group->query, group->query_dtype, first, count, group->scale, query_rows, padded, query_columns);
+    load_tile(group, doutput, doutput_dtype, first, count, 1, doutput_rows, padded, doutput_columns);
+    memset(dquery_columns, 0, (size_t)(width * ROWS) * sizeof(float));
+    for (int64_t r = 0; r < count; r++) {
+        const void *row = bits_at(output, output_dtype, row_offset(group, first + r));
+        vf sum = {};
+        for (int64_t h = 0; h < width; h += WIDTH)
+            sum = fma_or_not(load(row, output_dtype, h, width), load_f32(doutput_rows + r * padded + h), sum);
+        dots[r] = sum_of_lanes(sum);
+        logs[r] = lse[first + r];
+    }
+    vf one[QV], scale[QV];
+    for (int v = 0; v < QV; v++) one[v] = splat(1), scale[v] = splat(group->scale);
+
+    for (int64_t from = range.from; from < range.to; from += KEYS) {
+        const int64_t keys = from + KEYS < range.to ? KEYS : range.to - from;
+        const int masked = from < range.shared_from || from + keys > range.shared_to;
+        int64_t stride;
+        const float *values = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
+        tile_scores(values, stride, keys, doutput_columns, width, ds);
+        const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, from, keys, width, buffer, &stride);
+        tile_scores(tokens, stride, keys, query_columns, width, p);
+        for (int v = 0; v < QV; v++) {
+            const vf log = load_f32(logs + v * WIDTH), dot = load_f32(dots + v * WIDTH);
+            for (int64_t j = 0; j < keys; j++) {
+                float *pj = p + j * ROWS + v * WIDTH, *dsj = ds + j * ROWS + v * WIDTH;
+                vf probability = v_exp(load_f32(pj) - log), d = probability * (load_f32(dsj) - dot);
+                if (masked) {
+                    const vi seen = sees(&range, v, from + j);
+                    probability = pick(seen, probability, zero());
+                    d = pick(seen, d, zero());
+                }
+                store_f32(pj, probability);
+                store_f32(dsj, d);
+            }
+        }
+        outer_sum(p, keys, doutput_rows, padded, dvalue + from * padded);
+        outer_sum(ds, keys, query_rows, padded, dkey + from * padded);
+        tile_weighted_sum(tokens, stride, keys, width, ds, one, dquery_columns);
+    }
+    store_tile(group, dquery_columns, scale, first, count, dquery, dquery_dtype);
+}
+
+#endif

@@ -1,0 +1,92 @@
+// Functions of vectors: polynomials fitted by minimax, within 2 units in the last place, right at zeros, infinities and NaN.
+#ifndef BITS_PRIVATE_VECTOR_MATH_H
+#define BITS_PRIVATE_VECTOR_MATH_H
+#include "private_vector.h"
+
+// 2^n for integers n in [-252, 254] given in float32, applied in two halves so that denormal results are rounded once.
+INLINE vf times_power_of_two(vf x, vf n) {
+#if BITS_WIDTH == 16
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    const vi exponent = (vi)(n + 12582912.0f) - 0x4b400000, half = exponent >> 1;
+    return x * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
+#endif
+}
+
+INLINE vf round_to_integer(vf x) { return x + 12582912.0f - 12582912.0f; }
+
+INLINE vf v_exp(vf x) {
+    x = pick(x < -104.0f, splat(-104.0f), x);
+    x = pick(x > 89.0f, splat(89.0f), x);
+    const vf n = round_to_integer(x * 1.44269504f);
+    const vf r = fma_or_not(n, splat(2.12194440e-4f), fma_or_not(n, splat(-0.693359375f), x));
+    vf p = splat(1.381461276e-3f);
+    p = fma_or_not(p, r, splat(8.368710056e-3f));
+    p = fma_or_not(p, r, splat(4.166838899e-2f));
+    p = fma_or_not(p, r, splat(1.666652113e-1f));
+    p = fma_or_not(p, r, splat(4.999999404e-1f));
+    return times_power_of_two(fma_or_not(p, r * r, r) + 1.0f, n);
+}
+
+INLINE vf v_log(vf x) {
+    const vi denormal = x < 0x1p-126f;
+    const vf y = pick(denormal, x * 0x1p23f, x);
+    // y = 2^e * m with m in [sqrt(1/2), sqrt(2))
+    const vi shifted = (vi)y - 0x3f3504f3;
+    const vf e = __builtin_convertvector((shifted >> 23) - (denormal & 23), vf);
+    const vf f = (vf)((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    vf p = splat(6.746640801e-2f);
+    p = fma_or_not(p, f, splat(-1.167565212e-1f));
+    p = fma_or_not(p, f, splat(1.188816205e-1f));
+    p = fma_or_not(p, f, splat(-1.240558922e-1f));
+    p = fma_or_not(p, f, splat(1.421955228e-1f));
+    p = fma_or_not(p, f, splat(-1.666799635e-1f));
+    p = fma_or_not(p, f, splat(2.000211924e-1f));
+    p = fma_or_not(p, f, splat(-2.500000894e-1f));
+    p = fma_or_not(p, f, splat(3.333331347e-1f));
+    const vf square = f * f;
+    vf tail = fma_or_not(p, square * f, e * -2.12194440e-4f);
+    tail = fma_or_not(square, splat(-0.5f), tail);
+    vf result = fma_or_not(e, splat(0.693359375f), f + tail);
+    result = pick(x == (vf)splat_bits(0x7f800000), x, result);
+    result = pick(x == 0.0f, (vf)splat_bits((int32_t)0xff800000), result);
+    result = pick(x < 0.0f, (vf)splat_bits(0x7fc00000), result);
+    return pick(x != x, x, result);
+}
+
+INLINE vf v_sigmoid(vf x) { return 1.0f / (1.0f + v_exp(-x)); }
+
+INLINE vf v_tanh(vf x) {
+    const vf size = magnitude(x), s = x * x;
+    const vf far = 1.0f - 2.0f / (v_exp(size + size) + 1.0f);
+    vf p = splat(-5.704987328e-3f);
+    p = fma_or_not(p, s, splat(2.063908800e-2f));
+    p = fma_or_not(p, s, splat(-5.373971537e-2f));
+    p = fma_or_not(p, s, splat(1.333144158e-1f));
+    p = fma_or_not(p, s, splat(-3.333328068e-1f));
+    const vf near = fma_or_not(p * s, x, x);
+    return pick(size < 0.625f, near, with_sign(far, x));
+}
+
+INLINE vf v_erf(vf x) {
+    const vf s = x * x;
+    vf p = splat(-5.990866339e-4f);
+    p = fma_or_not(p, s, splat(4.993183073e-3f));
+    p = fma_or_not(p, s, splat(-2.676661871e-2f));
+    p = fma_or_not(p, s, splat(1.128181592e-1f));
+    p = fma_or_not(p, s, splat(-3.761249483e-1f));
+    p = fma_or_not(p, s, splat(1.283791512e-1f));
+    const vf near = fma_or_not(p, x, x);
+    // 1 - erf(t) = exp(-t - t q(t)); from 4 on erf is 1 in float32
+    const vf size = magnitude(x), t = pick(size > 4.0f, splat(4.0f), size);
+    vf q = splat(-2.135320101e-4f);
+    q = fma_or_not(q, t, splat(3.211310599e-3f));
+    q = fma_or_not(q, t, splat(-2.287858911e-2f));
+    q = fma_or_not(q, t, splat(1.052446291e-1f));
+    q = fma_or_not(q, t, splat(6.357309818e-1f));
+    q = fma_or_not(q, t, splat(1.285107583e-1f));
+    const vf far = 1.0f - v_exp(-fma_or_not(q, t, t));
+    return pick(size < 0.921875f, near, with_sign(far, x));
+}
+
+#endif

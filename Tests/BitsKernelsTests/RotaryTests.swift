@@ -1,0 +1,50 @@
+import BitsKernels
+import Testing
+import _BitsTestSupport
+
+@Suite("Rotary embedding")
+struct RotaryTests {
+    @Test("Both directions have the reference's bits, in place too", arguments: [DType.float32, .float16, .bfloat16], [false, true])
+    func rotation(dtype: DType, inverse: Bool) throws {
+        for (tokens, heads, width) in [(0, 2, 4), (1, 1, 2), (1, 12, 64), (5, 3, 18), (700, 8, 32), (9, 2, 66)] {
+            let count = tokens * heads * width
+            let input = Device.cpu.input(HostileFloats.mixture(count: count, seed: 1), as: dtype)
+            let angles = HostileFloats.ordinary(count: tokens * width / 2, seed: 2)
+            let cosine = Device.cpu.input(angles)
+            let sine = Device.cpu.input(angles.reversed())
+            let output = Device.cpu.output(dtype, count: count)
+            for target in [output, input] {
+                let kernel = Rotary(
+                    input, cosine: cosine, sine: sine, tokens: tokens, heads: heads, headWidth: width, inverse: inverse, into: target)
+                #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", target)]) == [])
+            }
+        }
+    }
+
+    @Test("The inverse is the transpose: it undoes a rotation and is its gradient")
+    func transpose() throws {
+        let (tokens, heads, width) = (3, 2, 10)
+        let angles = HostileFloats.ordinary(count: tokens * width / 2, seed: 3)
+        let memory = DeviceMemory()
+        let output = Device.cpu.allocate(.float32, count: tokens * heads * width)
+        func rotated(_ x: [Float], inverse: Bool) throws -> [Float] {
+            Device.cpu.run(
+                Rotary(
+                    Device.cpu.slice(x), cosine: Device.cpu.slice(angles.map { cosine($0) }), sine: Device.cpu.slice(angles.map { sine($0) }),
+                    tokens: tokens, heads: heads, headWidth: width, inverse: inverse, into: output))
+            return memory.floats(output)
+        }
+        let point = HostileFloats.ordinary(count: tokens * heads * width, seed: 4)
+        let weights = HostileFloats.ordinary(count: tokens * heads * width, seed: 5)
+        let back = try rotated(rotated(point, inverse: false), inverse: true)
+        #expect(largestDifference(back, from: point.map(Double.init)) < 1e-6)
+        let expected = try finiteDifferences(at: point) { x in
+            try zip(rotated(x, inverse: false), weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        }
+        #expect(largestDifference(try rotated(weights, inverse: true), from: expected) < 1e-4)
+    }
+
+    /// (1 - t²) / (1 + t²) and 2t / (1 + t²) lie on the unit circle.
+    private func cosine(_ t: Float) -> Float { (1 - t * t) / (1 + t * t) }
+    private func sine(_ t: Float) -> Float { 2 * t / (1 + t * t) }
+}
