@@ -1,3 +1,17 @@
+/// What a device that copies needs of the host's side.
+extension [UInt8] {
+    /// The bytes of `span`.
+    package init(copying span: RawSpan) {
+        self = unsafe span.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+
+    /// Writes the bytes to `span`, which has as many.
+    package func copy(into span: inout MutableRawSpan) {
+        precondition(count == span.byteCount, "\(count) bytes into \(span.byteCount)")
+        unsafe span.withUnsafeMutableBytes { unsafe $0.copyBytes(from: self) }
+    }
+}
+
 /// Copies between the host and a device.
 extension Device {
     /// A fresh slice holding `values`, whose Swift type must have the width of `dtype`.

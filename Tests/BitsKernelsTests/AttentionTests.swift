@@ -17,16 +17,16 @@ struct AttentionTests {
         shape(1, 1, 0, 8, 2, 1, 16), shape(1, 4, 4, 4, 2, 1, 100),
     ]
 
-    @Test("Outputs and log-sum-exps, for every kind of key range", arguments: Ranges.allCases, floats)
-    func forward(ranges: Ranges, dtype: DType) throws {
+    @Test("Outputs and log-sum-exps, for every kind of key range", arguments: KeyRanges.allCases, floats)
+    func forward(ranges: KeyRanges, dtype: DType) throws {
         for shape in AttentionTests.sizes + AttentionTests.decoding {
             let operands = AttentionOperands(shape, dtype: dtype, ranges: ranges)
             #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
         }
     }
 
-    @Test("Gradients of queries, keys and values", arguments: Ranges.allCases, floats)
-    func backward(ranges: Ranges, dtype: DType) throws {
+    @Test("Gradients of queries, keys and values", arguments: KeyRanges.allCases, floats)
+    func backward(ranges: KeyRanges, dtype: DType) throws {
         for var shape in AttentionTests.sizes + AttentionTests.decoding.suffix(2) {
             shape.keyStride = shape.keys
             let operands = AttentionOperands(shape, dtype: dtype, ranges: ranges)
@@ -70,8 +70,8 @@ struct AttentionTests {
         }
     }
 
-    @Test("The reference's gradients agree with differences of its values", arguments: Ranges.allCases)
-    func differences(ranges: Ranges) throws {
+    @Test("The reference's gradients agree with differences of its values", arguments: KeyRanges.allCases)
+    func differences(ranges: KeyRanges) throws {
         let shape = AttentionTests.shape(2, 4, 4, 4, 4, 2, 3)
         let operands = AttentionOperands(shape, dtype: .float32, ranges: ranges)
         let memory = DeviceMemory()
@@ -96,75 +96,5 @@ struct AttentionTests {
         AttentionShape(
             batch: batch, queries: queries, keys: keys, keyStride: keyStride, heads: heads, groups: groups, headWidth: width,
             scale: 1 / Float(width).squareRoot())
-    }
-}
-
-/// Kinds of key ranges.
-enum Ranges: String, CaseIterable {
-    case all, causal, slidingWindow, leftPadded, packed, someEmpty
-
-    /// [B, Tq, 2]
-    func values(_ shape: AttentionShape) -> [Int] {
-        (0..<shape.batch).flatMap { b in
-            (0..<shape.queries).flatMap { q -> [Int] in
-                let end = shape.keys - shape.queries + q + 1  // the last key a causal query sees, plus one
-                switch self {
-                case .all: return [0, shape.keys]
-                case .causal: return [0, end]
-                case .slidingWindow: return [end - 5, end]
-                case .leftPadded: return [min(b + 2, end - 1), end]
-                case .packed: return [max(0, end - 1 - (end - 1) % 7), end]
-                case .someEmpty: return q % 3 == 1 ? [4, 4] : q % 3 == 2 ? [9, 2] : [-3, shape.keys + 5]
-                }
-            }
-        }
-    }
-}
-
-/// An attention kernel's operands, filled with ordinary numbers, and both kernels.
-struct AttentionOperands {
-    let shape: AttentionShape
-    var query: Slice
-    var key: Slice
-    var value: Slice
-    var keyRanges: Slice
-    let output: Slice
-    let logSumExp: Slice
-    let outputGradient: Slice
-    let gradients: [Slice]
-
-    init(_ shape: AttentionShape, dtype: DType, ranges: Ranges, on device: Device = .cpu) {
-        let queries = shape.batch * shape.queries * shape.heads * shape.headWidth
-        let keys = shape.batch * shape.keyStride * shape.groups * shape.headWidth
-        self.shape = shape
-        query = device.input(HostileFloats.ordinary(count: queries, seed: 1), as: dtype)
-        key = device.input(HostileFloats.ordinary(count: keys, seed: 2), as: dtype)
-        value = device.input(HostileFloats.ordinary(count: keys, seed: 3), as: dtype)
-        keyRanges = device.integers(ranges.values(shape), as: .int32)
-        output = device.output(dtype, count: queries)
-        logSumExp = device.output(.float32, count: shape.batch * shape.heads * shape.queries)
-        outputGradient = device.input(HostileFloats.ordinary(count: queries, seed: 5), as: dtype)
-        gradients = [device.output(dtype, count: queries), device.output(dtype, count: keys), device.output(dtype, count: keys)]
-    }
-
-    var forward: Attention {
-        Attention(shape: shape, query: query, key: key, value: value, keyRanges: keyRanges, into: output, logSumExp: logSumExp)
-    }
-
-    var forwardOutputs: [KernelOutput] {
-        [
-            KernelOutput("output", output, absolute: 2e-6, relative: 1e-5),
-            KernelOutput("log-sum-exp", logSumExp, absolute: 2e-6, relative: 2e-6),
-        ]
-    }
-
-    var backward: AttentionGradient {
-        AttentionGradient(
-            shape: shape, query: query, key: key, value: value, keyRanges: keyRanges, output: output, logSumExp: logSumExp,
-            outputGradient: outputGradient, queryGradient: gradients[0], keyGradient: gradients[1], valueGradient: gradients[2])
-    }
-
-    var backwardOutputs: [KernelOutput] {
-        zip(["query gradient", "key gradient", "value gradient"], gradients).map { KernelOutput($0, $1, absolute: 2e-5, relative: 1e-5) }
     }
 }
