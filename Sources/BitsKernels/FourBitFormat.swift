@@ -10,7 +10,7 @@ extension FourBitFormat {
     /// What each code stands for.
     ///
     /// Code 8 of fp4 is the negative zero. Files store these values with a positive one there.
-    package var values: [Float] {
+    public var values: [Float] {
         switch self {
         case .nf4: FourBitFormat.nf4Values
         case .fp4: FourBitFormat.fp4Values

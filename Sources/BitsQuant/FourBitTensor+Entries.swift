@@ -1,0 +1,107 @@
+public import BitsCore
+import BitsKernels
+
+/// How checkpoints keep a 4-bit tensor: the packed codes under the parameter's own name, the rest beside it under the name and a suffix.
+///
+/// | suffix | type, shape |
+/// |---|---|
+/// | none | the storage type, [elements, 1] |
+/// | `.absmax` | float32 [blocks]; uint8 when doubly quantized |
+/// | `.quant_map` | float32 [16] |
+/// | `.nested_absmax`, `.nested_quant_map` | float32 [ceil(blocks / 256)], float32 [256]; only when doubly quantized |
+/// | `.quant_state.bitsandbytes__nf4` (`__fp4`) | uint8, a line of JSON |
+extension FourBitTensor {
+    /// The entries in the order in which bitsandbytes writes them.
+    ///
+    /// - Throws: the first error of the work that leads here; with double quantization the offset is waited for.
+    public func entries() throws(DeviceError) -> [(suffix: String, tensor: Tensor)] {
+        // The file has a positive zero where fp4's code 8 stands for a negative one.
+        let values = Tensor(format.values.map { $0 == 0 ? 0 : $0 }, device: device)
+        var text = QuantStateText(format: format, blockSize: state.blockSize.count, dtype: state.dtype, shape: state.shape)
+        var entries: [(suffix: String, tensor: Tensor)] = [("", packed)]
+        switch state.scales {
+        case .plain(let absmax):
+            entries += [(".absmax", absmax), (".quant_map", values)]
+        case .doublyQuantized(let nested):
+            text.nested = .init(blockSize: nested.blockSize.count, offset: try nested.offset.item())
+            entries += [
+                (".absmax", nested.codes), (".quant_map", values), (".nested_absmax", nested.absmax), (".nested_quant_map", nested.codebook),
+            ]
+        }
+        entries.append((FourBitTensor.stateSuffix(format), Tensor(Array(text.text.utf8), device: device)))
+        return entries
+    }
+
+    static func stateSuffix(_ format: FourBitFormat) -> String { ".quant_state.bitsandbytes__\(format.rawValue)" }
+
+    /// The suffixes that a reader looks for, the packed codes' own left out.
+    public static var suffixes: [String] {
+        [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"] + FourBitFormat.allCases.map(stateSuffix)
+    }
+
+    /// The tensor that `entry` gives the parts of.
+    ///
+    /// - Parameter entry: the tensor under a suffix, nil where the checkpoint has none; asked for every one of ``suffixes`` and for the empty one.
+    /// - Throws: ``QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
+    public init(entries entry: (_ suffix: String) throws -> Tensor?) throws {
+        func part(_ suffix: String) throws -> Tensor {
+            guard let tensor = try entry(suffix) else { throw QuantizationError.missing(suffix) }
+            return tensor
+        }
+        let found = try FourBitFormat.allCases.compactMap { format in try entry(FourBitTensor.stateSuffix(format)).map { (format, $0) } }
+        guard let (format, stateTensor) = found.first else {
+            throw QuantizationError.missing(FourBitFormat.allCases.map(FourBitTensor.stateSuffix).joined(separator: " or "))
+        }
+        guard found.count == 1 else {
+            throw QuantizationError.inconsistentState("quant_state", expected: "of one format", found: "of both nf4 and fp4")
+        }
+        let text = try QuantStateText(try stateTensor.bytes())
+        guard text.format == format else {
+            throw QuantizationError.inconsistentState("quant_type", expected: format.rawValue, found: text.format.rawValue)
+        }
+        let blockSize = try BlockSize(text.blockSize)
+        let packed = try FourBitTensor.checkedCodes(try part(""), count: text.shape.reduce(1, *))
+        let blocks = blockCount(text.shape.reduce(1, *), blockSize: blockSize.count)
+        let scales: BlockScales
+        if let nested = text.nested {
+            let nestedSize = try BlockSize(nested.blockSize)
+            scales = .doublyQuantized(
+                DoublyQuantizedScales(
+                    codes: try checked(part(".absmax"), "absmax", .uint8, count: blocks),
+                    offset: Tensor([nested.offset], device: packed.device),
+                    absmax: try checked(part(".nested_absmax"), "nested_absmax", .float32, count: blockCount(blocks, blockSize: nestedSize.count)),
+                    codebook: try checked(part(".nested_quant_map"), "nested_quant_map", .float32, count: 256), blockSize: nestedSize))
+        } else {
+            scales = .plain(try checked(part(".absmax"), "absmax", .float32, count: blocks))
+        }
+        let map = try checked(part(".quant_map"), "quant_map", .float32, count: 16)
+        let values = try map.floats() == format.values ? Tensor(format.values, device: packed.device) : map
+        self.init(
+            packed: packed,
+            state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: format))
+    }
+
+    private static func checkedCodes(_ packed: Tensor, count: Int) throws(QuantizationError) -> Tensor {
+        let expected = (count + 1) / 2
+        guard [.uint8, .int8, .bfloat16, .float16, .float32].contains(packed.dtype) else {
+            throw .inconsistentState("weight", expected: "uint8, bfloat16, float16 or float32", found: packed.dtype.rawValue)
+        }
+        guard packed.count * packed.dtype.byteCount == expected else {
+            throw .inconsistentState("weight", expected: "\(expected) bytes", found: "\(packed.count * packed.dtype.byteCount)")
+        }
+        return packed
+    }
+}
+
+private func checked(_ tensor: Tensor, _ name: String, _ dtype: DType, count: Int) throws(QuantizationError) -> Tensor {
+    guard tensor.dtype == dtype, tensor.count == count else {
+        throw .inconsistentState(name, expected: "\(dtype.rawValue) [\(count)]", found: "\(tensor.dtype.rawValue) \(tensor.shape)")
+    }
+    return tensor.reshaped([count])
+}
+
+extension QuantizationError {
+    fileprivate static func missing(_ part: String) -> QuantizationError {
+        .inconsistentState(part.isEmpty ? "weight" : String(part.drop { $0 == "." }), expected: "there", found: "missing")
+    }
+}
