@@ -87,6 +87,13 @@ public struct JSONObject: Sendable, Equatable {
 
     public var isEmpty: Bool { keys.isEmpty }
 
+    /// Sets the value under `key`; a new key goes before the first one that sorts after it, which keeps sorted keys sorted.
+    public mutating func insert(_ value: JSONValue, forKey key: String) {
+        if values.updateValue(value, forKey: key) == nil {
+            keys.insert(key, at: keys.firstIndex { key.unicodeScalars.lexicographicallyPrecedes($0.unicodeScalars) } ?? keys.count)
+        }
+    }
+
     /// The same object with its keys, and those of the objects in it, in the order of their Unicode scalars, as Python sorts.
     public func sorted() -> JSONObject {
         var result = JSONObject()

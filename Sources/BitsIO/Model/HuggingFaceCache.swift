@@ -16,7 +16,7 @@ public struct HuggingFaceCache: Sendable {
         self.init(variable: FileSystem.environment)
     }
 
-    init(variable: (String) -> String?) {
+    package init(variable: (String) -> String?) {
         let home = variable("HOME") ?? "/"
         func expanded(_ path: String) -> String { path.hasPrefix("~/") ? home + path.dropFirst(1) : path }
         if let path = variable("HF_HUB_CACHE") ?? variable("HUGGINGFACE_HUB_CACHE") {

@@ -1,0 +1,121 @@
+import BitsIO
+import BitsKernels
+import Testing
+
+@Suite struct ModelConfigurationTests {
+    private func fields(_ text: String) throws -> ConfigurationFields {
+        guard case .object(let object) = try JSONValue(parsing: Array(text.utf8)) else { throw ModelFileError.malformed(path: "", "") }
+        return ConfigurationFields(object, path: "config.json")
+    }
+
+    private func message(_ body: () throws -> Void) -> String {
+        let error = #expect(throws: ModelFileError.self) { try body() }
+        return error.map { "\($0)" } ?? ""
+    }
+
+    @Test func fieldsAreReadByType() throws {
+        let fields = try fields(#"{"n": 3, "x": 1, "y": 1e-5, "s": "t", "b": true, "l": [1, 2], "none": null, "in": {"n": 4}}"#)
+        #expect(try fields.require("n") == 3 && fields.requireCount("n") == 3)
+        #expect(try fields.require("x", as: Double.self) == 1 && fields.require("y", as: Float.self) == 1e-5)
+        #expect(try fields.require("s") == "t" && fields.require("b") == true && fields.require("l") == [1, 2])
+        #expect(try fields.optional("none", as: Int.self) == nil && fields.value("missing", default: 7) == 7 && !fields.contains("none"))
+        #expect(try fields.section("in")?.require("n") == 4 && fields.section("out") == nil)
+    }
+
+    @Test func aFieldThatIsMissingOrOfTheWrongTypeIsNamed() throws {
+        let fields = try fields(#"{"n": "3", "zero": 0, "l": [1, "a"], "half": 1.5, "in": {"m": []}}"#)
+        #expect(
+            message { _ = try fields.require("hidden_size", as: Int.self) } == "config.json: has no 'hidden_size'; a whole number is needed there")
+        #expect(message { _ = try fields.require("n", as: Int.self) } == "config.json: needs a whole number as 'n'; it has \"3\"")
+        #expect(message { _ = try fields.requireCount("zero") }.contains("from 1"))
+        #expect(message { _ = try fields.require("l", as: [Int].self) }.contains("a list, each entry a whole number"))
+        #expect(message { _ = try fields.require("half", as: Int.self) }.contains("1.5"))
+        let section = try #require(try fields.section("in"))
+        #expect(message { _ = try section.require("m", as: Bool.self) }.contains("'in.m'"))
+        #expect(message { _ = try fields.section("n") }.contains("an object"))
+    }
+
+    @Test func theConfigurationKeepsFieldsThatItDoesNotKnow() throws {
+        let text = """
+            {
+              "architectures": [
+                "LlamaForCausalLM"
+              ],
+              "dtype": "bfloat16",
+              "future_field": {
+                "b": 1.50,
+                "a": []
+              },
+              "model_type": "llama",
+              "vocab_size": 10
+            }
+
+            """
+        var configuration = try ModelConfiguration(fields(text))
+        #expect(configuration.modelType == "llama")
+        #expect(try configuration.dtype == .bfloat16 && configuration.quantization == nil)
+        #expect(String(decoding: configuration.json.fileBytes, as: UTF8.self) == text)
+        configuration.setQuantization(.fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16))
+        configuration.setDType(.float32)
+        #expect(configuration.fields.object.keys == ["architectures", "dtype", "future_field", "model_type", "quantization_config", "vocab_size"])
+        #expect(try configuration.quantization == .fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16) && configuration.dtype == .float32)
+        configuration.setQuantization(nil)
+        #expect(try configuration.quantization == nil)
+    }
+
+    @Test func aConfigurationNeedsAModelTypeAndAKnownDType() throws {
+        #expect(message { _ = try ModelConfiguration(fields("{}")) }.contains("'model_type'"))
+        #expect(message { _ = try ModelConfiguration(fields(#"{"model_type": "llama", "torch_dtype": "float64"}"#)).dtype }.contains("float64"))
+    }
+
+    @Test func theQuantizationSectionIsWrittenAsTransformersDoes() throws {
+        let config = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16)
+        #expect(
+            config.json.compactText == #"{"_load_in_4bit": true, "_load_in_8bit": false, "bnb_4bit_compute_dtype": "bfloat16", "#
+                + #""bnb_4bit_quant_storage": "uint8", "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true, "#
+                + #""llm_int8_enable_fp32_cpu_offload": false, "llm_int8_has_fp16_weight": false, "llm_int8_skip_modules": null, "#
+                + #""llm_int8_threshold": 6.0, "load_in_4bit": true, "load_in_8bit": false, "quant_method": "bitsandbytes"}"#)
+        guard case .object(let object) = config.json else { return }
+        #expect(try BitsAndBytesConfig(ConfigurationFields(object, path: "")) == config)
+    }
+
+    @Test func theQuantizationSectionIsReadWithItsDefaults() throws {
+        #expect(try BitsAndBytesConfig(fields("{}")) == BitsAndBytesConfig())
+        #expect(BitsAndBytesConfig().method == nil && BitsAndBytesConfig().format == .fp4 && BitsAndBytesConfig().outlierThreshold == 6)
+        #expect(try BitsAndBytesConfig(fields(#"{"_load_in_8bit": true}"#)).method == "llm_int8")
+        let config = try BitsAndBytesConfig(
+            fields(#"{"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.bfloat16", "llm_int8_skip_modules": ["lm_head"], "unknown": 1}"#))
+        #expect(config.method == "fp4" && config.computeType == .bfloat16 && config.skipModules == ["lm_head"])
+    }
+
+    @Test(arguments: [
+        (#"{"load_in_4bit": 1}"#, "load_in_4bit"), (#"{"load_in_4bit": true, "load_in_8bit": true}"#, "choose one"),
+        (#"{"llm_int8_threshold": "6"}"#, "llm_int8_threshold"), (#"{"llm_int8_skip_modules": "lm_head"}"#, "llm_int8_skip_modules"),
+        (#"{"llm_int8_skip_modules": [1]}"#, "llm_int8_skip_modules"),
+        (#"{"llm_int8_enable_fp32_cpu_offload": null, "llm_int8_has_fp16_weight": 0}"#, "fp16"),
+        (#"{"bnb_4bit_compute_dtype": "float8"}"#, "float8"), (#"{"bnb_4bit_compute_dtype": "int8"}"#, "int8"),
+        (#"{"bnb_4bit_quant_type": "int4"}"#, "int4"),
+        (#"{"bnb_4bit_quant_type": 4}"#, "bnb_4bit_quant_type"), (#"{"bnb_4bit_quant_storage": "float64"}"#, "float64"),
+        (#"{"bnb_4bit_quant_storage": "int32"}"#, "int32"), (#"{"quant_method": "gptq"}"#, "'gptq'"),
+    ])
+    func aBadQuantizationSectionIsAnError(_ text: String, _ expected: String) {
+        #expect(message { _ = try BitsAndBytesConfig(fields(text)) }.contains(expected))
+    }
+
+    @Test func generationSettingsAreReadAndChecked() throws {
+        let generation = try GenerationConfiguration(
+            fields(#"{"bos_token_id": 1, "eos_token_id": [2, 3], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "pad_token_id": null}"#))
+        #expect(generation.beginToken == 1 && generation.endTokens == [2, 3] && generation.padToken == nil && generation.samples)
+        #expect(generation.temperature == 0.6 && generation.topP == 0.9 && generation.topK == 50 && generation.repetitionPenalty == 1)
+        #expect(try GenerationConfiguration(fields(#"{"eos_token_id": 5}"#)).endTokens == [5])
+        #expect(message { _ = try GenerationConfiguration(fields(#"{"top_p": 1.5}"#)) }.contains("out of range"))
+        #expect(message { _ = try GenerationConfiguration(fields(#"{"eos_token_id": "x"}"#)) }.contains("eos_token_id"))
+    }
+
+    @Test func generationSettingsFallBackToTheModelsTokens() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(#"{"model_type": "llama", "bos_token_id": 7, "eos_token_id": 8}"#, as: "config.json")
+        let generation = try GenerationConfiguration(ModelFolder(path: folder.path))
+        #expect(generation.beginToken == 7 && generation.endTokens == [8])
+    }
+}
