@@ -1,3 +1,5 @@
+package import BitsKernels
+
 /// A weight that training changes: one object seen by its module, its gradient and its optimizer.
 ///
 /// Not `Sendable`: one task owns a model and its parameters.
@@ -28,6 +30,26 @@ public final class Parameter {
             leaf.slot?.set(newValue?.detached())
         }
     }
+
+    /// Gives `change` the elements of ``value``, contiguous, to change in place.
+    ///
+    /// Tensors that share the memory keep what they have: it is copied first. So drop a loss before a step; what it remembers holds every parameter.
+    package func changeElements(_ change: (Slice) -> Void) {
+        let shape = stored.shape
+        var slice = stored.elements
+        stored = Parameter.vacant
+        if !slice.isOnlyReference() {
+            let copy = slice.device.allocate(slice.dtype, count: slice.count)
+            let whole = [slice.count]
+            slice.device.run(StridedCopy(from: StridedSlice(contiguous: slice, shape: whole), to: StridedSlice(contiguous: copy, shape: whole)))
+            slice = copy
+        }
+        change(slice)
+        stored = Tensor(slice, shape: shape)
+    }
+
+    /// Stands in for a value while it changes.
+    private static let vacant = Tensor(Device.cpu.allocate(.float32, count: 0), shape: [0])
 
     /// The value as it enters a computation: recorded when the parameter is trainable.
     public var tensor: Tensor {

@@ -7,6 +7,9 @@ package final class Buffer: Sendable {
     /// What the memory belongs to, when it is not the device's own allocation.
     private let file: MappedFile?
 
+    /// Memory that belongs to a file is only to be read.
+    var isWritable: Bool { file == nil }
+
     init(device: Device, byteCount: Int) {
         self.device = device
         self.byteCount = byteCount

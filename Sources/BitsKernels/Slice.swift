@@ -1,6 +1,6 @@
 /// A run of elements of one type in a buffer: the operand of a kernel.
 package struct Slice: Sendable {
-    package let buffer: Buffer
+    package private(set) var buffer: Buffer
     package let dtype: DType
     /// First element, counted in elements of `dtype`.
     package let offset: Int
@@ -19,6 +19,9 @@ package struct Slice: Sendable {
     package var device: Device { buffer.device }
     package var byteCount: Int { count * dtype.byteCount }
     package var byteOffset: Int { offset * dtype.byteCount }
+
+    /// Whether this is the only reference to its memory, and the memory may be written. Work that is still to be done holds references too.
+    package mutating func isOnlyReference() -> Bool { isKnownUniquelyReferenced(&buffer) && buffer.isWritable }
 
     /// Elements `range` of this slice.
     package subscript(range: Range<Int>) -> Slice {

@@ -150,7 +150,7 @@ static int32_t trust(step_call *call, float *result) {
     return BITS_OK;
 }
 
-static int is_block_size(int32_t size) { return size >= BITS_GROUP && size <= BITS_MAX_BLOCK && (size & (size - 1)) == 0; }
+static int is_block_size(int32_t size) { return size >= 32 && size <= BITS_MAX_BLOCK && (size & (size - 1)) == 0; }
 
 int32_t bits_cpu_optimizer_step(
     const bits_update *update, void *parameter, int32_t parameter_dtype, const void *gradient, int32_t gradient_dtype,

@@ -50,7 +50,7 @@ struct OptimizerStepTests {
         }
     }
 
-    @Test("Every block size gives the reference's bits", arguments: [64, 128, 256, 512, 1024, 2048, 4096])
+    @Test("Every block size gives the reference's bits", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096])
     func blockSizes(size: Int) throws {
         #expect(try StepCase(rule: Self.rule("adam"), signs: [true, false], count: 9001, blockSize: size).differences(steps: 2) == [])
     }

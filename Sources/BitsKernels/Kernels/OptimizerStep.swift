@@ -41,13 +41,13 @@ package struct MomentSlice: Sendable {
         package var absmax: Slice
         /// float32 [256], ascending
         package var codebook: Slice
-        /// Elements per block: 64, 128, ... or 4096.
+        /// Elements per block: 32, 64, ... or 4096.
         package var size: Int
         /// Whether a code has the sign of what it stands for.
         package var isSigned: Bool
 
         package init(absmax: Slice, codebook: Slice, size: Int, isSigned: Bool) {
-            precondition(size >= 64 && size <= 4096 && size & (size - 1) == 0, "block size \(size)")
+            precondition(size >= 32 && size <= 4096 && size & (size - 1) == 0, "block size \(size)")
             precondition(absmax.dtype == .float32, "scales are float32, not \(absmax.dtype.rawValue)")
             precondition(
                 codebook.count == 256 && codebook.dtype == .float32, "a codebook is float32 [256], not \(codebook.dtype.rawValue) [\(codebook.count)]"
