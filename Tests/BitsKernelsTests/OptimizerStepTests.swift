@@ -95,7 +95,7 @@ struct OptimizerStepTests {
     func thresholds(isSigned: Bool) throws {
         let codebook = StepCase.dynamic(signed: isSigned)
         let middles = zip(codebook, codebook.dropFirst()).map { 0.5 * ($0 + $1) }
-        let near = middles.flatMap { [$0.nextDown, $0, $0.nextUp] } + codebook + [0, -0.0, 1e-30, 1e-42].flatMap { isSigned ? [$0, -$0] : [$0] }
+        let near = middles.flatMap { [$0.nextDown, $0, $0.nextUp] } + codebook + [0, -0.0, 1e-30, 0x1p-140].flatMap { isSigned ? [$0, -$0] : [$0] }
         // The first step's moment is the gradient itself; a 1 in each block makes it the normalized moment too.
         let gradients = stride(from: 0, to: near.count, by: 63).flatMap { [1] + near[$0..<min($0 + 63, near.count)] }
         var step = StepCase(rule: Self.rule("first momentum"), signs: [isSigned], count: gradients.count, blockSize: 64)

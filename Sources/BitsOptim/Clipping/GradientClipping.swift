@@ -1,0 +1,78 @@
+public import BitsCore
+import BitsKernels
+
+/// What an optimizer does to gradients that are too large, before a step.
+public enum GradientClipping: Sendable, Equatable {
+    /// Scales all gradients together so that their norm is at most this.
+    case norm(Double)
+    /// Limits every element to this magnitude.
+    case value(Double)
+
+    func validate() throws(OptimizerError) {
+        switch self {
+        case .norm(let limit), .value(let limit):
+            guard limit > 0 else { throw .invalidSetting(rule: "clipping", name: "limit", value: "\(limit)", expected: "above 0") }
+        }
+    }
+}
+
+/// The norm of many gradients taken together, as one vector.
+public struct GradientNorm: Sendable {
+    /// float32 [3]: the factor that brings the norm down to its limit, the norm, the number of elements that are not finite.
+    let result: Slice
+
+    /// `gradients` must lie on one device.
+    init(of gradients: [Slice], limit: Double = .infinity) {
+        let device = gradients[0].device
+        let norms = gradients.map { gradient -> Slice in
+            let norm = device.allocate(.float32, count: 2)
+            device.run(VectorNorm(gradient, into: norm))
+            return norm
+        }
+        result = device.allocate(.float32, count: 3)
+        device.run(ClipToNorm(norms, limit: Float(limit), into: result))
+    }
+
+    /// The factor alone.
+    var scale: Slice { result[0..<1] }
+
+    /// The norm over all finite elements, before clipping.
+    ///
+    /// - Throws: the first error of the work that leads here.
+    public func value() throws(DeviceError) -> Float { try result.downloadFloats()[1] }
+
+    /// How many elements are NaN or infinite; steps leave those out.
+    ///
+    /// - Throws: the first error of the work that leads here.
+    public func nonFiniteCount() throws(DeviceError) -> Int { Int(try result.downloadFloats()[2]) }
+}
+
+/// Scales the gradients of `parameters` in place so that their norm, taken together, is at most `limit`. Nil where there is no gradient.
+///
+/// `g = g * min(1, limit / (norm + 1e-6))`, each product rounded to the gradient's type. An ``Optimizer`` with a ``Optimizer/clipping`` does the same
+/// without that rounding and without a pass of its own.
+@discardableResult
+public func clipGradients(of parameters: [Parameter], toNorm limit: Double) -> GradientNorm? {
+    let parameters = parameters.filter { $0.gradient != nil }
+    let gradients = parameters.compactMap { $0.gradient?.elements }
+    guard !gradients.isEmpty else { return nil }
+    let norm = GradientNorm(of: gradients, limit: limit)
+    for parameter in parameters { parameter.changeGradient { ScaleInPlace($0, by: norm.scale) } }
+    return norm
+}
+
+/// Limits every element of the gradients of `parameters` to `limit` in magnitude, in place.
+public func clipGradients(of parameters: [Parameter], toValue limit: Double) {
+    for parameter in parameters { parameter.changeGradient { ScaleInPlace($0, limit: Float(limit)) } }
+}
+
+extension Parameter {
+    /// Replaces the gradient by a copy that `change` was applied to.
+    fileprivate func changeGradient(_ change: (Slice) -> ScaleInPlace) {
+        guard let gradient else { return }
+        let copy = Tensor(gradient.device.allocate(gradient.dtype, count: gradient.count), shape: gradient.shape)
+        gradient.device.run(StridedCopy(from: gradient.strided, to: copy.strided))
+        gradient.device.run(change(copy.elements))
+        self.gradient = copy
+    }
+}
