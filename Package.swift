@@ -53,10 +53,11 @@ let package = Package(
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
+        module("BitsBench", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         .executableTarget(
             name: "bnb",
             dependencies: [
-                "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon",
+                "BitsBench", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 

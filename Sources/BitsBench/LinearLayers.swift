@@ -1,0 +1,19 @@
+import BitsCore
+import BitsQuant
+
+/// A linear layer with a 4-bit weight, doubly quantized, on bfloat16 activations of 1, 16 and 512 rows.
+func linearMeasurements() -> [Measurement] {
+    let (outFeatures, inFeatures) = (5632, 2048)
+    return [1, 16, 512].map { rows in
+        Measurement("linear-nf4-dq-m\(rows)", shape: "[\(rows),\(inFeatures)] x [\(outFeatures),\(inFeatures)] bf16") {
+            var generator = RandomGenerator(seed: 1)
+            let weight = try Tensor.normal([outFeatures, inFeatures], standardDeviation: 0.02, using: &generator, dtype: .bfloat16)
+                .quantized(to: .nf4, doubleQuantization: true)
+            let x = Tensor.normal([rows, inFeatures], using: &generator, dtype: .bfloat16)
+            return {
+                _ = x.linear(weight)
+                try x.device.synchronize()
+            }
+        }
+    }
+}
