@@ -8,6 +8,8 @@ public protocol WeightSource: AnyObject {
     func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer
     /// The parameter `path`.
     func parameter(_ path: String, shape: [Int]) -> Parameter
+    /// The output head of a model that shares its weight with `embedding`.
+    func tiedHead(_ embedding: Embedding) -> LinearLayer
 }
 
 /// A source at a place in the tree of names.

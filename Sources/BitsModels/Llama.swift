@@ -1,0 +1,158 @@
+public import BitsCore
+public import BitsNN
+
+// Llama 2, 3, 3.1 and what is built like them (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783).
+// Shapes: B = batch, T = tokens, D = model width, N = heads, G = key and value heads, H = head width, F = inner width, V = vocabulary.
+
+/// The sizes and constants of a Llama model; see ``init(_:)`` for the checkpoint's `config.json`.
+public struct LlamaConfiguration: Sendable, Equatable {
+    public var vocabularySize: Int
+    public var width: Int
+    public var innerWidth: Int
+    public var layers: Int
+    public var heads: Int
+    public var keyValueHeads: Int
+    public var headWidth: Int
+    public var contextLength: Int
+    public var normEpsilon: Float = 1e-6
+    public var activation: Activation = .silu
+    public var ropeTheta: Float = 10_000
+    public var ropeScaling: RotaryEmbedding.Scaling = .none
+    public var hasAttentionBias = false
+    public var hasFeedForwardBias = false
+    public var tiesEmbeddings = false
+
+    public init(
+        vocabularySize: Int, width: Int, innerWidth: Int, layers: Int, heads: Int, keyValueHeads: Int? = nil, headWidth: Int? = nil,
+        contextLength: Int = 2048
+    ) {
+        self.vocabularySize = vocabularySize
+        self.width = width
+        self.innerWidth = innerWidth
+        self.layers = layers
+        self.heads = heads
+        self.keyValueHeads = keyValueHeads ?? heads
+        self.headWidth = headWidth ?? width / heads
+        self.contextLength = contextLength
+    }
+}
+
+/// Grouped-query attention with rotary positions.
+final class LlamaAttention: Module {
+    @Child("q_proj") var query: LinearLayer
+    @Child("k_proj") var key: LinearLayer
+    @Child("v_proj") var value: LinearLayer
+    @Child("o_proj") var output: LinearLayer
+    private let configuration: LlamaConfiguration
+
+    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+        configuration = c
+        super.init()
+        let (queryWidth, keyWidth) = (c.heads * c.headWidth, c.keyValueHeads * c.headWidth)
+        query = weights.linear("q_proj", inFeatures: c.width, outFeatures: queryWidth, bias: c.hasAttentionBias)
+        key = weights.linear("k_proj", inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
+        value = weights.linear("v_proj", inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
+        output = weights.linear("o_proj", inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionBias)
+    }
+
+    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
+        let (B, T, H) = (x.shape[0], x.shape[1], configuration.headWidth)
+        let q = query(x).reshaped(B, T, configuration.heads, H).rotated(angles)  // [B, T, N, H]
+        var k = key(x).reshaped(B, T, configuration.keyValueHeads, H).rotated(angles)  // [B, T, G, H]
+        var v = value(x).reshaped(B, T, configuration.keyValueHeads, H)
+        if let cache { (k, v) = cache.append(layer: layer, key: k, value: v) }
+        return output(attention(query: q, key: k, value: v, ranges: tokens.ranges).reshaped(B, T, -1))  // [B, T, D]
+    }
+}
+
+/// The gated feed-forward layer: `down(activation(gate(x)) * up(x))`.
+final class LlamaFeedForward: Module {
+    @Child("gate_proj") var gate: LinearLayer
+    @Child("up_proj") var up: LinearLayer
+    @Child("down_proj") var down: LinearLayer
+    private let activation: Activation
+
+    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+        activation = c.activation
+        super.init()
+        gate = weights.linear("gate_proj", inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
+        up = weights.linear("up_proj", inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
+        down = weights.linear("down_proj", inFeatures: c.innerWidth, outFeatures: c.width, bias: c.hasFeedForwardBias)
+    }
+
+    func callAsFunction(_ x: Tensor) -> Tensor { down(gated(activation, gate: gate(x), up: up(x))) }
+}
+
+/// Attention and feed-forward, each on the normed residual stream.
+final class LlamaBlock: Module {
+    @Child("self_attn") var attention: LlamaAttention
+    @Child("mlp") var feedForward: LlamaFeedForward
+    @Child("input_layernorm") var attentionNorm: RMSNorm
+    @Child("post_attention_layernorm") var feedForwardNorm: RMSNorm
+
+    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+        super.init()
+        attention = LlamaAttention(c, from: weights["self_attn"])
+        feedForward = LlamaFeedForward(c, from: weights["mlp"])
+        attentionNorm = RMSNorm(weight: weights.parameter("input_layernorm.weight", shape: [c.width]), epsilon: c.normEpsilon)
+        feedForwardNorm = RMSNorm(weight: weights.parameter("post_attention_layernorm.weight", shape: [c.width]), epsilon: c.normEpsilon)
+    }
+
+    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
+        let attended = x + attention(attentionNorm(x), tokens: tokens, angles: angles, layer: layer, cache: cache)
+        return attended + feedForward(feedForwardNorm(attended))
+    }
+}
+
+/// The stack of blocks between embedding and head.
+final class LlamaDecoder: Module {
+    @Child("embed_tokens") var embedding: Embedding
+    @Children("layers") var blocks: [LlamaBlock]
+    @Child("norm") var norm: RMSNorm
+
+    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+        super.init()
+        embedding = Embedding(weight: weights.parameter("embed_tokens.weight", shape: [c.vocabularySize, c.width]))
+        blocks = (0..<c.layers).map { LlamaBlock(c, from: weights["layers.\($0)"]) }
+        norm = RMSNorm(weight: weights.parameter("norm.weight", shape: [c.width]), epsilon: c.normEpsilon)
+    }
+}
+
+/// A Llama language model. Activations are float32; what products round to is each linear layer's affair.
+public final class Llama: Module, CausalLanguageModel {
+    @Child("model") var decoder: LlamaDecoder
+    @Child("lm_head") var ownHead: LinearLayer?
+    public let configuration: LlamaConfiguration
+    private let rotary: RotaryEmbedding
+    private var tiedHead: LinearLayer?
+
+    public init(_ configuration: LlamaConfiguration, from weights: WeightScope) {
+        self.configuration = configuration
+        rotary = RotaryEmbedding(headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling)
+        super.init()
+        decoder = LlamaDecoder(configuration, from: weights["model"])
+        ownHead =
+            configuration.tiesEmbeddings
+            ? nil : weights.linear("lm_head", inFeatures: configuration.width, outFeatures: configuration.vocabularySize)
+        if configuration.tiesEmbeddings { tiedHead = weights.source.tiedHead(decoder.embedding) }
+    }
+
+    public var vocabularySize: Int { configuration.vocabularySize }
+    public var contextLength: Int { configuration.contextLength }
+    public var embedding: Embedding { decoder.embedding }
+    public var head: LinearLayer { ownHead ?? tiedHead ?? Linear(weight: embedding.weight) }
+
+    public func makeCache(batch: Int, capacity: Int) -> KeyValueCache {
+        KeyValueCache(
+            layers: configuration.layers, batch: batch, capacity: capacity, heads: configuration.keyValueHeads, headWidth: configuration.headWidth,
+            device: embedding.weight.device)
+    }
+
+    public func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
+        let angles = rotary.angles(tokens.positions, device: tokens.ids.device)
+        var x = embedding(tokens.ids, dtype: .float32)  // [B, T, D]
+        for (layer, block) in decoder.blocks.enumerated() { x = block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
+        cache?.advance(tokens.length)
+        return decoder.norm(x)
+    }
+}

@@ -1,0 +1,61 @@
+public import BitsCore
+
+/// Token ids with what attention needs to know about them: positions, and which keys each token sees.
+public struct TokenBatch {
+    /// [B, T] int32
+    public let ids: Tensor
+    /// Per token, row by row.
+    public let positions: [Int32]
+    /// Per token, the keys that it attends to.
+    public let ranges: AttentionRanges
+
+    public var batch: Int { ids.shape[0] }
+    public var length: Int { ids.shape[1] }
+
+    private init(ids: [Int], batch: Int, positions: [Int32], ranges: [Range<Int>], device: Device) {
+        self.ids = Tensor(ids.map { Int32(truncatingIfNeeded: $0) }, shape: [batch, ids.count / batch], device: device)
+        self.positions = positions
+        self.ranges = AttentionRanges(ranges, batch: batch, device: device)
+    }
+
+    /// One sequence, of which `past` tokens are in the cache already: each token sees all before it and itself.
+    public init(_ ids: [Int], past: Int = 0, device: Device = .cpu) {
+        precondition(!ids.isEmpty, "an empty sequence")
+        self.init(
+            ids: ids, batch: 1, positions: ids.indices.map { Int32(past + $0) }, ranges: ids.indices.map { 0..<past + $0 + 1 }, device: device)
+    }
+
+    /// Several sequences one after the other in one row, none of which sees another: a batch without padding.
+    public init(packing sequences: [[Int]], device: Device = .cpu) {
+        var (ids, positions, ranges): ([Int], [Int32], [Range<Int>]) = ([], [], [])
+        for sequence in sequences {
+            let start = ids.count
+            ids += sequence
+            positions += sequence.indices.map { Int32($0) }
+            ranges += sequence.indices.map { start..<start + $0 + 1 }
+        }
+        precondition(!ids.isEmpty, "an empty batch")
+        self.init(ids: ids, batch: 1, positions: positions, ranges: ranges, device: device)
+    }
+
+    /// Rows of equal length with a mask of real tokens (the `attention_mask` of the Python stack): padding may lead or trail, not interrupt.
+    ///
+    /// A token sees the real tokens up to itself. Positions count from the first real token; leading padding is at position 0.
+    public init(_ rows: [[Int]], mask: [[Bool]], device: Device = .cpu) {
+        precondition(!rows.isEmpty && rows.count == mask.count, "\(rows.count) rows and \(mask.count) masks")
+        var (positions, ranges): ([Int32], [Range<Int>]) = ([], [])
+        for (row, real) in zip(rows, mask) {
+            precondition(row.count == rows[0].count && real.count == row.count, "rows and masks of different lengths")
+            let first = real.firstIndex(of: true) ?? row.count
+            let end = (real.lastIndex(of: true) ?? -1) + 1
+            precondition(
+                first >= end || real[first..<end].allSatisfy { $0 }, "padding between real tokens is not supported; put it before or after them")
+            for token in row.indices {
+                positions.append(Int32(max(0, token - first)))
+                let last = min(token + 1, end)
+                ranges.append(first < last ? first..<last : 0..<0)
+            }
+        }
+        self.init(ids: rows.flatMap { $0 }, batch: rows.count, positions: positions, ranges: ranges, device: device)
+    }
+}
