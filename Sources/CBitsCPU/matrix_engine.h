@@ -16,9 +16,7 @@
 enum {
     BITS_PANEL = 16,           // columns of a panel
     BITS_TILE_COLUMNS = 32,    // floats from one row of a finished tile to the next
-    BITS_CHUNK_BYTES = 1024,   // a chunk of k: 256 float32 or 512 bfloat16
-    BITS_DOTS_ROWS = 4,        // rows of a matrix that meet a few vectors at once
-    BITS_DOTS_VECTORS = 8,
+    BITS_DOTS_VECTORS = 8,     // most vectors that a row meets at once
     BITS_ROW_GAP = 64,         // bytes between packed rows, so that they do not share cache sets
 };
 
@@ -30,6 +28,7 @@ typedef struct {
     int32_t dtype;
     int32_t along;
     int32_t rounds;  // to bfloat16, where the packed type is float32
+    int32_t ordered;  // a weight to be unpacked in the engine's order
     const bits_fourbit_matrix *weight;
 } matrix_operand;
 
@@ -50,6 +49,7 @@ typedef struct {
     int32_t rows;        // most rows of a tile
     int32_t whole_rows;  // tiles read all their rows: packed rows are padded with zeros to a multiple of `rows`
     int32_t columns;     // most columns of a tile, 16 or 32
+    int32_t chunk;       // bytes of k that one packed row covers
     // Elements (first .. first + count, k .. k + depth) of a dense operand as packed rows, each zero up to `padded`.
     void (*pack_rows)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
     // The same as packed columns; the last panel is filled up with zeros.
@@ -61,8 +61,15 @@ typedef struct {
                  int32_t accumulates);
     // Adds bias and previous contents to a finished tile, rounds, stores it at (r, c).
     void (*store)(const float *tile, int64_t rows, int64_t columns, const matrix_result *to, int64_t r, int64_t c);
-    // sums[i * BITS_DOTS_VECTORS + j] = row i of w (packed type) · vector j of x (packed, zero to a multiple of 64 bytes), i < 4, j < 8.
-    void (*dots)(int32_t rows, int32_t vectors, int64_t depth, const char *w, int64_t w_stride, const char *x, int64_t x_stride, float *sums);
+    // sums[j * BITS_TILE_COLUMNS] (+)= one row w (packed type) · vector j of x (packed, zero to a multiple of 64 bytes), j < 8.
+    void (*dots)(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
+    // For 4-bit weights whose rows and blocks are multiples of 64 elements there is a cheaper order of k, the same for both operands. `order`
+    // copies a packed vector into it, `unpack_ordered` is `unpack` into it, writing whole multiples of 256 bytes. NULL where there is none.
+    void (*order)(const char *x, int64_t depth, char *to);
+    void (*unpack_ordered)(const bits_fourbit_matrix *weight, int64_t first, int64_t count, void *to);
+    // `dots` straight from the codes, with ordered vectors: sums[j * BITS_TILE_COLUMNS + i] = row first + i · vector j, i < 32, j < 8.
+    void (*fourbit_dots)(const bits_fourbit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride, float *sums);
+    int32_t fourbit_vectors;  // up to so many vectors it is faster than tiles
     // Around the tiles of one part; NULL where there is nothing to do.
     void (*begin)(void);
     void (*end)(void);
@@ -80,10 +87,38 @@ extern const matrix_engine bits_matrix_avx2, bits_matrix_avx512, bits_matrix_avx
 int32_t bits_matrix_run(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t rows, int64_t columns,
                         int64_t depth, const matrix_result *to);
 
+// Whether a 4-bit operand can be taken in the engine's order.
+int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p);
+
+// The same for few columns, both operands contiguous in k; true where this is the faster way.
+int bits_matrix_are_few(const matrix_engine *engine, const matrix_operand *p, int64_t columns);
+int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t rows, int64_t columns,
+                            int64_t depth, const matrix_result *to);
+
+// n / size, where size is usually a power of two and a division would keep everything after it waiting.
+BITS_INLINE int64_t bits_quotient(int64_t n, int64_t size) { return size & (size - 1) ? n / size : n >> __builtin_ctzll((uint64_t)size); }
+
+// The scales of blocks first .. first + count of a weight: where they lie, or computed into `to`.
+BITS_INLINE const float *bits_fourbit_scales(const bits_fourbit_matrix *w, int64_t first, int64_t count, float *to) {
+    if (w->absmax) return w->absmax + first;
+    const uint8_t *const codes = w->absmax_codes + first;
+    const float *const code = w->nested_code;
+    int64_t nested = bits_quotient(first, w->nested_block_size), left = (nested + 1) * w->nested_block_size - first;
+    const float offset = *w->nested_offset;
+    for (int64_t i = 0; i < count; nested++, left = w->nested_block_size) {
+        const int64_t end = i + left < count ? i + left : count;
+        const float absmax = w->nested_absmax[nested];
+        // One at a time: gathering costs more than single loads, and vectors loaded right after single stores wait for them.
+#pragma clang loop vectorize(disable) unroll_count(4)
+        for (; i < end; i++) to[i] = code[codes[i]] * absmax + offset;
+    }
+    return to;
+}
+
 // The scale of block `b` of a weight.
 BITS_INLINE float bits_fourbit_scale(const bits_fourbit_matrix *w, int64_t b) {
     if (w->absmax) return w->absmax[b];
-    return w->nested_code[w->absmax_codes[b]] * w->nested_absmax[b / w->nested_block_size] + *w->nested_offset;
+    return w->nested_code[w->absmax_codes[b]] * w->nested_absmax[bits_quotient(b, w->nested_block_size)] + *w->nested_offset;
 }
 
 BITS_INLINE int64_t bits_round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }

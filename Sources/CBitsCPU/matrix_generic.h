@@ -96,7 +96,7 @@ GENERIC_FUNCTION void GENERIC(unpack)(const bits_fourbit_matrix *w, int64_t firs
     float table[16], *to = out;
     const int64_t end = first + count;
     while (first < end) {
-        const int64_t block = first / w->block_size, stop = bits_min(end, (block + 1) * w->block_size);
+        const int64_t block = bits_quotient(first, w->block_size), stop = bits_min(end, (block + 1) * w->block_size);
         GENERIC(table)(w, block, rounds, table);
         if (first & 1) *to++ = table[w->packed[first++ >> 1] & 15];
         const uint8_t *bytes = w->packed + (first >> 1);
@@ -174,29 +174,28 @@ GENERIC_FUNCTION void GENERIC(store)(const float *tile, int64_t rows, int64_t co
         for (int64_t i = 0; i < rows; i++) GENERIC(store_line)(tile + i * BITS_TILE_COLUMNS, columns, to, r + i, c);
         return;
     }
-    float line[GENERIC_ROWS];
+    float line[BITS_TILE_COLUMNS];
     for (int64_t j = 0; j < columns; j++) {
         for (int64_t i = 0; i < rows; i++) line[i] = tile[i * BITS_TILE_COLUMNS + j];
         GENERIC(store_line)(line, rows, to, c + j, r);
     }
 }
 
-GENERIC_FUNCTION void GENERIC(dots)(int32_t rows, int32_t vectors, int64_t depth, const char *w, int64_t w_stride, const char *x,
-                                    int64_t x_stride, float *sums) {
-    for (int i = 0; i < rows; i++) {
-        const float *const row = (const float *)(w + i * w_stride);
-        for (int j = 0; j < vectors; j++) {
-            const float *const vector = (const float *)(x + j * x_stride);
-            LANES sum[4] = {{0}, {0}, {0}, {0}};
-            int64_t k = 0;
-            for (; k + 32 <= depth; k += 32)
-                for (int u = 0; u < 4; u++)
-                    sum[u] = GENERIC_MADD(*(const LANES *)(row + k + 8 * u), *(const LANES *)(vector + k + 8 * u), sum[u]);
-            const LANES all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-            float rest = 0;
-            for (; k < depth; k++) rest += row[k] * vector[k];
-            sums[i * BITS_DOTS_VECTORS + j] = ((all[0] + all[4]) + (all[1] + all[5])) + ((all[2] + all[6]) + (all[3] + all[7])) + rest;
-        }
+GENERIC_FUNCTION void GENERIC(dots)(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums,
+                                    int32_t accumulates) {
+    const float *const row = (const float *)w;
+    for (int j = 0; j < vectors; j++) {
+        const float *const vector = (const float *)(x + j * x_stride);
+        LANES sum[4] = {{0}, {0}, {0}, {0}};
+        int64_t k = 0;
+        for (; k + 32 <= depth; k += 32)
+            for (int u = 0; u < 4; u++)
+                sum[u] = GENERIC_MADD(*(const LANES *)(row + k + 8 * u), *(const LANES *)(vector + k + 8 * u), sum[u]);
+        const LANES four = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        float all = ((four[0] + four[4]) + (four[1] + four[5])) + ((four[2] + four[6]) + (four[3] + four[7]));
+        for (; k < depth; k++) all += row[k] * vector[k];
+        float *const to = sums + j * BITS_TILE_COLUMNS;
+        *to = accumulates ? *to + all : all;
     }
 }
 
@@ -205,6 +204,7 @@ const matrix_engine GENERIC(bits_matrix) = {
     .depth_unit = 1,
     .rows = GENERIC_ROWS,
     .columns = BITS_PANEL,
+    .chunk = 1024,
     .pack_rows = GENERIC(pack_rows),
     .pack_columns = GENERIC(pack_columns),
     .unpack = GENERIC(unpack),

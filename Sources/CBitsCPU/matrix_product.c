@@ -35,6 +35,10 @@ int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, cons
     const matrix_operand left = {.data = a->data, .stride = a->stride, .dtype = a->dtype, .along = !a->transposed, .rounds = rounds};
     const matrix_operand right = {.data = b->data, .stride = b->stride, .dtype = b->dtype, .along = b->transposed, .rounds = rounds};
     matrix_result to = {.data = c, .stride = c_stride, .dtype = c_dtype, .accumulates = accumulates, .bias = bias, .bias_dtype = bias_dtype};
+    if (left.along && right.along && bits_matrix_are_few(engine, m <= n ? &right : &left, bits_min(m, n))) {
+        to.transposed = m <= n;
+        return m <= n ? bits_matrix_run_few(engine, &right, &left, n, m, k, &to) : bits_matrix_run_few(engine, &left, &right, m, n, k, &to);
+    }
     if (cost(engine, &left, &right, m, n, k, 0) <= cost(engine, &right, &left, n, m, k, 1))
         return bits_matrix_run(engine, &left, &right, m, n, k, &to);
     to.transposed = 1;

@@ -37,13 +37,26 @@ static int64_t packed_size(const product *x) { return bits_element_size(x->engin
 static int64_t chunk_depth(const product *x, int64_t t) { return bits_min(x->chunk, x->depth - t * x->chunk); }
 static int64_t padded_depth(const product *x, int64_t t) { return bits_round_up(chunk_depth(x, t), x->engine->depth_unit); }
 
+// Asks for the codes of a run that is unpacked soon: rows of a weight lie too far apart for the processor to see it coming.
+static void expect_codes(const bits_fourbit_matrix *w, int64_t row, int64_t column, int64_t count) {
+    if (row >= w->rows) return;
+    const int64_t first = row * w->columns + column;
+    for (int64_t byte = first / 2; byte < (first + count + 1) / 2; byte += 64) __builtin_prefetch(w->packed + byte);
+}
+
 static void pack_rows(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
     const matrix_operand *const p = x->p;
     const int64_t depth = chunk_depth(x, t), padded = padded_depth(x, t), size = packed_size(x);
     if (p->weight) {
         for (int64_t i = 0; i < count; i++) {
             char *const row = to + i * x->row_stride;
-            x->engine->unpack(p->weight, (first + i) * x->depth + t * x->chunk, depth, p->rounds, row);
+            expect_codes(p->weight, first + i + x->engine->rows, t * x->chunk, depth);
+            const int64_t from = (first + i) * p->weight->columns + t * x->chunk;
+            if (p->ordered) {
+                x->engine->unpack_ordered(p->weight, from, bits_min(depth, p->weight->columns - t * x->chunk), row);
+                continue;
+            }
+            x->engine->unpack(p->weight, from, depth, p->rounds, row);
             memset(row + depth * size, 0, (size_t)((padded - depth) * size));
         }
     } else {
@@ -62,13 +75,33 @@ static void pack_weight_columns(const product *x, int64_t first, int64_t count, 
     const matrix_operand dense = {.data = unpacked, .stride = width, .dtype = x->engine->packed};
     for (int64_t k = 0; k < depth; k += UNPACKED_ROWS) {
         const int64_t lines = bits_min(UNPACKED_ROWS, depth - k);
-        for (int64_t i = 0; i < lines; i++)
+        for (int64_t i = 0; i < lines; i++) {
+            expect_codes(q->weight, t * x->chunk + k + i + UNPACKED_ROWS, first, count);
             x->engine->unpack(q->weight, (t * x->chunk + k + i) * x->columns + first, count, q->rounds, unpacked + i * width * size);
+        }
         x->engine->pack_columns(&dense, 0, count, 0, lines, bits_min(UNPACKED_ROWS, padded - k), to + k * BITS_PANEL * size, x->panel_stride);
     }
 }
 
+// Rows of the weight are columns here: a panel's rows are unpacked, then transposed as a dense operand would be.
+static void pack_weight_rows_as_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
+    enum { MOST = 2048 };  // bytes of a chunk
+    _Alignas(64) char unpacked[BITS_PANEL * (MOST + BITS_ROW_GAP)];
+    const bits_fourbit_matrix *const w = x->q->weight;
+    const int64_t size = packed_size(x), depth = chunk_depth(x, t), stride = (MOST + BITS_ROW_GAP) / size;
+    const matrix_operand dense = {.data = unpacked, .stride = stride, .dtype = x->engine->packed, .along = 1};
+    for (int64_t i = 0; i < count; i += BITS_PANEL, to += x->panel_stride) {
+        const int64_t rows = bits_min(BITS_PANEL, count - i);
+        for (int64_t j = 0; j < rows; j++) {
+            expect_codes(w, first + i + j + BITS_PANEL, t * x->chunk, depth);
+            x->engine->unpack(w, (first + i + j) * w->columns + t * x->chunk, depth, x->q->rounds, unpacked + j * stride * size);
+        }
+        x->engine->pack_columns(&dense, 0, rows, 0, depth, padded_depth(x, t), to, x->panel_stride);
+    }
+}
+
 static void pack_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
+    if (x->q->weight && x->q->along) return pack_weight_rows_as_columns(x, first, count, t, to);
     if (x->q->weight) return pack_weight_columns(x, first, count, t, to);
     x->engine->pack_columns(x->q, first, count, t * x->chunk, chunk_depth(x, t), padded_depth(x, t), to, x->panel_stride);
 }
@@ -94,17 +127,20 @@ static int64_t shared_parts(const product *x) {
 }
 
 // All tiles of `rows` × `columns` at (r, c), for chunk t.
-static void run_tiles(const product *x, int64_t t, const char *p, int64_t p_stride, int64_t rows, const char *q, int64_t columns, int64_t r,
-                      int64_t c, float *tiles) {
+// A row's worth of tiles is packed just before it is used if `pack_at` says where.
+static void run_tiles(const product *x, int64_t t, const char *p, int64_t p_stride, char *pack_at, int64_t rows, const char *q, int64_t columns,
+                      int64_t r, int64_t c, float *tiles) {
     const matrix_engine *const e = x->engine;
     const int64_t pieces = (rows + e->rows - 1) / e->rows, step = e->whole_rows ? e->rows : (rows + pieces - 1) / pieces;
     const int64_t padded = padded_depth(x, t);
     float *tile = tiles;
     for (int64_t i = 0; i < rows; i += step) {
         const int64_t height = bits_min(step, rows - i);
+        if (pack_at) pack_rows(x, r + i, height, t, pack_at);
+        const char *const row = pack_at ? pack_at : p + i * p_stride;
         for (int64_t j = 0; j < columns; j += e->columns) {
             const int64_t width = bits_min(e->columns, columns - j);
-            e->tile((int32_t)height, width > BITS_PANEL ? 2 : 1, padded, p + i * p_stride, p_stride, q + j / BITS_PANEL * x->panel_stride,
+            e->tile((int32_t)height, width > BITS_PANEL ? 2 : 1, padded, row, p_stride, q + j / BITS_PANEL * x->panel_stride,
                     x->panel_stride, tile, t > 0);
             if (t == x->chunks - 1) e->store(tile, height, width, x->to, r + i, c + j);
             if (x->chunks > 1) tile += e->rows * BITS_TILE_COLUMNS;
@@ -129,7 +165,7 @@ static void run_part(void *context, int64_t part) {
     const int64_t tiles_size = bits_round_up(tile_bytes(x, rows, columns), 64);
     const int64_t own_size = x->shares_rows ? bits_round_up(own, BITS_PANEL) / BITS_PANEL * x->panel_stride
                              : x->direct_rows ? 0
-                                              : bits_round_up(own, x->engine->rows) * x->row_stride;
+                                              : x->engine->rows * x->row_stride;
     char *const memory = bits_scratch(BITS_SCRATCH_LOCAL, (size_t)(tiles_size + own_size));
     if (!memory) {
         atomic_store(&x->failed, 1);
@@ -140,7 +176,8 @@ static void run_part(void *context, int64_t part) {
 
     if (x->engine->begin) x->engine->begin();
     for (int64_t t = 0; t < x->chunks; t++) {
-        const char *p, *q;
+        const char *p = NULL, *q;
+        char *pack_at = NULL;
         int64_t p_stride = x->row_stride;
         if (x->direct_rows) {
             const int64_t size = packed_size(x);
@@ -149,8 +186,7 @@ static void run_part(void *context, int64_t part) {
         } else if (x->shares_rows) {
             p = shared_at(x, t, i);
         } else {
-            pack_rows(x, r, rows, t, mine);
-            p = mine;
+            pack_at = mine;
         }
         if (x->shares_rows) {
             pack_columns(x, c, columns, t, mine);
@@ -158,7 +194,7 @@ static void run_part(void *context, int64_t part) {
         } else {
             q = shared_at(x, t, i);
         }
-        run_tiles(x, t, p, p_stride, rows, q, columns, r, c, tiles);
+        run_tiles(x, t, p, p_stride, pack_at, rows, q, columns, r, c, tiles);
     }
     if (x->engine->end) x->engine->end();
 }
@@ -172,9 +208,9 @@ static int reads_rows_directly(const product *x) {
 }
 
 static void plan_chunks(product *x) {
-    const int64_t most = BITS_CHUNK_BYTES / packed_size(x);
+    const int64_t most = x->engine->chunk / packed_size(x);
     x->chunks = bits_max(1, (x->depth + most - 1) / most);
-    x->chunk = bits_max(x->engine->depth_unit, bits_round_up((x->depth + x->chunks - 1) / x->chunks, 32));
+    x->chunk = bits_max(x->engine->depth_unit, bits_round_up((x->depth + x->chunks - 1) / x->chunks, x->p->ordered ? 128 : 32));
     x->chunks = bits_max(1, (x->depth + x->chunk - 1) / x->chunk);
     x->row_stride = bits_round_up(x->chunk * packed_size(x), 64) + BITS_ROW_GAP;
     x->panel_stride = bits_round_up(x->chunk, x->engine->depth_unit) * BITS_PANEL * packed_size(x);

@@ -69,12 +69,17 @@ const matrix_engine bits_matrix_avx512 = {
     .depth_unit = 1,
     .rows = 12,
     .columns = 32,
+    .chunk = 2048,
     .pack_rows = bits_pack_rows_f32_avx512,
     .pack_columns = bits_pack_columns_f32_avx512,
     .unpack = bits_unpack_f32_avx512,
     .tile = tile_f32,
     .store = bits_store_avx512,
     .dots = bits_dots_f32_avx512,
+    .order = bits_order_f32_avx512,
+    .unpack_ordered = bits_unpack_ordered_f32_avx512,
+    .fourbit_dots = bits_fourbit_dots_f32_avx512,
+    .fourbit_vectors = 24,
 };
 
 const matrix_engine bits_matrix_avx512_bf16 = {
@@ -82,11 +87,16 @@ const matrix_engine bits_matrix_avx512_bf16 = {
     .depth_unit = 2,
     .rows = 12,
     .columns = 32,
+    .chunk = 2048,
     .pack_rows = bits_pack_rows_bf16_avx512,
     .pack_columns = bits_pack_columns_bf16_avx512,
     .unpack = bits_unpack_bf16_avx512,
     .tile = tile_bf16,
     .store = bits_store_avx512,
     .dots = bits_dots_bf16_avx512,
+    .order = bits_order_bf16_avx512,
+    .unpack_ordered = bits_unpack_ordered_bf16_avx512,
+    .fourbit_dots = bits_fourbit_dots_bf16_avx512,
+    .fourbit_vectors = 24,
 };
 #endif

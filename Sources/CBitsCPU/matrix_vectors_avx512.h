@@ -42,6 +42,8 @@ BITS_TARGET_AVX512 BITS_INLINE void bits_store16(char *to, const int32_t dtype, 
     if (dtype == BITS_F16) _mm256_mask_storeu_epi16(to, mask, _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+enum { BITS_GROUP = 64 };  // elements of a 4-bit weight with one scale, where kernels count on it
+
 // x[i] lane j becomes x[j] lane i.
 BITS_TARGET_AVX512 BITS_INLINE void bits_transpose16(__m512i x[16]) {
     __m512i y[16];
@@ -71,6 +73,22 @@ BITS_TARGET_AVX512 BITS_INLINE void bits_transpose16(__m512i x[16]) {
         x[i + 8] = _mm512_shuffle_i32x4(y[i], y[i + 8], 0xdd);
         x[i + 12] = _mm512_shuffle_i32x4(y[i + 4], y[i + 12], 0xdd);
     }
+}
+
+// 32 codes from 16 bytes as 16-bit indices into a table that is there twice: the index's fifth bit is the neighbour's lowest.
+BITS_TARGET_AVX512 BITS_INLINE __m512i bits_codes32(const uint8_t *bytes) {
+    const __m512i twice = _mm512_set_epi64(0x0f0f0f0f0e0e0e0e, 0x0d0d0d0d0c0c0c0c, 0x0b0b0b0b0a0a0a0a, 0x0909090908080808, 0x0707070706060606,
+                                           0x0505050504040404, 0x0303030302020202, 0x0101010100000000);
+    __m512i four_times;
+    __asm__("vbroadcasti32x4 %1, %0" : "=v"(four_times) : "m"(*(const __m128i_u *)bytes));  // else made of a load and a shuffle
+    return _mm512_srlv_epi16(_mm512_shuffle_epi8(four_times, twice), _mm512_set1_epi32(4));
+}
+
+// The scale of each group of 64 elements from start on, where blocks are no smaller: where they lie, or in `to`.
+BITS_TARGET_AVX512 BITS_INLINE const float *bits_group_scales(const bits_fourbit_matrix *w, int64_t start, int64_t count, float *to) {
+    if (w->block_size == BITS_GROUP) return bits_fourbit_scales(w, start / BITS_GROUP, count, to);
+    for (int64_t i = 0; i < count; i++) to[i] = bits_fourbit_scale(w, bits_quotient(start + i * BITS_GROUP, w->block_size));
+    return to;
 }
 
 #endif
