@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { FEW_ROWS = 8, STRETCH_KEYS = 512 };
+static const float LN_2 = 0.693147181f;
 
 typedef struct {
     const bits_rows *loops;
@@ -81,7 +82,7 @@ static void finish_few(const attention_work *work, const bits_attention_group *g
     void *target = bits_at_mutable(work->output, work->output_dtype, query_offset(&work->shape, b, g) + row_offset(group, row));
     if (work->output_dtype == BITS_F32) memcpy(target, result, (size_t)group->width * sizeof(float));
     else work->loops->convert(result, BITS_F32, target, work->output_dtype, group->width);
-    if (work->log_sum_exp) log_sum_exp_of(work->log_sum_exp, &work->shape, b, g)[row] = largest + logf(total);
+    if (work->log_sum_exp) log_sum_exp_of(work->log_sum_exp, &work->shape, b, g)[row] = largest * LN_2 + logf(total);
 }
 
 static void few_part(void *context, int64_t part) {
@@ -123,7 +124,7 @@ static void join_few(const attention_work *work) {
                 for (int64_t piece = 0; piece < work->pieces; piece++) {
                     const float *results = stretch_results(work, group.rows, first + piece);
                     if (results[group.rows + row] == 0) continue;
-                    const float factor = expf(results[row] - top), *part = results + 2 * group.rows + row * group.width;
+                    const float factor = exp2f(results[row] - top), *part = results + 2 * group.rows + row * group.width;
                     total += results[group.rows + row] * factor;
                     for (int64_t h = 0; h < group.width; h++) sums[h] += part[h] * factor;
                 }
@@ -190,7 +191,8 @@ static void gradient_part(void *context, int64_t part) {
                                              bits_at_mutable(work->dquery, work->dquery_dtype, offset), work->dquery_dtype, dkey, dvalue, padded);
     for (int64_t k = 0; k < shape->keys; k++) {
         const int64_t target = key_offset(shape, b, g) + k * group.key_stride;
-        work->loops->convert(dkey + k * padded, BITS_F32, bits_at_mutable(work->dkey, work->dkey_dtype, target), work->dkey_dtype, shape->width);
+        work->loops->scale_shift(dkey + k * padded, BITS_F32, LN_2, 0, bits_at_mutable(work->dkey, work->dkey_dtype, target), work->dkey_dtype,
+                                 shape->width);
         work->loops->convert(dvalue + k * padded, BITS_F32, bits_at_mutable(work->dvalue, work->dvalue_dtype, target), work->dvalue_dtype,
                              shape->width);
     }

@@ -40,24 +40,24 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
     _Alignas(64) float doutput_columns[MAX_WIDTH * ROWS], dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
     _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
     const int64_t width = group->width;
-    const tile_range range = range_of_tile(group, first, count);
-    load_tile(group, group->query, group->query_dtype, first, count, group->scale, query_rows, padded, query_columns);
-    load_tile(group, doutput, doutput_dtype, first, count, 1, doutput_rows, padded, doutput_columns);
+    const tile_rows rows = rows_of_tile(group, first, count);
+    load_tile(&rows, count, group->query, group->query_dtype, width, group->scale * LOG2_E, query_columns, query_rows, padded);
+    load_tile(&rows, count, doutput, doutput_dtype, width, 1, doutput_columns, doutput_rows, padded);
     memset(dquery_columns, 0, (size_t)(width * ROWS) * sizeof(float));
     for (int64_t r = 0; r < count; r++) {
-        const void *row = bits_at(output, output_dtype, row_offset(group, first + r));
+        const void *row = bits_at(output, output_dtype, rows.offset[r]);
         vf sum = {};
         for (int64_t h = 0; h < width; h += WIDTH)
             sum = fma_or_not(load(row, output_dtype, h, width), load_f32(doutput_rows + r * padded + h), sum);
         dots[r] = sum_of_lanes(sum);
-        logs[r] = lse[first + r];
+        logs[r] = lse[first + r] * LOG2_E;
     }
     vf one[QV], scale[QV];
     for (int v = 0; v < QV; v++) one[v] = splat(1), scale[v] = splat(group->scale);
 
-    for (int64_t from = range.from; from < range.to; from += KEYS) {
-        const int64_t keys = from + KEYS < range.to ? KEYS : range.to - from;
-        const int masked = from < range.shared_from || from + keys > range.shared_to;
+    for (int64_t from = rows.from; from < rows.to; from += KEYS) {
+        const int64_t keys = from + KEYS < rows.to ? KEYS : rows.to - from;
+        const int masked = from < rows.shared_from || from + keys > rows.shared_to;
         int64_t stride;
         const float *values = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
         tile_scores(values, stride, keys, doutput_columns, width, ds);
@@ -67,9 +67,9 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
             const vf log = load_f32(logs + v * WIDTH), dot = load_f32(dots + v * WIDTH);
             for (int64_t j = 0; j < keys; j++) {
                 float *pj = p + j * ROWS + v * WIDTH, *dsj = ds + j * ROWS + v * WIDTH;
-                vf probability = v_exp(load_f32(pj) - log), d = probability * (load_f32(dsj) - dot);
+                vf probability = v_exp2(load_f32(pj) - log), d = probability * (load_f32(dsj) - dot);
                 if (masked) {
-                    const vi seen = sees(&range, v, from + j);
+                    const vi seen = sees(&rows, v, from + j);
                     probability = pick(seen, probability, zero());
                     d = pick(seen, d, zero());
                 }
@@ -81,7 +81,7 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
         outer_sum(ds, keys, query_rows, padded, dkey + from * padded);
         tile_weighted_sum(tokens, stride, keys, width, ds, one, dquery_columns);
     }
-    store_tile(group, dquery_columns, scale, first, count, dquery, dquery_dtype);
+    store_tile(&rows, count, dquery_columns, scale, dquery, dquery_dtype, width);
 }
 
 #endif

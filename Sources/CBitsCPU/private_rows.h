@@ -62,9 +62,9 @@ typedef struct {
 
     // Attention. A tile is the rows [first, first + count) of a group, count <= BITS_ATTENTION_ROWS.
     void (*attention_tile)(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse);
-    // A few rows against the keys [from, to): unnormalized sums [rows, width], the largest score and the sum of exponentials per row.
+    // A few rows against the keys [from, to): unnormalized sums [rows, width], the largest score in base 2 and the sum of exponentials per row.
     void (*attention_few)(const bits_attention_group *group, int64_t from, int64_t to, float *sums, float *largest, float *totals);
-    // Adds a tile's contribution to dkey and dvalue (float32, rows of `padded` elements) and writes its rows of dquery.
+    // Adds a tile's contribution to dkey / ln 2 and to dvalue (float32, rows of `padded` elements) and writes its rows of dquery.
     void (*attention_tile_gradient)(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
                                     const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype, float *dkey,
                                     float *dvalue, int64_t padded);

@@ -28,6 +28,29 @@ INLINE vf v_exp(vf x) {
     return times_power_of_two(fma_or_not(p, r * r, r) + 1.0f, n);
 }
 
+// 2^x for x up to 127, 0 where that would be below 2^-126. For softmax, whose exponents are not above 0.
+INLINE vf v_exp2(vf x) {
+#if BITS_WIDTH == 16
+    const vf y = (vf)_mm512_max_ps((__m512)splat(-200.0f), (__m512)x), n = (vf)_mm512_roundscale_ps((__m512)y, 0);
+#else
+    const vf y = pick(x < -126.0f, splat(-126.0f), x), n = round_to_integer(y);
+#endif
+    const vf r = y - n;
+    vf p = splat(1.535336196e-4f);
+    p = fma_or_not(p, r, splat(1.339887385e-3f));
+    p = fma_or_not(p, r, splat(9.618436918e-3f));
+    p = fma_or_not(p, r, splat(5.550332367e-2f));
+    p = fma_or_not(p, r, splat(2.402264774e-1f));
+    p = fma_or_not(p, r, splat(6.931471825e-1f));
+    p = fma_or_not(p, r, splat(1.0f));
+#if BITS_WIDTH == 16
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    const vi power = ((vi)(n + 12582912.0f) << 23) + (127 << 23);  // the constant's low bits are zero
+    return pick(x < -126.0f, zero(), p * (vf)power);
+#endif
+}
+
 INLINE vf v_log(vf x) {
     const vi denormal = x < 0x1p-126f;
     const vf y = pick(denormal, x * 0x1p23f, x);
