@@ -229,18 +229,17 @@ INLINE vf load(const void *array, int32_t dtype, int64_t i, int64_t count) {
     return dtype == BITS_BF16 ? widen_bf16(x) : widen_f16(x);
 }
 
+INLINE void store_full(void *array, int32_t dtype, int64_t i, vf x) {
+    if (dtype == BITS_F32) store_f32((float *)array + i, x);
+    else store_words((uint16_t *)array + i, dtype == BITS_BF16 ? narrow_bf16(x) : narrow_f16(x));
+}
+
 // Elements i, i + 1, ... of an array of `count`; nothing is written beyond its end.
 INLINE void store(void *array, int32_t dtype, int64_t i, int64_t count, vf x) {
     const int64_t left = count - i;
-    if (dtype == BITS_F32) {
-        if (left >= WIDTH) store_f32((float *)array + i, x);
-        else store_part_f32((float *)array + i, x, left);
-        return;
-    }
-    uint16_t *words = (uint16_t *)array + i;
-    const vh narrow = dtype == BITS_BF16 ? narrow_bf16(x) : narrow_f16(x);
-    if (left >= WIDTH) store_words(words, narrow);
-    else store_part_words(words, narrow, left);
+    if (left >= WIDTH) store_full(array, dtype, i, x);
+    else if (dtype == BITS_F32) store_part_f32((float *)array + i, x, left);
+    else store_part_words((uint16_t *)array + i, dtype == BITS_BF16 ? narrow_bf16(x) : narrow_f16(x), left);
 }
 
 INLINE float load_one(const void *array, int32_t dtype, int64_t i) { return load(array, dtype, i, i + 1)[0]; }

@@ -3,23 +3,31 @@
 #define BITS_PRIVATE_VECTOR_MATH_H
 #include "private_vector.h"
 
-// 2^n for integers n in [-252, 254] given in float32, applied in two halves so that denormal results are rounded once.
-INLINE vf times_power_of_two(vf x, vf n) {
-#if BITS_WIDTH == 16
-    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
-#else
-    const vi exponent = (vi)(n + 12582912.0f) - 0x4b400000, half = exponent >> 1;
-    return x * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
-#endif
+// The integer nearest to x, |x| < 2^22, in float32, and 2^n for such an n.
+typedef struct {
+    vf value, shifted;  // shifted: n + 1.5 * 2^23, whose low bits are n in two's complement
+} nearest;
+
+INLINE nearest nearest_integer(vf x) {
+    const vf shifted = x + 12582912.0f;
+    return (nearest){shifted - 12582912.0f, shifted};
 }
 
-INLINE vf round_to_integer(vf x) { return x + 12582912.0f - 12582912.0f; }
+// x * 2^n for n in [-252, 254], in two halves, so that a denormal result is rounded once.
+INLINE vf times_power_of_two(vf x, nearest n) {
+#if BITS_WIDTH == 16
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n.value);
+#else
+    const vi bits = (vi)n.shifted, half = bits >> 1;
+    return x * (vf)((half << 23) + (127 << 23)) * (vf)(((bits - half) << 23) + (127 << 23));
+#endif
+}
 
 INLINE vf v_exp(vf x) {
     x = pick(x < -104.0f, splat(-104.0f), x);
     x = pick(x > 89.0f, splat(89.0f), x);
-    const vf n = round_to_integer(x * 1.44269504f);
-    const vf r = fma_or_not(n, splat(2.12194440e-4f), fma_or_not(n, splat(-0.693359375f), x));
+    const nearest n = nearest_integer(x * 1.44269504f);
+    const vf r = fma_or_not(n.value, splat(2.12194440e-4f), fma_or_not(n.value, splat(-0.693359375f), x));
     vf p = splat(1.381461276e-3f);
     p = fma_or_not(p, r, splat(8.368710056e-3f));
     p = fma_or_not(p, r, splat(4.166838899e-2f));
@@ -33,7 +41,9 @@ INLINE vf v_exp2(vf x) {
 #if BITS_WIDTH == 16
     const vf y = (vf)_mm512_max_ps((__m512)splat(-200.0f), (__m512)x), n = (vf)_mm512_roundscale_ps((__m512)y, 0);
 #else
-    const vf y = pick(x < -126.0f, splat(-126.0f), x), n = round_to_integer(y);
+    const vf y = pick(x < -126.0f, splat(-126.0f), x);
+    const nearest nearest_to_y = nearest_integer(y);
+    const vf n = nearest_to_y.value;
 #endif
     const vf r = y - n;
     vf p = splat(1.535336196e-4f);
@@ -46,8 +56,7 @@ INLINE vf v_exp2(vf x) {
 #if BITS_WIDTH == 16
     return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
 #else
-    const vi power = ((vi)(n + 12582912.0f) << 23) + (127 << 23);  // the constant's low bits are zero
-    return pick(x < -126.0f, zero(), p * (vf)power);
+    return pick(x < -126.0f, zero(), p * (vf)(((vi)nearest_to_y.shifted << 23) + (127 << 23)));
 #endif
 }
 
