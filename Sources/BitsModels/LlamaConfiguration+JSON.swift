@@ -1,0 +1,60 @@
+public import BitsIO
+import BitsCore
+import BitsNN
+
+extension LlamaConfiguration {
+    /// Reads the fields of a Llama `config.json`.
+    ///
+    /// - Throws: ``ModelFileError/malformed(path:_:)`` for a missing or ill-typed field, heads that do not divide the width, a key head count that does not
+    ///   divide the heads; ``ModelFileError/unsupported(path:_:)`` for a rope scaling or an activation that is not implemented.
+    public init(_ configuration: ModelConfiguration) throws(ModelFileError) {
+        let fields = configuration.fields
+        let width = try fields.requireCount("hidden_size")
+        let heads = try fields.requireCount("num_attention_heads")
+        let keyValueHeads = try fields.count("num_key_value_heads", default: heads)
+        if !fields.contains("head_dim") && width % heads != 0 {
+            throw fields.error("has hidden_size \(width), which num_attention_heads \(heads) does not divide")
+        }
+        if heads % keyValueHeads != 0 {
+            throw fields.error("has num_attention_heads \(heads), which num_key_value_heads \(keyValueHeads) does not divide")
+        }
+        self.init(
+            vocabularySize: try fields.requireCount("vocab_size"), width: width, innerWidth: try fields.requireCount("intermediate_size"),
+            layers: try fields.requireCount("num_hidden_layers"), heads: heads, keyValueHeads: keyValueHeads,
+            headWidth: try fields.count("head_dim", default: width / heads), contextLength: try fields.count("max_position_embeddings", default: 2048)
+        )
+        if headWidth % 2 != 0 { throw fields.error("gives heads of width \(headWidth); rotary positions need an even width") }
+        normEpsilon = Float(try fields.value("rms_norm_eps", default: 1e-6))
+        let activationName = try fields.value("hidden_act", default: "silu")
+        guard let activation = Activation(rawValue: activationName) else {
+            throw .unsupported(
+                path: fields.path, "has hidden_act '\(activationName)'; supported are \(Activation.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        self.activation = activation
+        hasAttentionBias = try fields.value("attention_bias", default: false)
+        hasFeedForwardBias = try fields.value("mlp_bias", default: false)
+        tiesEmbeddings = try fields.value("tie_word_embeddings", default: false)
+        let rope = try fields.section(fields.contains("rope_parameters") ? "rope_parameters" : "rope_scaling")
+        let theta = try fields.value("rope_theta", default: 10_000.0)
+        ropeTheta = Float(try rope?.value("rope_theta", default: theta) ?? theta)
+        if let rope { ropeScaling = try RotaryEmbedding.Scaling(rope, contextLength: contextLength) }
+    }
+}
+
+extension RotaryEmbedding.Scaling {
+    /// Reads `rope_parameters` or `rope_scaling`.
+    init(_ fields: ConfigurationFields, contextLength: Int) throws(ModelFileError) {
+        let kind = try fields.value(fields.contains("rope_type") ? "rope_type" : "type", default: "default")
+        switch kind {
+        case "default": self = .none
+        case "linear": self = .linear(factor: Float(try fields.require("factor", as: Double.self)))
+        case "llama3":
+            self = .llama3(
+                factor: Float(try fields.require("factor", as: Double.self)),
+                lowFrequencyFactor: Float(try fields.require("low_freq_factor", as: Double.self)),
+                highFrequencyFactor: Float(try fields.require("high_freq_factor", as: Double.self)),
+                originalContext: try fields.count("original_max_position_embeddings", default: contextLength))
+        default: throw .unsupported(path: fields.path, "has rope_type '\(kind)'; supported are default, linear, llama3")
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/// What loading did with a model's layers.
+public struct LoadReport: Sendable, Equatable {
+    /// Paths of the linear layers in 4 bits, and those kept as they were with the reason.
+    public var quantized: [String] = []
+    public var kept: [(path: String, reason: String)] = []
+    /// Layers whose weights held NaN or infinities when they were quantized, with how many.
+    public var nonFinite: [(path: String, count: Int)] = []
+    /// Entries of the checkpoint that the model did not ask for.
+    public var unused: [String] = []
+    /// Entries of the skip list that matched no layer.
+    public var unmatchedSkips: [String] = []
+    /// Bytes of the weights in the checkpoint, and as they are now.
+    public var checkpointByteCount = 0
+    public var byteCount = 0
+
+    public static func == (a: LoadReport, b: LoadReport) -> Bool {
+        a.quantized == b.quantized && a.kept.elementsEqual(b.kept, by: ==) && a.nonFinite.elementsEqual(b.nonFinite, by: ==) && a.unused == b.unused
+            && a.unmatchedSkips == b.unmatchedSkips && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
+    }
+
+    /// What a user should be told, a line each.
+    public var warnings: [String] {
+        nonFinite.map { "\($0.path): \($0.count) weights are NaN or infinite; NaN was quantized to the lowest code" }
+            + unmatchedSkips.map { "skip '\($0)' matched no layer" }
+            + (unused.isEmpty ? [] : ["\(unused.count) tensors of the checkpoint were not used: \(unused.prefix(5).joined(separator: ", "))"])
+    }
+}
