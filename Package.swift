@@ -62,7 +62,7 @@ let package = Package(
             ], swiftSettings: strict),
 
         // Tests.
-        module("_BitsTestSupport", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
+        module("_BitsTestSupport", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         tests("BitsKernelsTests", uses: ["BitsKernels"]),
         tests("BitsCoreTests", uses: ["BitsCore", "BitsKernels"]),
         tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
@@ -71,7 +71,7 @@ let package = Package(
         tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"]),
         tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
-            "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"],
+            "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"],
             exclude: ["Cases"]),
         tests(
             "TrainingTests",
