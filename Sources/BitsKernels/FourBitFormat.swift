@@ -9,13 +9,16 @@ public enum FourBitFormat: String, Sendable, CaseIterable, Codable {
 extension FourBitFormat {
     /// What each code stands for.
     ///
-    /// Code 8 of fp4 is the negative zero. Files store these values with a positive one there.
+    /// Code 8 of fp4 is the negative zero.
     public var values: [Float] {
         switch self {
         case .nf4: FourBitFormat.nf4Values
         case .fp4: FourBitFormat.fp4Values
         }
     }
+
+    /// ``values`` as files store them: the zero of code 8 of fp4 is positive there.
+    public var storedValues: [Float] { values.map { $0 == 0 ? 0 : $0 } }
 
     /// The code for `value`, a number already divided by its block's largest magnitude; NaN gives 0.
     ///

@@ -48,7 +48,7 @@ public struct DoublyQuantizedScales: Sendable {
     /// Scales per block of scales.
     public let blockSize: BlockSize
 
-    init(codes: Tensor, offset: Tensor, absmax: Tensor, codebook: Tensor, blockSize: BlockSize) {
+    package init(codes: Tensor, offset: Tensor, absmax: Tensor, codebook: Tensor, blockSize: BlockSize) {
         self.codes = codes
         self.offset = offset
         self.absmax = absmax

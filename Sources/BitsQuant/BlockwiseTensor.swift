@@ -8,7 +8,7 @@ public struct BlockwiseTensor: Sendable {
     public let state: QuantState
     private let nonFiniteCount: Slice?
 
-    init(codes: Tensor, state: QuantState, nonFiniteCount: Slice?) {
+    package init(codes: Tensor, state: QuantState, nonFiniteCount: Slice? = nil) {
         self.codes = codes
         self.state = state
         self.nonFiniteCount = nonFiniteCount
@@ -31,7 +31,7 @@ public struct BlockwiseTensor: Sendable {
         }
         let values = Tensor(codebook.slice(on: codes.device), shape: [256])
         let state = QuantState(scales: .plain(absmax), codebook: values, blockSize: blockSize, shape: codes.shape, dtype: dtype, format: nil)
-        self.init(codes: codes, state: state, nonFiniteCount: nil)
+        self.init(codes: codes, state: state)
     }
 
     /// The numbers that the codes stand for: `codebook[code] * absmax`, rounded once to `dtype` (default: the type that was quantized).

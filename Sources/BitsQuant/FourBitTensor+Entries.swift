@@ -15,8 +15,7 @@ extension FourBitTensor {
     ///
     /// - Throws: the first error of the work that leads here; with double quantization the offset is waited for.
     public func entries() throws(DeviceError) -> [(suffix: String, tensor: Tensor)] {
-        // The file has a positive zero where fp4's code 8 stands for a negative one.
-        let values = Tensor(format.values.map { $0 == 0 ? 0 : $0 }, device: device)
+        let values = Tensor(format.storedValues, device: device)
         var text = QuantStateText(format: format, blockSize: state.blockSize.count, dtype: state.dtype, shape: state.shape)
         var entries: [(suffix: String, tensor: Tensor)] = [("", packed)]
         switch state.scales {

@@ -8,7 +8,7 @@ public struct FourBitTensor: Sendable {
     public let state: QuantState
     private let nonFiniteCount: Slice?
 
-    init(packed: Tensor, state: QuantState, nonFiniteCount: Slice? = nil) {
+    package init(packed: Tensor, state: QuantState, nonFiniteCount: Slice? = nil) {
         self.packed = packed
         self.state = state
         self.nonFiniteCount = nonFiniteCount

@@ -1,0 +1,64 @@
+import BitsCore
+import BitsIO
+import BitsKernels
+import BitsQuant
+import Testing
+import _BitsTestSupport
+
+@Suite("Parity: 4-bit checkpoints")
+struct CheckpointParityTests {
+    @Test("A 4-bit weight of a recorded checkpoint reads, and is written again byte for byte")
+    func roundTrip() throws {
+        for (name, checkpoint) in try checkpoints() {
+            for path in weights(of: checkpoint) {
+                let weight = try FourBitTensor { try checkpoint.tensor(path + $0) }
+                for (suffix, tensor) in try weight.entries() {
+                    let recorded = try #require(try checkpoint.tensor(path + suffix), "\(name) has no \(path)\(suffix)")
+                    let same = try tensor.shape == recorded.shape && tensor.dtype == recorded.dtype && tensor.bytes() == recorded.bytes()
+                    #expect(same, "\(name): \(path)\(suffix)")
+                }
+            }
+        }
+    }
+
+    @Test("Quantizing the model that a recorded checkpoint was made of gives the checkpoint")
+    func quantization() throws {
+        for (name, checkpoint) in try checkpoints() {
+            let source = try Checkpoint(ModelFolder(path: "\(ParityCases.folder)/models/\(name)/model"))
+            for path in weights(of: checkpoint) {
+                let recorded = try FourBitTensor { try checkpoint.tensor(path + $0) }
+                let original = try #require(try source.tensor(path), "\(name) has no \(path)")
+                let ours = try original.cast(to: recorded.state.dtype).quantized(
+                    to: recorded.format, blockSize: recorded.state.blockSize, doubleQuantization: recorded.state.isDoublyQuantized)
+                #expect(try ours.packed.bytes() == recorded.packed.bytes(), "\(name): \(path)")
+                guard case .doublyQuantized(let a) = ours.state.scales, case .doublyQuantized(let b) = recorded.state.scales else { continue }
+                // The reference sums in another order, and takes approximate reciprocals.
+                var close = ParityTolerance()
+                close.relative = 1e-6
+                #expect(try close.difference(a.offset, b.offset) == nil, "\(name): offset of \(path)")
+                #expect(try close.difference(a.absmax, b.absmax) == nil, "\(name): scales of \(path)")
+                var few = ParityTolerance()
+                few.mismatchCount = max(1, a.codes.count / 10_000)
+                #expect(try few.difference(a.codes, b.codes) == nil, "\(name): codes of the scales of \(path)")
+            }
+        }
+    }
+
+    /// The recorded nf4 checkpoints by the name of their model.
+    private func checkpoints() throws -> [(name: String, checkpoint: Checkpoint)] {
+        let folder = "\(ParityCases.folder)/models"
+        let found = try FileSystem.names(in: folder).compactMap { name -> (name: String, checkpoint: Checkpoint)? in
+            let path = "\(folder)/\(name)/cuda/model-nf4"
+            guard FileSystem.kind(of: path) == .folder else { return nil }
+            return (name, try Checkpoint(ModelFolder(path: path)))
+        }
+        try #require(!found.isEmpty, "no recorded nf4 checkpoint in \(folder)")
+        return found
+    }
+
+    /// The names of the quantized weights.
+    private func weights(of checkpoint: Checkpoint) -> [String] {
+        let suffix = ".quant_state.bitsandbytes__nf4"
+        return checkpoint.names.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+    }
+}
