@@ -1,4 +1,4 @@
 extension Measurement {
     /// Everything that can be measured, in the order of tables.
-    public static var all: [Measurement] { quantizationMeasurements() + linearMeasurements() + optimizerMeasurements() }
+    public static var all: [Measurement] { quantizationMeasurements() + linearMeasurements() + optimizerMeasurements() + generationMeasurements() }
 }
