@@ -69,7 +69,7 @@ typedef struct {
     void (*unpack_ordered)(const bits_fourbit_matrix *weight, int64_t first, int64_t count, void *to);
     // `dots` straight from the codes, with ordered vectors: sums[j * BITS_TILE_COLUMNS + i] = row first + i · vector j, i < 32, j < 8.
     void (*fourbit_dots)(const bits_fourbit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride, float *sums);
-    int32_t fourbit_vectors;  // up to so many vectors it is faster than tiles
+    int32_t few, few_fourbit;  // up to so many vectors `dots` and `fourbit_dots` are faster than tiles
     // Around the tiles of one part; NULL where there is nothing to do.
     void (*begin)(void);
     void (*end)(void);

@@ -66,11 +66,11 @@ int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p) 
 
 static int multiplies_codes(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {
     // A whole panel of columns is better off with tiles.
-    return columns <= engine->fourbit_vectors && columns % BITS_PANEL != 0 && bits_matrix_has_order(engine, p);
+    return columns <= engine->few_fourbit && columns % BITS_PANEL != 0 && bits_matrix_has_order(engine, p);
 }
 
 int bits_matrix_are_few(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {
-    return columns <= BITS_DOTS_VECTORS || multiplies_codes(engine, p, columns);
+    return columns <= engine->few || multiplies_codes(engine, p, columns);
 }
 
 int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t rows, int64_t columns,

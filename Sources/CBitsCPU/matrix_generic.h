@@ -211,4 +211,5 @@ const matrix_engine GENERIC(bits_matrix) = {
     .tile = GENERIC(tile),
     .store = GENERIC(store),
     .dots = GENERIC(dots),
+    .few = BITS_DOTS_VECTORS,
 };

@@ -91,7 +91,8 @@ const matrix_engine bits_matrix_amx = {
     .order = bits_order_bf16_avx512,
     .unpack_ordered = bits_unpack_ordered_bf16_avx512,
     .fourbit_dots = bits_fourbit_dots_bf16_avx512,
-    .fourbit_vectors = 8,
+    .few = 3,
+    .few_fourbit = 3,
     .begin = begin,
     .end = end,
 };

@@ -79,7 +79,8 @@ const matrix_engine bits_matrix_avx512 = {
     .order = bits_order_f32_avx512,
     .unpack_ordered = bits_unpack_ordered_f32_avx512,
     .fourbit_dots = bits_fourbit_dots_f32_avx512,
-    .fourbit_vectors = 24,
+    .few = 8,
+    .few_fourbit = 24,
 };
 
 const matrix_engine bits_matrix_avx512_bf16 = {
@@ -97,6 +98,7 @@ const matrix_engine bits_matrix_avx512_bf16 = {
     .order = bits_order_bf16_avx512,
     .unpack_ordered = bits_unpack_ordered_bf16_avx512,
     .fourbit_dots = bits_fourbit_dots_bf16_avx512,
-    .fourbit_vectors = 24,
+    .few = 8,
+    .few_fourbit = 24,
 };
 #endif
