@@ -1,0 +1,121 @@
+import BitsCore
+import BitsModels
+import BitsNN
+import BitsOptim
+import BitsQuant
+import Testing
+import _BitsTestSupport
+
+/// Nothing above the kernels may follow a device's memory or expect its work to be done: a device that allows neither trains the same.
+@Suite("Training on a second device")
+struct SecondDeviceTests {
+    @Test("A tiny Llama in 4 bits gets the gradients that it gets on the processor")
+    func gradients() throws {
+        let cpu = try TinyTraining(on: .cpu)
+        let deferred = try TinyTraining(on: .deferred())
+        #expect(try abs(cpu.lossWithGradients().item() - deferred.lossWithGradients().item()) < 1e-5)
+        #expect(cpu.parameters.count == deferred.parameters.count && cpu.parameters.count > 5)
+        for (a, b) in zip(cpu.parameters, deferred.parameters) {
+            let expected = try #require(a.parameter.gradient).floats().map(Double.init)
+            #expect(largestDifference(try #require(b.parameter.gradient).floats(), from: expected) < 1e-5, "\(a.path)")
+            #expect(expected.contains { $0 != 0 }, "\(a.path)")
+        }
+    }
+
+    @Test("Steps with 8-bit moments, clipping and a schedule lower the loss alike")
+    func steps() throws {
+        let cpu = try TinyTraining(on: .cpu).losses(steps: 5)
+        let deferred = try TinyTraining(on: .deferred()).losses(steps: 5)
+        #expect(cpu.last! < cpu.first! - 0.5)
+        for (a, b) in zip(cpu, deferred) { #expect(abs(a - b) < 2e-3) }
+    }
+
+    @Test("Generation with a cache chooses the same tokens")
+    func generation() throws {
+        let cpu = try TinyTraining(on: .cpu).continuation(of: [3, 1, 4, 1, 5], count: 6)
+        #expect(try TinyTraining(on: .deferred()).continuation(of: [3, 1, 4, 1, 5], count: 6) == cpu)
+    }
+
+    @Test("A released model and its gradients give their memory back")
+    func memory() throws {
+        let device = Device.deferred()
+        do {
+            let training = try TinyTraining(on: device)
+            _ = try training.losses(steps: 1)
+            #expect(device.allocatedByteCount > 0)
+        }
+        try device.synchronize()
+        #expect(device.allocatedByteCount == 0)
+    }
+}
+
+/// A Llama of two layers with random weights, its linear layers in 4 bits, and two padded sequences to learn.
+private final class TinyTraining {
+    let model: Llama
+    let tokens: TokenBatch
+    let targets: Tensor
+    var parameters: [(path: String, parameter: Parameter)] { model.namedParameters().filter(\.parameter.isTrainable) }
+
+    init(on device: Device) throws {
+        var configuration = LlamaConfiguration(vocabularySize: 50, width: 32, innerWidth: 64, layers: 2, heads: 4, keyValueHeads: 2)
+        configuration.tiesEmbeddings = true
+        model = Llama(configuration, from: WeightScope(RandomWeights(device: device)))
+        let rows = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 0, 0, 0, 0]]
+        tokens = TokenBatch(rows, mask: [[Bool](repeating: true, count: 8), (0..<8).map { $0 < 4 }], device: device)
+        let next: [Int32] = [1, 4, 1, 5, 9, 2, 6, -100, 7, 1, 8, -100, -100, -100, -100, -100]
+        targets = Tensor(next, device: device)
+    }
+
+    func lossWithGradients() throws -> Tensor {
+        let hidden = model.hiddenStates(tokens, cache: nil).reshaped(16, 32)
+        let loss = linearCrossEntropy(hidden: hidden, head: model.embedding.weight.tensor, targets: targets, chunk: 5) * (1 / 10)
+        loss.backward()
+        return loss
+    }
+
+    func losses(steps: Int) throws -> [Float] {
+        let optimizer = try Optimizer(
+            parameters.map(\.parameter), rule: AdamW(learningRate: 0.02), moments: .blockwise8bit(minimumCount: 0), clipping: .norm(1))
+        return try (0..<steps).map { _ in
+            let loss = try optimizer.step { try lossWithGradients() }
+            optimizer.clearGradients()
+            return try loss.item()
+        }
+    }
+
+    func continuation(of prompt: [Int], count: Int) throws -> [Int] {
+        let device = tokens.ids.device
+        let cache = model.makeCache(batch: 1, capacity: prompt.count + count)
+        var (result, input) = ([Int](), prompt)
+        for _ in 0..<count {
+            let past = result.isEmpty ? 0 : prompt.count + result.count - 1
+            let logits = try noGradient { try model.lastLogits(TokenBatch(input, past: past, device: device), cache: cache).floats() }
+            let best = logits.indices.max { logits[$0] < logits[$1] } ?? 0
+            result.append(best)
+            input = [best]
+        }
+        return result
+    }
+}
+
+private final class RandomWeights: WeightSource {
+    private let device: Device
+    private var generator = RandomGenerator(seed: 7)
+
+    init(device: Device) { self.device = device }
+
+    func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer {
+        let linear = Linear(weight: random([outFeatures, inFeatures], deviation: 1 / Float(inFeatures).squareRoot()))
+        return (try? Linear4bit(linear, blockSize: .fourBitDefault)) ?? linear
+    }
+
+    func parameter(_ path: String, shape: [Int]) -> Parameter {
+        shape.count == 1 ? Parameter(.ones(shape, device: device)) : random(shape, deviation: 1)
+    }
+
+    func tiedHead(_ embedding: Embedding) -> LinearLayer { Linear(weight: embedding.weight) }
+
+    private func random(_ shape: [Int], deviation: Float) -> Parameter {
+        Parameter(.normal(shape, standardDeviation: deviation, using: &generator, device: device))
+    }
+}
