@@ -90,5 +90,11 @@ public enum ParityCases {
 public struct NoParityCases: Error, CustomStringConvertible {
     public let group: String
     public let folder: String
+
+    public init(group: String, folder: String) {
+        self.group = group
+        self.folder = folder
+    }
+
     public var description: String { "no recorded case of '\(group)' in \(folder), its cuda or its cpu folder" }
 }

@@ -1,0 +1,83 @@
+import BitsCore
+import BitsIO
+import BitsKernels
+import BitsModels
+import _BitsTestSupport
+
+/// A recorded model: its folders, what went in, and what the reference computed.
+struct ModelCase {
+    let name: String
+    let modelType: String
+    private let path: String
+    private let answers: SafetensorsFile
+    /// [2, T]; the second row is padded.
+    let rows: [[Int]]
+    let mask: [[Bool]]
+
+    private init(name: String, path: String, modelType: String) throws {
+        self.name = name
+        self.path = path
+        self.modelType = modelType
+        answers = try SafetensorsFile(path: "\(path)/reference.safetensors")
+        func numbers(_ key: String, _ answers: SafetensorsFile) throws -> [[Int]] {
+            guard let entry = answers[key] else { throw ModelFileError.malformed(path: path, "has no '\(key)'") }
+            let tensor = try answers.tensor(entry)
+            let (values, length) = (try tensor.integers(), tensor.shape[1])
+            return (0..<tensor.shape[0]).map { Array(values[$0 * length..<($0 + 1) * length]) }
+        }
+        rows = try numbers("input_ids", answers)
+        mask = try numbers("attention_mask", answers).map { $0.map { $0 != 0 } }
+    }
+
+    var tokens: TokenBatch { TokenBatch(rows, mask: mask) }
+
+    func folder(_ name: String) throws -> ModelFolder { try ModelFolder(path: "\(path)/\(name)") }
+
+    /// The answer `key`; nil where the reference gave none.
+    func answer(_ key: String) throws -> Tensor? { try answers[key].map { try answers.tensor($0) } }
+
+    /// The answer `key` as the reference computed it on a GPU.
+    func gpuAnswer(_ key: String) throws -> Tensor? {
+        let file = try SafetensorsFile(path: "\(path)/cuda/reference.safetensors")
+        return try file[key].map { try file.tensor($0) }
+    }
+
+    /// The names of the answers.
+    var answerNames: [String] { answers.entries.map(\.name) }
+
+    /// All recorded models whose family can be loaded.
+    ///
+    /// - Throws: when there is not one.
+    static func supported() throws -> [ModelCase] {
+        let all = try recorded()
+        let cases = try all.filter { ModelRegistry.families.contains($0.modelType) }.map {
+            try ModelCase(name: $0.name, path: $0.path, modelType: $0.modelType)
+        }
+        guard !cases.isEmpty else { throw NoParityCases(group: "models", folder: ParityCases.folder) }
+        return cases
+    }
+
+    /// The names of the recorded models of families that cannot be loaded yet.
+    static func unsupported() throws -> [String] {
+        try recorded().filter { !ModelRegistry.families.contains($0.modelType) }.map { "\($0.name) (\($0.modelType))" }
+    }
+
+    private static func recorded() throws -> [(name: String, path: String, modelType: String)] {
+        let models = "\(ParityCases.folder)/models"
+        guard FileSystem.kind(of: models) == .folder else { throw NoParityCases(group: "models", folder: ParityCases.folder) }
+        return try FileSystem.names(in: models).filter { FileSystem.kind(of: "\(models)/\($0)/reference.safetensors") == .file }.map {
+            ($0, "\(models)/\($0)", try ModelConfiguration(ModelFolder(path: "\(models)/\($0)/model")).modelType)
+        }
+    }
+}
+
+/// The largest difference of `found` from `expected` as a share of the largest expected magnitude; infinite where shapes differ or a value is NaN.
+func deviation(_ found: Tensor, from expected: Tensor) throws -> Double {
+    guard found.shape == expected.shape else { return .infinity }
+    let (a, e) = (try found.floats(), try expected.floats())
+    let scale = Double(e.map(abs).max() ?? 0)
+    return zip(a, e).reduce(0) { worst, pair in
+        let difference = abs(Double(pair.0) - Double(pair.1)) / scale
+        return difference <= worst ? worst : difference.isNaN ? .infinity : difference
+    }
+}

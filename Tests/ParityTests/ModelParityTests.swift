@@ -1,0 +1,62 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import Testing
+import _BitsTestSupport
+
+@Suite("Parity: models")
+struct ModelParityTests {
+    @Test("At least one recorded model can be loaded; the others are named")
+    func coverage() throws {
+        let cases = try ModelCase.supported()
+        #expect(!cases.isEmpty)
+        let missing = try ModelCase.unsupported()
+        if !missing.isEmpty { print("recorded models of families that cannot be loaded yet: \(missing.joined(separator: ", "))") }
+    }
+
+    @Test("Logits in float32, padded positions too, are within 1e-4 of the largest")
+    func float32() throws {
+        for example in try ModelCase.supported() {
+            let recorded = try #require(try example.answer("logits"), "\(example.name) has no logits")
+            let model = try LoadedModel(example.folder("model")).model
+            let found = try deviation(model.logits(example.tokens), from: recorded)
+            #expect(found < 1e-4, "\(example.name)")
+        }
+    }
+
+    @Test("A model quantized while it is loaded gives logits within 2e-3 of the largest")
+    func quantizedHere() throws {
+        for example in try ModelCase.supported() {
+            guard let recorded = try example.gpuAnswer("logits_nf4") else { continue }
+            let options = LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true))
+            let loaded = try LoadedModel(example.folder("model"), options: options)
+            #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
+            let found = try deviation(loaded.model.logits(example.tokens), from: recorded)
+            #expect(found < 2e-3, "\(example.name)")
+        }
+    }
+
+    @Test("A checkpoint that the reference quantized gives logits within 2e-3 of the largest")
+    func quantizedThere() throws {
+        for example in try ModelCase.supported() {
+            guard let recorded = try example.gpuAnswer("logits_nf4") else { continue }
+            let loaded = try LoadedModel(example.folder("cuda/model-nf4"))
+            #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
+            #expect(loaded.report.unused == [], "\(example.name)")
+            let found = try deviation(loaded.model.logits(example.tokens), from: recorded)
+            #expect(found < 2e-3, "\(example.name)")
+        }
+    }
+
+    @Test("The most likely continuation is the recorded one, token for token")
+    func greedy() throws {
+        for example in try ModelCase.supported() {
+            let recorded = try #require(try example.answer("greedy"), "\(example.name) has no greedy continuation").integers()
+            let model = try LoadedModel(example.folder("model")).model
+            var options = GenerationOptions()
+            options.maxNewTokens = recorded.count
+            let result = try model.generate(Array(example.rows[0].prefix(8)), options: options)
+            #expect(result.tokens == recorded, "\(example.name)")
+        }
+    }
+}
