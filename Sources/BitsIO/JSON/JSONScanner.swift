@@ -135,7 +135,9 @@ struct JSONScanner {
     mutating func number() throws(JSONError) -> Range<Int> {
         _ = peek()
         let start = position
-        for word in ["NaN", "Infinity", "-Infinity"] where skips(word) { return start..<position }
+        if position < bytes.count, bytes[position] &- 0x30 >= 10 {
+            for word in ["NaN", "Infinity", "-Infinity"] where skips(word) { return start..<position }
+        }
         if position < bytes.count && bytes[position] == UInt8(ascii: "-") { position += 1 }
         let leadingZero = position < bytes.count && bytes[position] == UInt8(ascii: "0")
         let digits = skipDigits()

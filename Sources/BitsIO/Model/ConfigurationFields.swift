@@ -80,6 +80,12 @@ public struct ConfigurationFields: Sendable, Equatable {
         return ConfigurationFields(object, path: path, prefix: "\(prefix)\(key).")
     }
 
+    /// The fields of each object in the list under `key`.
+    public func sections(_ key: String) throws(ModelFileError) -> [ConfigurationFields] {
+        let objects = try require(key, as: [JSONObject].self)
+        return objects.enumerated().map { ConfigurationFields($1, path: path, prefix: "\(prefix)\(key)[\($0)].") }
+    }
+
     /// An error about this file, for checks that span fields.
     public func error(_ reason: String) -> ModelFileError { .malformed(path: path, reason) }
 }
@@ -93,6 +99,14 @@ extension Int: ConfigurationValue {
     public init?(_ json: JSONValue) {
         guard case .number(let number) = json, let value = number.integer else { return nil }
         self = value
+    }
+}
+
+extension Int32: ConfigurationValue {
+    public static var expectation: String { "a whole number" }
+    public init?(_ json: JSONValue) {
+        guard let value = Int(json) else { return nil }
+        self.init(exactly: value)
     }
 }
 

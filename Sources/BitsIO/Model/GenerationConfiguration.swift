@@ -4,11 +4,11 @@
 public struct GenerationConfiguration: Sendable, Equatable {
     public var fields: ConfigurationFields
     /// `bos_token_id`.
-    public var beginToken: Int?
+    public var beginToken: Int32?
     /// `eos_token_id`, one or several: generation stops at any of them.
-    public var endTokens: [Int] = []
+    public var endTokens: [Int32] = []
     /// `pad_token_id`.
-    public var padToken: Int?
+    public var padToken: Int32?
     /// `do_sample`: draw at random; else always the likeliest token.
     public var samples = false
     /// Above 0.
@@ -46,7 +46,7 @@ public struct GenerationConfiguration: Sendable, Equatable {
         if case .array = fields.object["eos_token_id"] {
             endTokens = try fields.require("eos_token_id")
         } else {
-            endTokens = try fields.optional("eos_token_id", as: Int.self).map { [$0] } ?? []
+            endTokens = try fields.optional("eos_token_id", as: Int32.self).map { [$0] } ?? []
         }
         samples = try fields.value("do_sample", default: samples)
         temperature = try fields.value("temperature", default: temperature)
