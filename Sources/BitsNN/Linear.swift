@@ -20,5 +20,5 @@ public final class Linear: LinearLayer {
 
     public override func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias: bias?.tensor, computeDType: computeDType) }
 
-    public override func weightMatrix(_ dtype: DType) -> Tensor { weight.tensor.cast(to: dtype) }
+    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
 }

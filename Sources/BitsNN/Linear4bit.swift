@@ -35,5 +35,5 @@ public final class Linear4bit: LinearLayer {
 
     public override func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias?.tensor, computeDType: computeDType) }
 
-    public override func weightMatrix(_ dtype: DType) -> Tensor { weight.dequantized(to: dtype) }
+    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor { weight.dequantized(to: dtype) }
 }

@@ -17,6 +17,6 @@ open class LinearLayer: Module {
     /// The layer's output for [.., K]: [.., N] in the type of `x`.
     open func callAsFunction(_ x: Tensor) -> Tensor { preconditionFailure("\(type(of: self)) does not say how it computes") }
 
-    /// W as a tensor [N, K] in `dtype`, for merging and for heads that need the matrix itself. Quantized layers dequantize it.
-    open func weightMatrix(_ dtype: DType) -> Tensor { preconditionFailure("\(type(of: self)) does not say what its weight is") }
+    /// W as a tensor [N, K] in `dtype` (default: as it is kept; a quantized layer dequantizes it), for merging and for heads that need the matrix itself.
+    open func weightMatrix(_ dtype: DType? = nil) -> Tensor { preconditionFailure("\(type(of: self)) does not say what its weight is") }
 }

@@ -22,7 +22,9 @@ extension Tensor {
 ///
 /// hidden [T, D], head [V, D]. The logits exist for `chunk` tokens at a time, in the forward pass as on the way back: where a gradient is wanted it
 /// is computed together with the loss. Targets of -100 count nothing.
-public func linearCrossEntropy(hidden: Tensor, head: Tensor, targets: Tensor, chunk: Int = 256) -> Tensor {
+///
+/// - Parameter computeDType: `.bfloat16` rounds the operands of the products to it; nil follows the type of `hidden`.
+public func linearCrossEntropy(hidden: Tensor, head: Tensor, targets: Tensor, computeDType: DType? = nil, chunk: Int = 256) -> Tensor {
     precondition(
         hidden.rank == 2 && head.rank == 2 && hidden.shape[1] == head.shape[1] && targets.shape == [hidden.shape[0]],
         "cross-entropy of hidden \(hidden.shape), head \(head.shape), targets \(targets.shape)")
@@ -30,7 +32,7 @@ public func linearCrossEntropy(hidden: Tensor, head: Tensor, targets: Tensor, ch
     let (x, w, ids, device) = (hidden.elements, head.elements, targets.elements, hidden.device)
     let records = Tensor.records([hidden, head])
     let (wantsHidden, wantsHead) = (records && hidden.node != nil, records && head.node != nil)
-    let precision = ProductPrecision(activations: hidden.dtype)
+    let precision = ProductPrecision(activations: computeDType ?? hidden.dtype)
     let losses = hidden.empty([tokens], .float32)
     let dx = wantsHidden ? hidden.empty(hidden.shape, .float32) : nil
     let dw = wantsHead ? Tensor.zeros(head.shape, device: device) : nil

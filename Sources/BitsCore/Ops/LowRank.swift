@@ -1,0 +1,58 @@
+import BitsKernels
+
+// Shapes: M = rows (all leading dimensions), K = input width, N = output width, R = rank.
+
+extension Tensor {
+    /// `self + scale * (x · downᵀ) · upᵀ`: an output [.., N] with a low-rank update from the input x [.., K]; down [R, K], up [N, R]. float32 sums.
+    ///
+    /// Takes over the memory of `self`, which must be fresh from an operation and used nowhere else; only that operation's gradient may follow, and
+    /// it may not need the operation's output.
+    package consuming func addingLowRank(of x: Tensor, down: Tensor, up: Tensor, scale: Float) -> Tensor {
+        let (rank, k, n, m) = (down.shape[0], down.shape[1], up.shape[0], x.count / max(x.shape.last ?? 1, 1))
+        precondition(
+            x.shape.last == k && up.shape == [n, rank] && shape == x.shape.dropLast() + [n],
+            "low-rank update of \(shape) by \(up.shape) and \(down.shape) from \(x.shape)")
+        let (input, a, b) = (x.elements, down.elements, up.elements)
+        let output = self
+        let narrow = x.empty([m, rank], .float32)  // scale * x · downᵀ
+        device.run(MatrixProduct(input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: .float32))
+        if scale != 1 { device.run(ScaleAndShift(narrow.slice, scale: scale, shift: 0, into: narrow.slice)) }
+        device.run(
+            MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: .float32))
+        let (wantsInput, wantsDown, wantsUp, inputType, inputShape) = (x.node != nil, down.node != nil, up.node != nil, x.dtype, x.shape)
+        let (downType, upType) = (down.dtype, up.dtype)
+        return output.recorded(from: [self, x, down, up]) { gradient in
+            let (g, device) = (gradient.slice, gradient.device)
+            var (dx, da, db): (Tensor?, Tensor?, Tensor?)
+            if wantsInput || wantsDown {
+                let back = gradient.empty([m, rank], .float32)  // scale * gradient · up
+                device.run(MatrixProduct(g, b, into: back.slice, m: m, n: rank, k: n, precision: .float32))
+                if scale != 1 { device.run(ScaleAndShift(back.slice, scale: scale, shift: 0, into: back.slice)) }
+                if wantsInput {
+                    let result = gradient.empty(inputShape, inputType)
+                    device.run(MatrixProduct(back.slice, a, into: result.slice, m: m, n: k, k: rank, precision: .float32))
+                    dx = result
+                }
+                if wantsDown {
+                    let result = gradient.empty([rank, k], downType)
+                    device.run(MatrixProduct(back.slice, input, into: result.slice, m: rank, n: k, k: m, transposesA: true, precision: .float32))
+                    da = result
+                }
+            }
+            if wantsUp {
+                let result = gradient.empty([n, rank], upType)
+                device.run(MatrixProduct(g, narrow.slice, into: result.slice, m: n, n: rank, k: m, transposesA: true, precision: .float32))
+                db = result
+            }
+            return [gradient, dx, da, db]
+        }
+    }
+
+    /// `self` with each element zeroed with probability `rate` and the others divided by `1 - rate` (Srivastava et al. 2014).
+    public func dropout(_ rate: Float, using generator: inout RandomGenerator) -> Tensor {
+        precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
+        if rate == 0 { return self }
+        let kept = 1 / (1 - rate)
+        return self * Tensor((0..<count).map { _ in generator.uniform() < rate ? 0 : kept }, shape: shape, device: device)
+    }
+}

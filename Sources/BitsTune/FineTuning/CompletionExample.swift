@@ -1,0 +1,48 @@
+public import BitsIO
+public import BitsCore
+
+/// A prompt and the answer that a model is to learn.
+public struct CompletionExample: Sendable, Equatable {
+    public var prompt: String
+    public var completion: String
+
+    public init(prompt: String, completion: String) {
+        self.prompt = prompt
+        self.completion = completion
+    }
+
+    /// Reads a file of lines `{"prompt": ..., "completion": ...}`; empty lines are passed over.
+    ///
+    /// - Throws: ``ModelFileError/malformed(path:_:)`` naming the first line that is not such an object, or when there is none.
+    public static func read(_ file: MappedFile) throws(ModelFileError) -> [CompletionExample] {
+        var examples: [CompletionExample] = []
+        for (index, line) in file.bytes(in: 0..<file.byteCount).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            guard line.contains(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\t") }) else { continue }
+            let place = "\(file.path), line \(index + 1)"
+            guard case .object(let object) = try JSONValue(parsing: Array(line), path: place), case .string(let prompt)? = object["prompt"],
+                case .string(let completion)? = object["completion"]
+            else { throw .malformed(path: place, "is not an object with the texts 'prompt' and 'completion'") }
+            examples.append(CompletionExample(prompt: prompt, completion: completion))
+        }
+        if examples.isEmpty { throw .malformed(path: file.path, "has no examples; one JSON object with 'prompt' and 'completion' a line was expected") }
+        return examples
+    }
+}
+
+/// An example in tokens: a sequence, and which of its tokens count for the loss.
+public struct CompletionTokens: Sendable, Equatable {
+    public var ids: [Int]
+    /// The first token of the completion; all from here on are predicted.
+    public var completionStart: Int
+
+    /// Begin token, prompt, completion, end token; the end is cut off at `maxLength`.
+    public init(_ example: CompletionExample, tokenizer: Tokenizer, begin: Int?, end: Int?, maxLength: Int) {
+        let prompt = (begin.map { [$0] } ?? []) + tokenizer.encode(example.prompt, addsSpecialTokens: false).map { Int($0) }
+        let whole = prompt + tokenizer.encode(example.completion, addsSpecialTokens: false).map { Int($0) } + (end.map { [$0] } ?? [])
+        ids = Array(whole.prefix(maxLength))
+        completionStart = max(1, min(prompt.count, ids.count))
+    }
+
+    /// Tokens that count for the loss.
+    public var targetCount: Int { ids.count - completionStart }
+}

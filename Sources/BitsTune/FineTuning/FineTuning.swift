@@ -1,0 +1,78 @@
+public import BitsCore
+public import BitsModels
+public import BitsOptim
+
+/// The settings of a fine-tuning run.
+public struct FineTuningOptions: Sendable {
+    public var batchSize = 16
+    /// Steps; nil for one pass over the examples.
+    public var steps: Int?
+    /// The peak; linear from 0 over ``warmupSteps``, then linear to 0 at the end.
+    public var learningRate = 1e-3
+    public var warmupSteps = 10
+    public var weightDecay = 0.0
+    /// Gradients are scaled together to at most this norm.
+    public var maxGradientNorm = 1.0
+    public var moments = MomentStorage.blockwise8bit()
+    /// What products round their operands to in the head; the other layers know for themselves.
+    public var computeDType = DType.float32
+    /// Of the order of the examples, and of dropout.
+    public var seed: UInt64 = 0
+
+    public init() {}
+}
+
+/// One step of a run, as it is reported.
+public struct FineTuningStep: Sendable, Equatable {
+    /// From 1 on.
+    public var step: Int
+    public var steps: Int
+    /// The mean over the step's completion tokens, before its update.
+    public var loss: Double
+    public var learningRate: Double
+    /// All tokens that have been through the model.
+    public var tokens: Int
+}
+
+/// Trains `adapter` on `examples`: AdamW on the mean negative log-likelihood of each batch's completion tokens.
+///
+/// The same seed gives the same run on the same device and thread count.
+///
+/// - Parameter onStep: called after every step; the run ends early when it returns false.
+/// - Returns: the mean loss of each step.
+/// - Throws: ``OptimizerError`` for settings out of range; what the device reports.
+@discardableResult
+public func fineTune(
+    _ model: any CausalLanguageModel, adapter: Adapter, on examples: [CompletionTokens], options: FineTuningOptions = FineTuningOptions(),
+    onStep: (FineTuningStep) -> Bool = { _ in true }
+) throws -> [Double] {
+    precondition(options.batchSize > 0, "a batch of \(options.batchSize) examples")
+    let examples = examples.filter { $0.targetCount > 0 }
+    precondition(!examples.isEmpty, "no example has a completion")
+    let stepsPerEpoch = (examples.count + options.batchSize - 1) / options.batchSize
+    let steps = options.steps ?? stepsPerEpoch
+    let optimizer = try Optimizer(
+        adapter.parameters, rule: AdamW(learningRate: options.learningRate, weightDecay: options.weightDecay), moments: options.moments,
+        schedule: .linear(warmupSteps: options.warmupSteps, totalSteps: steps), clipping: .norm(options.maxGradientNorm))
+    var generator = RandomGenerator(seed: options.seed)
+    adapter.setDropout(seed: options.seed)
+    defer { adapter.setDropout(seed: nil) }
+    var order: [Int] = []
+    var losses: [Double] = []
+    var seen = 0
+    for step in 1...max(steps, 1) where step <= steps {
+        if order.isEmpty { order = Array(examples.indices).shuffled(using: &generator) }
+        let batch = order.prefix(options.batchSize).map { examples[$0] }
+        order.removeFirst(batch.count)
+        let learningRate = optimizer.currentLearningRate()
+        let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: options.computeDType)
+        let loss = sum * (1 / Float(count))
+        loss.backward()
+        try optimizer.step()
+        optimizer.clearGradients()
+        losses.append(Double(try loss.item()))
+        seen += batch.reduce(0) { $0 + $1.ids.count }
+        if !onStep(FineTuningStep(step: step, steps: steps, loss: losses[losses.count - 1], learningRate: learningRate, tokens: seen)) { break }
+    }
+    return losses
+}
