@@ -11,9 +11,9 @@ func generationMeasurements() -> [Measurement] {
         let configuration = LlamaConfiguration(vocabularySize: 32_000, width: 768, innerWidth: 2048, layers: 12, heads: 12, keyValueHeads: 4)
         return Llama(configuration, from: WeightScope(RandomFourBitSource()))
     }
-    @Sendable func tokens(_ count: Int) -> [Int] {
+    @Sendable func tokens(_ count: Int) -> [Int32] {
         var generator = RandomGenerator(seed: 2)
-        return (0..<count).map { _ in Int.random(in: 0..<32_000, using: &generator) }
+        return (0..<count).map { _ in Int32.random(in: 0..<32_000, using: &generator) }
     }
     return [
         Measurement("prefill", shape: "\(prompt) tokens; \(shape)", tokens: prompt) {

@@ -6,7 +6,7 @@ public struct GenerationOptions: Sendable, Equatable {
     public var maxNewTokens = 128
     public var sampling = SamplingOptions.greedy
     /// Generation ends after one of these tokens.
-    public var endTokens: Set<Int> = []
+    public var endTokens: Set<Int32> = []
     public var seed: UInt64 = 0
 
     public init() {}
@@ -35,7 +35,7 @@ extension GenerationError: CustomStringConvertible {
 /// What was generated, and how fast.
 public struct GenerationResult: Sendable {
     /// The new tokens, with the end token if there was one.
-    public var tokens: [Int]
+    public var tokens: [Int32]
     public var promptTokens: Int
     /// The prompt's pass, and all steps after the first token.
     public var prefillTime: Duration
@@ -52,7 +52,7 @@ extension CausalLanguageModel {
     /// Continues `prompt`, token by token; ends at an end token, at `maxNewTokens`, at the end of the context, or when `onToken` returns false.
     ///
     /// - Throws: ``GenerationError`` for an empty prompt, one that fills the context, or options out of range.
-    public func generate(_ prompt: [Int], options: GenerationOptions, onToken: (Int) -> Bool = { _ in true }) throws(GenerationError)
+    public func generate(_ prompt: [Int32], options: GenerationOptions, onToken: (Int32) -> Bool = { _ in true }) throws(GenerationError)
         -> GenerationResult
     {
         if prompt.isEmpty { throw .emptyPrompt }
@@ -63,7 +63,7 @@ extension CausalLanguageModel {
         let device = embedding.weight.device
         let cache = makeCache(batch: 1, capacity: prompt.count + room)
         var sampler = TokenSampler(options.sampling, seed: options.seed)
-        var tokens: [Int] = []
+        var tokens: [Int32] = []
         let clock = ContinuousClock()
         let start = clock.now
         var firstToken = start

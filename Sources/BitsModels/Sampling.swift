@@ -45,10 +45,10 @@ public struct TokenSampler: Sendable {
     }
 
     /// The next token after `history`, given its logits; the lowest id of equals when greedy. NaN logits are never chosen.
-    public mutating func next(logits: [Float], history: [Int]) -> Int {
+    public mutating func next(logits: [Float], history: [Int32]) -> Int32 {
         var logits = logits
         if options.repetitionPenalty != 1 {
-            for token in Set(history) where logits.indices.contains(token) {
+            for token in Set(history).map({ Int($0) }) where logits.indices.contains(token) {
                 logits[token] = logits[token] > 0 ? logits[token] / options.repetitionPenalty : logits[token] * options.repetitionPenalty
             }
         }
@@ -72,14 +72,14 @@ public struct TokenSampler: Sendable {
         var remaining = Double(generator.next() >> 11) * 0x1p-53 * weights.reduce(0, +)
         for (candidate, weight) in zip(candidates, weights) {
             remaining -= weight
-            if remaining < 0 { return candidate }
+            if remaining < 0 { return Int32(candidate) }
         }
-        return candidates[weights.count - 1]
+        return Int32(candidates[weights.count - 1])
     }
 
-    private static func largest(_ logits: [Float]) -> Int {
+    private static func largest(_ logits: [Float]) -> Int32 {
         var best = 0
         for token in logits.indices where logits[token] > logits[best] || logits[best].isNaN { best = token }
-        return best
+        return Int32(best)
     }
 }

@@ -12,22 +12,22 @@ public struct TokenBatch {
     public var batch: Int { ids.shape[0] }
     public var length: Int { ids.shape[1] }
 
-    private init(ids: [Int], batch: Int, positions: [Int32], ranges: [Range<Int>], device: Device) {
-        self.ids = Tensor(ids.map { Int32(truncatingIfNeeded: $0) }, shape: [batch, ids.count / batch], device: device)
+    private init(ids: [Int32], batch: Int, positions: [Int32], ranges: [Range<Int>], device: Device) {
+        self.ids = Tensor(ids, shape: [batch, ids.count / batch], device: device)
         self.positions = positions
         self.ranges = AttentionRanges(ranges, batch: batch, device: device)
     }
 
     /// One sequence, of which `past` tokens are in the cache already: each token sees all before it and itself.
-    public init(_ ids: [Int], past: Int = 0, device: Device = .cpu) {
+    public init(_ ids: [Int32], past: Int = 0, device: Device = .cpu) {
         precondition(!ids.isEmpty, "an empty sequence")
         self.init(
             ids: ids, batch: 1, positions: ids.indices.map { Int32(past + $0) }, ranges: ids.indices.map { 0..<past + $0 + 1 }, device: device)
     }
 
     /// Several sequences one after the other in one row, none of which sees another: a batch without padding.
-    public init(packing sequences: [[Int]], device: Device = .cpu) {
-        var (ids, positions, ranges): ([Int], [Int32], [Range<Int>]) = ([], [], [])
+    public init(packing sequences: [[Int32]], device: Device = .cpu) {
+        var (ids, positions, ranges): ([Int32], [Int32], [Range<Int>]) = ([], [], [])
         for sequence in sequences {
             let start = ids.count
             ids += sequence
@@ -41,7 +41,7 @@ public struct TokenBatch {
     /// Rows of equal length with a mask of real tokens (the `attention_mask` of the Python stack): padding may lead or trail, not interrupt.
     ///
     /// A token sees the real tokens up to itself. Positions count from the first real token; leading padding is at position 0.
-    public init(_ rows: [[Int]], mask: [[Bool]], device: Device = .cpu) {
+    public init(_ rows: [[Int32]], mask: [[Bool]], device: Device = .cpu) {
         precondition(!rows.isEmpty && rows.count == mask.count, "\(rows.count) rows and \(mask.count) masks")
         var (positions, ranges): ([Int32], [Range<Int>]) = ([], [])
         for (row, real) in zip(rows, mask) {

@@ -6,5 +6,5 @@ struct Bnb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bnb",
         abstract: "Run and fine-tune language models in a quarter of their memory.",
-        subcommands: [Bench.self])
+        subcommands: [Demo.self, Bench.self])
 }

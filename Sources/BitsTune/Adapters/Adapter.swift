@@ -1,7 +1,7 @@
 public import BitsCore
 public import BitsIO
 public import BitsModels
-public import BitsNN
+import BitsNN
 
 /// The low-rank updates of a model's linear layers, as one thing: to train, to save, to load.
 public final class Adapter {
@@ -124,7 +124,8 @@ public enum AdapterError: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .badRank(let rank): "LoRA rank \(rank) is not positive; use 4 to 64"
         case .nothingToAdapt(.allLinear): "the model has no linear layers to adapt"
-        case .nothingToAdapt(.named(let names)): "no linear layer is called \(names.joined(separator: ", ")); name layers such as q_proj, or use all-linear"
+        case .nothingToAdapt(.named(let names)):
+            "no linear layer is called \(names.joined(separator: ", ")); name layers such as q_proj, or use all-linear"
         }
     }
 }

@@ -81,7 +81,8 @@ extension LoRAConfiguration {
         [
             "alpha_pattern": [:], "auto_mapping": nil, "base_model_name_or_path": baseModel.map { .string($0) } ?? nil, "bias": "none",
             "exclude_modules": nil, "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true, "layers_pattern": nil,
-            "layers_to_transform": nil, "loftq_config": [:], "lora_alpha": alpha == alpha.rounded() ? .number(JSONNumber(Int(alpha))) : .number(JSONNumber(Double(alpha))), "lora_bias": false,
+            "layers_to_transform": nil, "loftq_config": [:],
+            "lora_alpha": alpha == alpha.rounded() ? .number(JSONNumber(Int(alpha))) : .number(JSONNumber(Double(alpha))), "lora_bias": false,
             "lora_dropout": .number(JSONNumber(Double(dropout))), "modules_to_save": nil, "peft_type": "LORA",
             "r": .number(JSONNumber(rank)), "rank_pattern": [:], "revision": nil, "target_modules": .array(paths.sorted().map { .string($0) }),
             "target_parameters": nil, "task_type": "CAUSAL_LM", "trainable_token_indices": nil, "use_dora": false,

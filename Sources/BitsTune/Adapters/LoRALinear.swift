@@ -29,7 +29,9 @@ public final class LoRALinear: LinearLayer {
     }
 
     /// The adapter at the start of training: A uniform in ±1 / sqrt(K), B zero, so that the layer computes what its base does.
-    public convenience init(base: LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, device: Device = .cpu) {
+    public convenience init(
+        base: LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, device: Device = .cpu
+    ) {
         let bound = 1 / Float(base.inFeatures).squareRoot()
         self.init(
             base: base, down: Parameter(.uniform([rank, base.inFeatures], in: -bound...bound, using: &generator, device: device)),

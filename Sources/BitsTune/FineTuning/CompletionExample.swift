@@ -24,21 +24,23 @@ public struct CompletionExample: Sendable, Equatable {
             else { throw .malformed(path: place, "is not an object with the texts 'prompt' and 'completion'") }
             examples.append(CompletionExample(prompt: prompt, completion: completion))
         }
-        if examples.isEmpty { throw .malformed(path: file.path, "has no examples; one JSON object with 'prompt' and 'completion' a line was expected") }
+        if examples.isEmpty {
+            throw .malformed(path: file.path, "has no examples; one JSON object with 'prompt' and 'completion' a line was expected")
+        }
         return examples
     }
 }
 
 /// An example in tokens: a sequence, and which of its tokens count for the loss.
 public struct CompletionTokens: Sendable, Equatable {
-    public var ids: [Int]
+    public var ids: [Int32]
     /// The first token of the completion; all from here on are predicted.
     public var completionStart: Int
 
     /// Begin token, prompt, completion, end token; the end is cut off at `maxLength`.
-    public init(_ example: CompletionExample, tokenizer: Tokenizer, begin: Int?, end: Int?, maxLength: Int) {
-        let prompt = (begin.map { [$0] } ?? []) + tokenizer.encode(example.prompt, addsSpecialTokens: false).map { Int($0) }
-        let whole = prompt + tokenizer.encode(example.completion, addsSpecialTokens: false).map { Int($0) } + (end.map { [$0] } ?? [])
+    public init(_ example: CompletionExample, tokenizer: Tokenizer, begin: Int32?, end: Int32?, maxLength: Int) {
+        let prompt = (begin.map { [$0] } ?? []) + tokenizer.encode(example.prompt, addsSpecialTokens: false)
+        let whole = prompt + tokenizer.encode(example.completion, addsSpecialTokens: false) + (end.map { [$0] } ?? [])
         ids = Array(whole.prefix(maxLength))
         completionStart = max(1, min(prompt.count, ids.count))
     }

@@ -1,5 +1,6 @@
 public import BitsCore
 public import BitsModels
+import BitsNN
 
 /// The negative log-likelihood of completions under a model.
 public enum CompletionLoss {
@@ -12,7 +13,7 @@ public enum CompletionLoss {
         for sequence in batch {
             for position in sequence.completionStart..<max(sequence.completionStart, sequence.ids.count) {
                 rows.append(Int32(start + position - 1))
-                targets.append(Int32(sequence.ids[position]))
+                targets.append(sequence.ids[position])
             }
             start += sequence.ids.count
         }

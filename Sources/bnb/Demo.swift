@@ -1,0 +1,127 @@
+import ArgumentParser
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsOptim
+import BitsTune
+import CLexicon
+
+/// `bnb demo`: QLoRA from the binary alone.
+struct Demo: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Load the embedded model in 4 bits, fine-tune it, and show what it learned.",
+        discussion: """
+            Loads lexicon-5m in NF4 with double quantization, fine-tunes a LoRA adapter of rank 16 on 2,000 questions about words with AdamW in 8 bits, \
+            and shows loss and answers before and after.
+            """)
+
+    @Option(help: ArgumentHelp("Steps of 16 questions; 125 are one pass over all.", valueName: "count"))
+    var steps = 125
+
+    @Option(help: ArgumentHelp("What products round their operands to: float32 (nothing) or bfloat16.", valueName: "type"))
+    var compute = "bfloat16"
+
+    @Option(help: "Seed of the adapter's start and the order of the questions.")
+    var seed: UInt64 = 0
+
+    @Option(help: ArgumentHelp("Save the adapter here, in PEFT's format.", valueName: "folder"))
+    var output: String?
+
+    func validate() throws {
+        guard steps > 0 else { throw ValidationError("--steps \(steps) is not above 0") }
+        guard ["float32", "bfloat16"].contains(compute) else { throw ValidationError("--compute '\(compute)' is neither float32 nor bfloat16") }
+    }
+
+    func run() throws {
+        clexicon_link()
+        let clock = ContinuousClock()
+        let computeDType = DType(rawValue: compute) ?? .float32
+        let folder = try ModelFolder("lexicon-5m")
+        var loaded: LoadedModel?
+        let loadTime = try clock.measure {
+            loaded = try LoadedModel(
+                folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true), computeDType: computeDType))
+        }
+        guard let loaded else { return }
+        let (model, report) = (loaded.model, loaded.report)
+        print("lexicon-5m, \(report.quantized.count) linear layers in NF4 with double quantization: ", terminator: "")
+        print("\(kilobytes(report.checkpointByteCount)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
+
+        let tokenizer = try Tokenizer(folder)
+        let training = try examples("text/sft_train.jsonl", tokenizer: tokenizer, loaded: loaded)
+        let validation = try examples("text/sft_valid.jsonl", tokenizer: tokenizer, loaded: loaded)
+        var generator = RandomGenerator(seed: seed)
+        let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
+        var options = FineTuningOptions()
+        options.steps = steps
+        options.computeDType = computeDType
+        options.seed = seed
+
+        let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
+        let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer, loaded: loaded) }
+        let lossBefore = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
+        print("LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
+        print("")
+        print("  step   loss  learning rate")
+        var recent: [Double] = []
+        var tokens = 0
+        let trainTime = try clock.measure {
+            try fineTune(model, adapter: adapter, on: training, options: options) { step in
+                recent.append(step.loss)
+                tokens = step.tokens
+                if step.step == 1 || step.step % 25 == 0 || step.step == step.steps {
+                    print("\(padded("\(step.step)", 6)) \(padded(decimals(recent.reduce(0, +) / Double(recent.count), 3), 6))  \(step.learningRate)")
+                    recent = []
+                }
+                return true
+            }
+        }
+        let lossAfter = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
+        print("")
+        print("\(decimals(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
+        print(
+            "mean loss per token over \(validation.count) questions not trained on: \(decimals(lossBefore, 4)) before, \(decimals(lossAfter, 4)) after"
+        )
+        for (question, before) in zip(questions, before) {
+            print("")
+            print("What does \(question) mean?")
+            print("  before: \(before)")
+            print("  after:  \(try answer(question, model: model, tokenizer: tokenizer, loaded: loaded))")
+        }
+        if let output {
+            try adapter.save(to: output)
+            print("")
+            print("adapter saved to \(output)")
+        }
+    }
+
+    private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> [CompletionTokens] {
+        guard let file = MappedFile(embedded: name) else { throw ModelFileError.malformed(path: name, "is not part of this build") }
+        return try CompletionExample.read(file).map {
+            CompletionTokens(
+                $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
+                maxLength: loaded.model.contextLength)
+        }
+    }
+
+    private func answer(_ question: String, model: any CausalLanguageModel, tokenizer: Tokenizer, loaded: LoadedModel) throws -> String {
+        var options = GenerationOptions()
+        options.maxNewTokens = 32
+        options.endTokens = Set(loaded.generation.endTokens)
+        let prompt = tokenizer.encode("Question: What does \(question) mean?\nAnswer:")
+        let result = try model.generate(prompt, options: options)
+        let text = tokenizer.decode(result.tokens)
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+
+    private func kilobytes(_ count: Int) -> String { "\(count / 1000) kB" }
+    private func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
+    private func decimals(_ value: Double, _ digits: Int) -> String {
+        var scale = 1.0
+        for _ in 0..<digits { scale *= 10 }
+        let number = Int((value * scale).rounded())
+        let fraction = String(number % Int(scale))
+        return "\(number / Int(scale)).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
+    }
+    private func padded(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+}
