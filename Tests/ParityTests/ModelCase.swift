@@ -11,7 +11,7 @@ struct ModelCase {
     private let path: String
     private let answers: SafetensorsFile
     /// [2, T]; the second row is padded.
-    let rows: [[Int]]
+    let rows: [[Int32]]
     let mask: [[Bool]]
 
     private init(name: String, path: String, modelType: String) throws {
@@ -19,10 +19,10 @@ struct ModelCase {
         self.path = path
         self.modelType = modelType
         answers = try SafetensorsFile(path: "\(path)/reference.safetensors")
-        func numbers(_ key: String, _ answers: SafetensorsFile) throws -> [[Int]] {
+        func numbers(_ key: String, _ answers: SafetensorsFile) throws -> [[Int32]] {
             guard let entry = answers[key] else { throw ModelFileError.malformed(path: path, "has no '\(key)'") }
             let tensor = try answers.tensor(entry)
-            let (values, length) = (try tensor.integers(), tensor.shape[1])
+            let (values, length) = (try tensor.integers().map { Int32($0) }, tensor.shape[1])
             return (0..<tensor.shape[0]).map { Array(values[$0 * length..<($0 + 1) * length]) }
         }
         rows = try numbers("input_ids", answers)

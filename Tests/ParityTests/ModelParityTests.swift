@@ -51,7 +51,7 @@ struct ModelParityTests {
     @Test("The most likely continuation is the recorded one, token for token")
     func greedy() throws {
         for example in try ModelCase.supported() {
-            let recorded = try #require(try example.answer("greedy"), "\(example.name) has no greedy continuation").integers()
+            let recorded = try #require(try example.answer("greedy"), "\(example.name) has no greedy continuation").integers().map { Int32($0) }
             let model = try LoadedModel(example.folder("model")).model
             var options = GenerationOptions()
             options.maxNewTokens = recorded.count

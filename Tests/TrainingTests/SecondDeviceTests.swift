@@ -60,7 +60,7 @@ private final class TinyTraining {
         var configuration = LlamaConfiguration(vocabularySize: 50, width: 32, innerWidth: 64, layers: 2, heads: 4, keyValueHeads: 2)
         configuration.tiesEmbeddings = true
         model = Llama(configuration, from: WeightScope(RandomWeights(device: device)))
-        let rows = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 0, 0, 0, 0]]
+        let rows: [[Int32]] = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 0, 0, 0, 0]]
         tokens = TokenBatch(rows, mask: [[Bool](repeating: true, count: 8), (0..<8).map { $0 < 4 }], device: device)
         let next: [Int32] = [1, 4, 1, 5, 9, 2, 6, -100, 7, 1, 8, -100, -100, -100, -100, -100]
         targets = Tensor(next, device: device)
@@ -83,14 +83,14 @@ private final class TinyTraining {
         }
     }
 
-    func continuation(of prompt: [Int], count: Int) throws -> [Int] {
+    func continuation(of prompt: [Int32], count: Int) throws -> [Int32] {
         let device = tokens.ids.device
         let cache = model.makeCache(batch: 1, capacity: prompt.count + count)
-        var (result, input) = ([Int](), prompt)
+        var (result, input) = ([Int32](), prompt)
         for _ in 0..<count {
             let past = result.isEmpty ? 0 : prompt.count + result.count - 1
             let logits = try noGradient { try model.lastLogits(TokenBatch(input, past: past, device: device), cache: cache).floats() }
-            let best = logits.indices.max { logits[$0] < logits[$1] } ?? 0
+            let best = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)
             result.append(best)
             input = [best]
         }
