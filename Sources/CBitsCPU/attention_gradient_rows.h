@@ -58,6 +58,7 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
     for (int64_t from = rows.from; from < rows.to; from += KEYS) {
         const int64_t keys = from + KEYS < rows.to ? KEYS : rows.to - from;
         const int masked = from < rows.shared_from || from + keys > rows.shared_to;
+        if (masked && !any_row_sees(&rows, from, from + keys)) continue;
         int64_t stride;
         const float *values = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
         tile_scores(values, stride, keys, doutput_columns, width, ds);

@@ -169,6 +169,13 @@ INLINE vi sees(const tile_rows *rows, int v, int64_t key) {
     return (low <= k) & (k < high);
 }
 
+// Whether any row sees any of the keys [from, to): rows of packed sequences, or of two heads, may leave wide gaps between their ranges.
+static int any_row_sees(const tile_rows *rows, int64_t from, int64_t to) {
+    int seen = 0;
+    for (int r = 0; r < ROWS; r++) seen |= (rows->low[r] < to) & (rows->high[r] > from);
+    return seen;
+}
+
 static void attention_tile(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse) {
     _Alignas(64) float columns[MAX_WIDTH * ROWS], sums[MAX_WIDTH * ROWS], scores[KEYS * ROWS], buffer[KEYS * MAX_WIDTH];
     const int64_t width = group->width;
@@ -180,10 +187,12 @@ static void attention_tile(const bits_attention_group *group, int64_t first, int
 
     for (int64_t from = rows.from; from < rows.to; from += KEYS) {
         const int64_t keys = from + KEYS < rows.to ? KEYS : rows.to - from;
+        const int masked = from < rows.shared_from || from + keys > rows.shared_to;
+        if (masked && !any_row_sees(&rows, from, from + keys)) continue;
         int64_t stride;
         const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, from, keys, width, buffer, &stride);
         tile_scores(tokens, stride, keys, columns, width, scores);
-        if (from < rows.shared_from || from + keys > rows.shared_to)
+        if (masked)
             for (int64_t j = 0; j < keys; j++)
                 for (int v = 0; v < QV; v++) {
                     float *s = scores + j * ROWS + v * WIDTH;
