@@ -53,7 +53,7 @@ let package = Package(
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
-        module("BitsBench", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module("BitsBench", uses: ["CLexicon", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         .executableTarget(
             name: "bnb",
             dependencies: [

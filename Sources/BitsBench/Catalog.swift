@@ -1,4 +1,6 @@
 extension Measurement {
     /// Everything that can be measured, in the order of tables.
-    public static var all: [Measurement] { quantizationMeasurements() + linearMeasurements() + optimizerMeasurements() + generationMeasurements() }
+    public static var all: [Measurement] {
+        quantizationMeasurements() + linearMeasurements() + optimizerMeasurements() + generationMeasurements() + trainingMeasurements()
+    }
 }

@@ -1,0 +1,28 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsTune
+import CLexicon
+
+/// One pass of QLoRA over the embedded questions: NF4 with double quantization, float32 products, rank 16, AdamW in 8 bits. Loading is left out.
+func trainingMeasurements() -> [Measurement] {
+    [
+        Measurement("epoch", shape: "lexicon-5m, QLoRA r 16, 125 steps of 16 examples") { _ in
+            clexicon_link()
+            let folder = try ModelFolder("lexicon-5m")
+            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true)))
+            guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
+                throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
+            }
+            let tokenizer = try Tokenizer(folder)
+            let examples = try CompletionExample.read(questions).map {
+                CompletionTokens(
+                    $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
+                    maxLength: loaded.model.contextLength)
+            }
+            var generator = RandomGenerator(seed: 1)
+            let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
+            return [try ContinuousClock().measure { try fineTune(loaded.model, adapter: adapter, on: examples) }]
+        }
+    ]
+}
