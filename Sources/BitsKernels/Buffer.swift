@@ -6,6 +6,7 @@ package final class Buffer: Sendable {
     package let address: UInt
     /// What the memory belongs to, when it is not the device's own allocation.
     private let file: MappedFile?
+    private let pages: PagedMemory?
 
     /// Memory that belongs to a file is only to be read.
     var isWritable: Bool { file == nil }
@@ -14,6 +15,7 @@ package final class Buffer: Sendable {
         self.device = device
         self.byteCount = byteCount
         self.file = nil
+        self.pages = nil
         self.address = device.backend.allocate(byteCount: byteCount)
     }
 
@@ -23,12 +25,23 @@ package final class Buffer: Sendable {
         self.byteCount = file.byteCount
         self.address = address
         self.file = file
+        self.pages = nil
+    }
+
+    /// Paged memory of the host; nil where the device cannot use it.
+    package init?(device: Device, pages: PagedMemory) {
+        guard let address = device.backend.adopt(pages) else { return nil }
+        self.device = device
+        self.byteCount = pages.byteCount
+        self.address = address
+        self.file = nil
+        self.pages = pages
     }
 
     /// The bytes of `file` in place, where the device can read the host's memory; nil where it cannot.
     package static func borrowing(_ file: MappedFile, on device: Device) -> Buffer? { Buffer(device: device, file: file) }
 
     deinit {
-        if file == nil { device.backend.deallocate(address: address, byteCount: byteCount) }
+        if file == nil && pages == nil { device.backend.deallocate(address: address, byteCount: byteCount) }
     }
 }

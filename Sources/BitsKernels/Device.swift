@@ -49,10 +49,16 @@ package protocol DeviceBackend: AnyObject, Sendable {
     func deallocate(address: UInt, byteCount: Int)
     /// The address under which the device can read mapped bytes in place; nil when it has to copy them.
     func adopt(_ file: MappedFile) -> UInt?
+    /// The address under which the device can read and write paged memory in place, at once when work is submitted; nil when it cannot.
+    func adopt(_ pages: PagedMemory) -> UInt?
     /// Copies host bytes into `slice`, after all work submitted before.
     func upload(_ bytes: RawSpan, to slice: Slice)
     /// Waits for all work submitted before, then copies `slice` to the host.
     func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError)
     func submit(_ kernel: some Kernel)
     func synchronize() throws(DeviceError)
+}
+
+extension DeviceBackend {
+    package func adopt(_ pages: PagedMemory) -> UInt? { nil }
 }

@@ -13,7 +13,7 @@ import BitsQuant
 /// ```
 /// Steps give the same bits on every device and for any number of threads. Not `Sendable`: the task that owns the parameters owns it too.
 public final class Optimizer {
-    /// The parameters and their rules. Settings may be changed between steps, ``setLearningRate(_:)`` changes the commonest.
+    /// The parameters and their rules; ``changeRules(_:)`` and ``setLearningRate(_:)`` change the rules between steps.
     public private(set) var groups: [ParameterGroup]
     /// How moments are kept. A parameter's moments are made at its first step with a gradient.
     public let moments: MomentStorage
@@ -21,25 +21,47 @@ public final class Optimizer {
     public var schedule: LearningRateSchedule
     /// What happens to large gradients.
     public var clipping: GradientClipping?
+    /// Whether elements whose gradient is zero keep their value and their moments, decay included: for sparse gradients, as of embeddings. A block of
+    /// 8-bit moments stays as it is only where all of its gradients are zero. Original: `skip_zeros`.
+    public var skipsZeros: Bool
     /// Steps taken.
-    public private(set) var stepCount = 0
+    public internal(set) var stepCount = 0
     /// The norm of the last step's gradients; nil unless ``clipping`` is by norm.
-    public private(set) var gradientNorm: GradientNorm?
+    public internal(set) var gradientNorm: GradientNorm?
 
-    private var states: [ObjectIdentifier: ParameterState] = [:]
-    private var codebooks: MomentCodebooks?
+    var states: [ObjectIdentifier: ParameterState] = [:]
+    var overrides: [ObjectIdentifier: ParameterOverride] = [:]
+    /// Where each parameter stands.
+    let members: [ObjectIdentifier: Member]
+    var codebooks: MomentCodebooks?
+    var pager: Pager?
+
+    struct Member {
+        var parameter: Parameter
+        var group: Int
+        var name: String
+    }
+
+    /// What counts for one parameter, its override included.
+    struct Settings {
+        var rule: any UpdateRule
+        var storage: MomentStorage
+        var skipsZeros: Bool
+    }
 
     /// An optimizer of groups of parameters, each with its rule.
     ///
     /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized.
     public init(
-        groups: [ParameterGroup], moments: MomentStorage = .float32, schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil
+        groups: [ParameterGroup], moments: MomentStorage = .float32, schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil,
+        skipsZeros: Bool = false
     ) throws(OptimizerError) {
         self.groups = groups
         self.moments = moments
         self.schedule = schedule
         self.clipping = clipping
-        try validateParameters()
+        self.skipsZeros = skipsZeros
+        members = try Optimizer.members(of: groups)
         try validateSettings()
     }
 
@@ -48,9 +70,25 @@ public final class Optimizer {
     /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized.
     public convenience init(
         _ parameters: [Parameter], rule: some UpdateRule, moments: MomentStorage = .float32, schedule: LearningRateSchedule = .constant,
-        clipping: GradientClipping? = nil
+        clipping: GradientClipping? = nil, skipsZeros: Bool = false
     ) throws(OptimizerError) {
-        try self.init(groups: [ParameterGroup(parameters, rule: rule)], moments: moments, schedule: schedule, clipping: clipping)
+        let groups = [ParameterGroup(parameters, rule: rule)]
+        try self.init(groups: groups, moments: moments, schedule: schedule, clipping: clipping, skipsZeros: skipsZeros)
+    }
+
+    private static func members(of groups: [ParameterGroup]) throws(OptimizerError) -> [ObjectIdentifier: Member] {
+        var members: [ObjectIdentifier: Member] = [:]
+        for (index, group) in groups.enumerated() {
+            for (parameter, name) in zip(group.parameters, group.names) {
+                let member = Member(parameter: parameter, group: index, name: name)
+                guard members.updateValue(member, forKey: ObjectIdentifier(parameter)) == nil else { throw .repeatedParameter(name) }
+                guard parameter.dtype.isFloatingPoint else {
+                    throw .unsuitableParameter(name, reason: "it is \(parameter.dtype.rawValue); train an adapter beside it instead")
+                }
+            }
+        }
+        if members.isEmpty { throw .noParameters }
+        return members
     }
 
     /// The base learning rate of all groups from now on; a schedule still applies to it.
@@ -79,7 +117,7 @@ public final class Optimizer {
 
     /// Forgets all gradients.
     public func clearGradients() {
-        for group in groups { for parameter in group.parameters { parameter.gradient = nil } }
+        for member in members.values { member.parameter.gradient = nil }
     }
 
     /// The moments of `parameter` as numbers, in the order of ``UpdateRule/moments`` and in the parameter's shape; nil before its first step.
@@ -91,121 +129,32 @@ public final class Optimizer {
         return state.moments.map { Tensor($0.dequantized(), shape: parameter.shape) }
     }
 
-    /// Bytes that the moments take now; parameters that have not had a gradient yet have none. Shared codebooks are left out.
+    /// What paging has done; nil while no moments are paged.
+    public var paging: PagingCounters? { pager?.counters }
+
+    /// Bytes that the moments take, in memory or paged; parameters that have not had a gradient yet have none. Shared codebooks are left out.
     public var momentByteCount: Int { states.values.reduce(0) { $0 + $1.byteCount } }
 }
 
-// MARK: - Steps
-
 extension Optimizer {
-    /// One parameter's part of a step.
-    private struct Work {
-        var parameter: Parameter
-        var gradient: Slice
-        var rule: any UpdateRule
-        var state: ParameterState
-    }
-
-    /// Takes one step: every trainable parameter that has a gradient changes, the others and their moments stay as they are.
-    ///
-    /// An element whose gradient is NaN or infinite keeps its value and gets zero moments.
-    ///
-    /// - Throws: ``OptimizerError`` when a gradient does not suit its parameter, or there is no memory for moments; no parameter is changed then.
-    public func step() throws(OptimizerError) {
-        try validateSettings()
-        let work = try prepare()
-        var scale: Slice?
-        gradientNorm = nil
-        if case .norm(let limit) = clipping, !work.isEmpty {
-            let norm = GradientNorm(of: work.map(\.gradient), limit: limit)
-            scale = norm.scale
-            gradientNorm = norm
+    /// What counts for `member` with `override`.
+    func settings(of member: Member, _ override: ParameterOverride?) throws(OptimizerError) -> Settings {
+        let rule = groups[member.group].rule
+        let settings = Settings(
+            rule: try override?.applied(to: rule) ?? rule, storage: moments.applying(override), skipsZeros: override?.skipsZeros ?? skipsZeros)
+        if settings.storage.blockSize(forCount: member.parameter.count) != nil, let objection = settings.rule.objectionTo8Bits {
+            throw .unsupported(objection)
         }
-        for item in work { run(item, scale: scale) }
-        stepCount += 1
+        return settings
     }
 
-    /// Computes a loss, with gradients, then takes one step.
-    ///
-    /// - Returns: what `loss` returned.
-    @discardableResult
-    public func step<E: Error>(_ loss: () throws(E) -> Tensor) throws -> Tensor {
-        let value = try loss()
-        try step()
-        return value
-    }
-
-    private func prepare() throws(OptimizerError) -> [Work] {
-        var work = [Work]()
-        for group in groups {
-            for (parameter, name) in zip(group.parameters, group.names) where parameter.isTrainable {
-                guard let gradient = parameter.gradient else { continue }
-                guard gradient.dtype.isFloatingPoint, gradient.device == parameter.device else {
-                    throw .unsuitableGradient(
-                        parameter: name, expected: "floating-point numbers on \(parameter.device.name)",
-                        found: "\(gradient.dtype.rawValue) on \(gradient.device.name)")
-                }
-                guard work.first.map({ $0.parameter.device == parameter.device }) ?? true else {
-                    throw .unsuitableParameter(name, reason: "it lies on \(parameter.device.name), the ones before it elsewhere")
-                }
-                let state = try state(of: parameter, rule: group.rule)
-                let (kept, needed) = (state.moments.count, group.rule.moments.count)
-                if kept != needed {
-                    throw .contradiction(
-                        rule: type(of: group.rule).name,
-                        "it now needs \(needed) moments, but \(name) has \(kept); what decides the moments cannot change after the first step")
-                }
-                work.append(Work(parameter: parameter, gradient: gradient.elements, rule: group.rule, state: state))
-            }
-        }
-        return work
-    }
-
-    private func state(of parameter: Parameter, rule: any UpdateRule) throws(OptimizerError) -> ParameterState {
-        if let state = states[ObjectIdentifier(parameter)] { return state }
-        let device = parameter.device
-        let codebooks = codebooks ?? MomentCodebooks(on: device)
-        self.codebooks = codebooks
-        var blockSize: BlockSize?
-        if case .blockwise8bit(let size) = moments.precision, parameter.count >= moments.minimum8bitCount { blockSize = size }
-        let state = ParameterState(moments: rule.moments.map { $0.fresh(parameter.count, blockSize: blockSize, codebooks: codebooks) })
-        do { try device.synchronize() } catch { throw .device(error) }
-        states[ObjectIdentifier(parameter)] = state
-        return state
-    }
-
-    private func run(_ work: Work, scale: Slice?) {
-        let state = work.state
-        state.step += 1
-        var arithmetic = work.rule.update(step: state.step, learningRate: schedule.learningRate(work.rule.learningRate, at: stepCount)).arithmetic
-        if case .value(let limit) = clipping { arithmetic.gradientLimit = Float(limit) }
-        work.parameter.changeElements { elements in
-            elements.device.run(
-                OptimizerStep(arithmetic, parameter: elements, gradient: work.gradient, gradientScale: scale, moments: state.moments))
-        }
-    }
-}
-
-// MARK: - Checks
-
-extension Optimizer {
-    private func validateParameters() throws(OptimizerError) {
-        var seen = Set<ObjectIdentifier>()
-        for group in groups {
-            for (parameter, name) in zip(group.parameters, group.names) {
-                guard seen.insert(ObjectIdentifier(parameter)).inserted else { throw .repeatedParameter(name) }
-                guard parameter.dtype.isFloatingPoint else {
-                    throw .unsuitableParameter(name, reason: "it is \(parameter.dtype.rawValue); train an adapter beside it instead")
-                }
-            }
-        }
-        if seen.isEmpty { throw .noParameters }
-    }
-
-    private func validateSettings() throws(OptimizerError) {
+    func validateSettings() throws(OptimizerError) {
         for group in groups {
             try group.rule.validate()
             if case .blockwise8bit = moments.precision, let objection = group.rule.objectionTo8Bits { throw .unsupported(objection) }
+        }
+        for (id, override) in overrides {
+            if let member = members[id] { _ = try settings(of: member, override) }
         }
         try clipping?.validate()
     }

@@ -37,6 +37,8 @@ final class CPUBackend: DeviceBackend {
 
     func adopt(_ file: MappedFile) -> UInt? { file.address }
 
+    func adopt(_ pages: PagedMemory) -> UInt? { pages.address }
+
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.buffer.address != 0, bytes.byteCount > 0 else { return }

@@ -7,11 +7,18 @@ public enum GradientClipping: Sendable, Equatable {
     case norm(Double)
     /// Limits every element to this magnitude.
     case value(Double)
+    /// Scales each parameter's gradient so that its norm is at most that percentile (0...99) of its norms in the last hundred steps.
+    /// Original: `percentile_clipping`.
+    case percentile(Int)
 
     func validate() throws(OptimizerError) {
         switch self {
         case .norm(let limit), .value(let limit):
             guard limit > 0 else { throw .invalidSetting(rule: "clipping", name: "limit", value: "\(limit)", expected: "above 0") }
+        case .percentile(let percentile):
+            guard (0...99).contains(percentile) else {
+                throw .invalidSetting(rule: "clipping", name: "percentile", value: "\(percentile)", expected: "0 to 99")
+            }
         }
     }
 }

@@ -9,8 +9,17 @@ final class ParameterState {
     var moments: [MomentSlice]
     /// The squared gradient norms of the last hundred steps, where steps are clipped to a percentile of them.
     var gradientNorms: Slice?
+    /// What the moments lie in, where they are paged.
+    let pages: [PagedMemory]
+    /// Whether paged moments stay in memory.
+    var isResident = false
+    /// Whether paged moments have left memory at least once.
+    var wasGivenUp = false
 
-    init(moments: [MomentSlice]) { self.moments = moments }
+    init(moments: [MomentSlice], pages: [PagedMemory] = []) {
+        self.moments = moments
+        self.pages = pages
+    }
 
     /// Bytes of the moments, codebooks aside: those are shared.
     var byteCount: Int {
@@ -27,24 +36,52 @@ struct MomentCodebooks {
         signed = Codebook.dynamic.slice(on: device)
         unsigned = Codebook.dynamicUnsigned.slice(on: device)
     }
+
+    func callAsFunction(isSigned: Bool) -> Slice { isSigned ? signed : unsigned }
+}
+
+extension ParameterState {
+    /// The state of a parameter of `count` elements before its first step.
+    ///
+    /// - Parameter pager: where values are paged; scales are always in memory.
+    convenience init(
+        _ moments: [Moment], count: Int, blockSize: BlockSize?, codebooks: MomentCodebooks, pager: Pager?
+    ) throws(OptimizerError) {
+        let device = codebooks.signed.device
+        let dtype: DType = blockSize == nil ? .float32 : .uint8
+        var slices = [MomentSlice]()
+        var pages = [PagedMemory]()
+        for moment in moments {
+            let values: Slice
+            if let pager {
+                let paged = try pager.allocate(dtype, count: count, on: device)
+                (values, pages) = (paged.0, pages + [paged.1])
+            } else {
+                values = device.allocate(dtype, count: count)
+            }
+            slices.append(moment.fresh(in: values, isZero: pager != nil, blockSize: blockSize, codebooks: codebooks))
+        }
+        self.init(moments: slices, pages: pages)
+        do { try device.synchronize() } catch { throw .device(error) }
+    }
 }
 
 extension Moment {
-    /// A moment of `count` elements before the first step.
-    func fresh(_ count: Int, blockSize: BlockSize?, codebooks: MomentCodebooks) -> MomentSlice {
-        let device = codebooks.signed.device
+    /// The moment before the first step, in `values`.
+    ///
+    /// - Parameter isZero: whether the values are zero already; then they are not touched unless they have to be.
+    fileprivate func fresh(in values: Slice, isZero: Bool, blockSize: BlockSize?, codebooks: MomentCodebooks) -> MomentSlice {
+        let device = values.device
         guard let blockSize else {
-            let values = device.allocate(.float32, count: count)
-            device.run(Fill(Float(initialValue), into: values))
+            if !isZero || initialValue != 0 { device.run(Fill(Float(initialValue), into: values)) }
             return MomentSlice(values)
         }
         // All elements are alike, so each is its block's scale times one: the last code of either map.
-        let codes = device.allocate(.uint8, count: count)
-        let absmax = device.allocate(.float32, count: blockCount(count, blockSize: blockSize.count))
-        device.run(Fill(initialValue == 0 ? 0 : 255, into: codes))
+        if !isZero || initialValue != 0 { device.run(Fill(initialValue == 0 ? 0 : 255, into: values)) }
+        let absmax = device.allocate(.float32, count: blockCount(values.count, blockSize: blockSize.count))
         device.run(Fill(Float(initialValue), into: absmax))
-        let codebook = isSigned ? codebooks.signed : codebooks.unsigned
-        return MomentSlice(codes, blocks: .init(absmax: absmax, codebook: codebook, size: blockSize.count, isSigned: isSigned))
+        return MomentSlice(
+            values, blocks: .init(absmax: absmax, codebook: codebooks(isSigned: isSigned), size: blockSize.count, isSigned: isSigned))
     }
 }
 

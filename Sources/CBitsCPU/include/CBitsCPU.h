@@ -5,6 +5,7 @@
 #include "bits_elementwise.h"
 #include "bits_matrix.h"
 #include "bits_optimizer.h"
+#include "bits_pages.h"
 #include "bits_quantize.h"
 #include "bits_transformer.h"
 #endif

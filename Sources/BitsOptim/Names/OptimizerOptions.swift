@@ -1,0 +1,65 @@
+import BitsCore
+
+/// What the named constructors take beside their rule's settings: the arguments that all of bitsandbytes' classes share, and what this package adds.
+public struct OptimizerOptions: Sendable {
+    /// Fewest elements for 8-bit moments. Original: `min_8bit_size`.
+    public var minimum8bitCount = 4096
+    /// 100 for none; below, each gradient is held to that percentile of its last hundred norms. Original: `percentile_clipping`.
+    public var percentileClipping = 100
+    /// Whether 8-bit moments are scaled per block. False is refused: one scale for all elements was removed from bitsandbytes 0.50 too.
+    /// Original: `block_wise`.
+    public var blockWise = true
+    /// Original: `skip_zeros`.
+    public var skipsZeros = false
+    public var schedule = LearningRateSchedule.constant
+    /// Not together with ``percentileClipping``.
+    public var clipping: GradientClipping?
+
+    public init(
+        minimum8bitCount: Int = 4096, percentileClipping: Int = 100, blockWise: Bool = true, skipsZeros: Bool = false,
+        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil
+    ) {
+        self.minimum8bitCount = minimum8bitCount
+        self.percentileClipping = percentileClipping
+        self.blockWise = blockWise
+        self.skipsZeros = skipsZeros
+        self.schedule = schedule
+        self.clipping = clipping
+    }
+
+    /// What happens to large gradients, whichever way it was asked for.
+    func resolvedClipping() throws(OptimizerError) -> GradientClipping? {
+        guard percentileClipping != 100 else { return clipping }
+        if clipping != nil { throw .contradiction(rule: "clipping", "gradients are clipped by percentile or in another way, not both") }
+        return .percentile(percentileClipping)
+    }
+}
+
+extension MomentStorage {
+    /// 8 or 32 bits, as arguments give them.
+    ///
+    /// - Throws: ``OptimizerError/invalidSetting(rule:name:value:expected:)`` for any other number.
+    public init(bits: Int, minimum8bitCount: Int = 4096, paged: Bool = false) throws(OptimizerError) {
+        switch MomentBits(rawValue: bits) {
+        case .eight: self = .blockwise8bit(minimumCount: minimum8bitCount, paged: paged)
+        case .thirtyTwo: self = .float32(paged: paged)
+        case nil: throw .invalidSetting(rule: "moments", name: "optim_bits", value: "\(bits)", expected: "8 or 32")
+        }
+    }
+}
+
+extension Optimizer {
+    /// What all named constructors do.
+    convenience init(
+        named parameters: [Parameter], _ rule: some UpdateRule, bits: Int, paged: Bool = false, _ options: OptimizerOptions
+    ) throws(OptimizerError) {
+        guard options.blockWise else {
+            throw .unsupported(
+                "block_wise: false keeps one scale for a whole 8-bit moment, so that one outlier costs all precision; leave it true, or use 32 bits")
+        }
+        let moments = try MomentStorage(bits: bits, minimum8bitCount: options.minimum8bitCount, paged: paged)
+        let clipping = try options.resolvedClipping()
+        try self.init(
+            parameters, rule: rule, moments: moments, schedule: options.schedule, clipping: clipping, skipsZeros: options.skipsZeros)
+    }
+}

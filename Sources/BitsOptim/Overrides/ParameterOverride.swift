@@ -1,0 +1,79 @@
+/// What one parameter does differently from its group: settings that are nil stay the group's.
+///
+/// ```swift
+/// try optimizer.override(model.embedTokens.weight, ParameterOverride(bits: .thirtyTwo))
+/// try optimizer.override(named: "*.bias", ParameterOverride(weightDecay: 0))
+/// ```
+/// Reference: the configurations of `GlobalOptimManager`.
+public struct ParameterOverride: Sendable, Equatable {
+    /// In what the moments are kept; counts when they are made, at the parameter's first step. Original: `optim_bits`.
+    public var bits: MomentBits?
+    public var learningRate: Double?
+    /// As many as the rule has.
+    public var betas: [Double]?
+    public var epsilon: Double?
+    public var weightDecay: Double?
+    /// Fewest elements for 8-bit moments. Original: `min_8bit_size`.
+    public var minimum8bitCount: Int?
+    /// Whether elements with a zero gradient are left alone, for sparse gradients. Original: `skip_zeros`.
+    public var skipsZeros: Bool?
+    /// Settings that only some rules have, by their names: `alpha`, `max_unorm`, ...
+    public var others: [String: Double]
+
+    public init(
+        bits: MomentBits? = nil, learningRate: Double? = nil, betas: [Double]? = nil, epsilon: Double? = nil, weightDecay: Double? = nil,
+        minimum8bitCount: Int? = nil, skipsZeros: Bool? = nil, others: [String: Double] = [:]
+    ) {
+        self.bits = bits
+        self.learningRate = learningRate
+        self.betas = betas
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.minimum8bitCount = minimum8bitCount
+        self.skipsZeros = skipsZeros
+        self.others = others
+    }
+
+    /// This, with what `later` says in its place.
+    func merged(with later: ParameterOverride) -> ParameterOverride {
+        ParameterOverride(
+            bits: later.bits ?? bits, learningRate: later.learningRate ?? learningRate, betas: later.betas ?? betas,
+            epsilon: later.epsilon ?? epsilon,
+            weightDecay: later.weightDecay ?? weightDecay, minimum8bitCount: later.minimum8bitCount ?? minimum8bitCount,
+            skipsZeros: later.skipsZeros ?? skipsZeros, others: others.merging(later.others) { $1 })
+    }
+
+    /// The rule's settings that this replaces, by their names.
+    private var settings: [(name: String, value: Double)] {
+        var settings: [(String, Double)] = []
+        if let learningRate { settings.append(("lr", learningRate)) }
+        for (index, beta) in (betas ?? []).enumerated() { settings.append(("betas[\(index)]", beta)) }
+        if let epsilon { settings.append(("eps", epsilon)) }
+        if let weightDecay { settings.append(("weight_decay", weightDecay)) }
+        return settings + others.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// `rule` with this override's settings in place of its own.
+    func applied(to rule: any UpdateRule) throws(OptimizerError) -> any UpdateRule {
+        var rule = rule
+        for (name, value) in settings { try rule.change(name, to: value) }
+        try rule.validate()
+        return rule
+    }
+}
+
+/// In what moments are kept.
+public enum MomentBits: Int, Sendable {
+    case eight = 8
+    case thirtyTwo = 32
+}
+
+extension UpdateRule {
+    /// Changes the setting called `name`.
+    mutating func change(_ name: String, to value: Double?) throws(OptimizerError) {
+        guard let setting = Self.settings.first(where: { $0.name == name }) else {
+            throw .unknownKey(name, of: Self.name, known: Self.settings.map(\.name))
+        }
+        setting.set(&self, value)
+    }
+}

@@ -1,0 +1,260 @@
+import BitsCore
+import BitsOptim
+import BitsQuant
+import Testing
+import _BitsTestSupport
+
+@Suite("Optimizer")
+struct OptimizerTests {
+    static let rules: [any UpdateRule] = [
+        Adam(), AdamW(), AdEMAMix(), LAMB(), LARS(learningRate: 0.1, momentum: 0.9), Lion(), RMSprop(), RMSprop(momentum: 0.9), Adagrad(),
+        SGD(learningRate: 0.1), SGD(learningRate: 0.1, momentum: 0.9),
+    ]
+    static let storages: [MomentStorage] = [.float32, .blockwise8bit(minimumCount: 1)]
+
+    static func parameter(_ count: Int, seed: UInt64, dtype: DType = .float32) -> Parameter {
+        Parameter(Tensor(HostileFloats.ordinary(count: count, seed: seed), dtype: dtype))
+    }
+
+    @Test("Only trainable parameters with a gradient change")
+    func whoMoves() throws {
+        let parameters = (1...3).map { Self.parameter(10, seed: UInt64($0)) }
+        let before = try parameters.map { try $0.value.floats() }
+        let optimizer = try Optimizer(parameters, rule: SGD(learningRate: 1))
+        parameters[0].gradient = Tensor.ones([10])
+        parameters[2].gradient = Tensor.ones([10])
+        parameters[2].isTrainable = false
+        try optimizer.step()
+        #expect(try parameters[0].value.floats() == before[0].map { $0 - 1 })
+        #expect(try parameters[1].value.floats() == before[1])
+        #expect(try parameters[2].value.floats() == before[2])
+        #expect(optimizer.stepCount == 1)
+        optimizer.clearGradients()
+        #expect(parameters.allSatisfy { $0.gradient == nil })
+    }
+
+    @Test("Tensors that share a parameter's memory keep their values")
+    func sharing() throws {
+        let parameter = Self.parameter(100, seed: 1)
+        let (snapshot, before) = (parameter.value, try parameter.value.floats())
+        parameter.gradient = Tensor.ones([100])
+        try Optimizer([parameter], rule: SGD(learningRate: 1)).step()
+        #expect(try snapshot.floats() == before)
+        #expect(try parameter.value.floats() == before.map { $0 - 1 })
+    }
+
+    @Test("A weight whose gradient is exactly zero does not move without decay", arguments: rules.indices, storages)
+    func zeroGradients(rule: Int, storage: MomentStorage) throws {
+        for dtype in [DType.float32, .float16, .bfloat16] {
+            let count = 700
+            let parameter = Self.parameter(count, seed: 1, dtype: dtype)
+            let before = try parameter.value.floats()
+            var rule = Self.rules[rule]
+            if var adam = rule as? AdamW {
+                adam.weightDecay = 0
+                rule = adam
+            }
+            if var mix = rule as? AdEMAMix {
+                mix.weightDecay = 0
+                rule = mix
+            }
+            let optimizer = try Optimizer(groups: [ParameterGroup([parameter], rule: rule)], moments: storage)
+            for step in 1...5 {
+                let gradient = HostileFloats.ordinary(count: count, seed: UInt64(10 + step)).enumerated().map { i, g in
+                    i % 3 == 0 || i >= 512 ? (i % 2 == 0 ? 0 : -0.0) : g
+                }
+                parameter.gradient = Tensor(gradient, dtype: dtype)
+                try optimizer.step()
+            }
+            let after = try parameter.value.floats()
+            for i in 0..<count where i % 3 == 0 || i >= 512 { #expect(after[i] == before[i]) }
+            #expect(after != before)
+        }
+    }
+
+    @Test("An element whose gradient is not finite keeps its value and loses its moments", arguments: rules.indices, storages)
+    func nonFiniteGradients(rule: Int, storage: MomentStorage) throws {
+        let count = 600
+        let parameter = Self.parameter(count, seed: 1)
+        let optimizer = try Optimizer(groups: [ParameterGroup([parameter], rule: Self.rules[rule])], moments: storage)
+        parameter.gradient = Tensor(HostileFloats.ordinary(count: count, seed: 2))
+        try optimizer.step()
+        let before = try parameter.value.floats()
+        parameter.gradient = Tensor(
+            HostileFloats.ordinary(count: count, seed: 3).enumerated().map { i, g in i % 50 == 7 ? [.nan, .infinity, -.infinity][i % 3] : g })
+        try optimizer.step()
+        let after = try parameter.value.floats()
+        let moments = try #require(try optimizer.momentValues(of: parameter))
+        for i in stride(from: 7, to: count, by: 50) {
+            #expect(after[i] == before[i])
+            for moment in moments { #expect(try moment.floats()[i] == 0) }
+        }
+        #expect(after.allSatisfy { $0.isFinite })
+    }
+
+    @Test("16-bit parameters are rounded once, after decay and update", arguments: [DType.float16, .bfloat16])
+    func roundsOnce(dtype: DType) throws {
+        let parameter = Parameter(Tensor([1.0, 1.0], dtype: dtype))
+        parameter.gradient = Tensor([1.0, 1.0], dtype: dtype)
+        // Two roundings would lose either the decay or the update: each alone is less than half of the last place.
+        let tiny = dtype == .bfloat16 ? 0x1.8p-10 : 0x1.8p-13
+        let rule = ElementRuleForTests(step: -tiny, decay: 1 - tiny)
+        try Optimizer([parameter], rule: rule).step()
+        #expect(try parameter.value.floats() == [Float](repeating: dtype == .bfloat16 ? 1 - 0x1p-8 : 1 - 0x1p-11, count: 2))
+    }
+
+    @Test("Gradients that do not lie in a row are taken in their order")
+    func stridedGradients() throws {
+        let values = HostileFloats.ordinary(count: 12, seed: 1)
+        let (a, b) = (Parameter(Tensor.zeros([4, 3])), Parameter(Tensor.zeros([4, 3])))
+        let transposed = Tensor(values, shape: [3, 4]).transposed(0, 1)
+        a.gradient = transposed
+        b.gradient = Tensor(try transposed.floats(), shape: [4, 3])
+        try Optimizer([a, b], rule: SGD(learningRate: 1)).step()
+        #expect(try a.value.floats() == b.value.floats())
+        #expect(try a.value.floats() != [Float](repeating: 0, count: 12))
+    }
+
+    @Test("Moments take the bytes that are documented")
+    func footprint() throws {
+        func bytes(_ rule: any UpdateRule, _ storage: MomentStorage) throws -> Double {
+            let parameter = Parameter(Tensor.zeros([65536]))
+            parameter.gradient = Tensor.zeros([65536])
+            let optimizer = try Optimizer(groups: [ParameterGroup([parameter], rule: rule)], moments: storage)
+            try optimizer.step()
+            return Double(optimizer.momentByteCount) / 65536
+        }
+        for (rule, moments) in [
+            (Adam(), 2), (AdamW(), 2), (LAMB(), 2), (AdEMAMix(), 3), (Lion(), 1), (RMSprop(), 1), (Adagrad(), 1),
+            (SGD(learningRate: 1, momentum: 0.9), 1),
+            (LARS(learningRate: 1, momentum: 0.9), 1), (SGD(learningRate: 1), 0), (RMSprop(momentum: 0.9), 2),
+        ] as [(any UpdateRule, Double)] {
+            #expect(try bytes(rule, .blockwise8bit()) == moments * 1.015625)
+            #expect(try bytes(rule, .float32) == moments * 4)
+        }
+        #expect(try bytes(Adam(), .blockwise8bit()) == 2.03125)
+        #expect(try bytes(Adam(), .blockwise8bit(blockSize: .b2048)) == 2.00390625)
+        #expect(try bytes(Adam(amsgrad: true), .float32) == 12)
+    }
+
+    @Test("Small parameters keep 32-bit moments")
+    func minimumCount() throws {
+        let parameters = [4095, 4096].map { Parameter(Tensor.zeros([$0])) }
+        for parameter in parameters { parameter.gradient = Tensor.ones(parameter.shape) }
+        let optimizer = try Optimizer(parameters, rule: Lion(), moments: .blockwise8bit())
+        try optimizer.step()
+        #expect(optimizer.momentByteCount == 4 * 4095 + 4096 + 64)
+    }
+
+    @Test("8-bit moments stay near 32-bit ones", arguments: rules.indices)
+    func precision(rule: Int) throws {
+        let count = 5000
+        func run(_ storage: MomentStorage) throws -> [Float] {
+            let parameter = Parameter(Tensor.zeros([count]))
+            let optimizer = try Optimizer(groups: [ParameterGroup([parameter], rule: Self.rules[rule])], moments: storage)
+            if Self.rules[rule] is LAMB || Self.rules[rule] is LARS { parameter.value = Tensor.ones([count]) }
+            for step in 1...20 {
+                parameter.gradient = Tensor(HostileFloats.ordinary(count: count, seed: UInt64(step)))
+                try optimizer.step()
+            }
+            return try parameter.value.floats()
+        }
+        let (exact, quantized) = (try run(.float32), try run(.blockwise8bit()))
+        let mean = exact.reduce(0, +) / Float(count)
+        let spread = exact.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        let error = zip(exact, quantized).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        #expect(error < 0.01 * spread)
+    }
+
+    @Test("A schedule applies to every group's own rate")
+    func schedules() throws {
+        let parameters = (0..<2).map { _ in Parameter(Tensor([0.0])) }
+        let groups = zip(parameters, [1.0, 10]).map { ParameterGroup([$0], rule: SGD(learningRate: $1)) }
+        let optimizer = try Optimizer(groups: groups, schedule: .linear(warmupSteps: 1, totalSteps: 3))
+        var rates = [Double]()
+        for _ in 0..<4 {
+            for parameter in parameters { parameter.gradient = Tensor([1.0]) }
+            rates.append(optimizer.currentLearningRate(ofGroup: 1))
+            try optimizer.step()
+        }
+        #expect(rates == [0, 10, 5, 0])
+        #expect(try parameters.map { try $0.value.item() } == [-1.5, -15])
+        try optimizer.setLearningRate(7)
+        #expect(optimizer.groups.allSatisfy { $0.rule.learningRate == 7 })
+    }
+
+    @Test("A closure's loss comes back, and its gradients are used")
+    func closure() throws {
+        let parameter = Parameter(Tensor([2.0]))
+        let optimizer = try Optimizer([parameter], rule: SGD(learningRate: 0.5))
+        let loss = try optimizer.step {
+            let loss = parameter.tensor * parameter.tensor
+            loss.backward()
+            return loss.detached()
+        }
+        #expect(try loss.item() == 4)
+        #expect(try parameter.value.item() == 0)
+    }
+
+    @Test("With zeros skipped, an element without a gradient keeps its value and its moments", arguments: storages)
+    func skipsZeros(storage: MomentStorage) throws {
+        let count = 1024
+        let parameter = Self.parameter(count, seed: 1)
+        let optimizer = try Optimizer([parameter], rule: AdamW(weightDecay: 0.1), moments: storage, skipsZeros: true)
+        parameter.gradient = Tensor(HostileFloats.ordinary(count: count, seed: 2))
+        try optimizer.step()
+        let before = (try parameter.value.floats(), try #require(try optimizer.momentValues(of: parameter)).map { try $0.floats() })
+        parameter.gradient = Tensor(HostileFloats.ordinary(count: count, seed: 3).enumerated().map { i, g in i < 512 ? g : 0 })
+        try optimizer.step()
+        let after = (try parameter.value.floats(), try #require(try optimizer.momentValues(of: parameter)).map { try $0.floats() })
+        #expect(after.0[512...] == before.0[512...])
+        #expect(after.0[..<512] != before.0[..<512])
+        for (a, b) in zip(after.1, before.1) { #expect(a[512...] == b[512...]) }
+    }
+
+    @Test("A rule from outside the package has 8-bit moments and all the rest", arguments: storages)
+    func customRule(storage: MomentStorage) throws {
+        let parameters = (0..<2).map { _ in Self.parameter(500, seed: 1) }
+        let optimizers = [
+            try Optimizer([parameters[0]], rule: SGD(learningRate: 0.1, momentum: 0.5, dampening: 0.5), moments: storage),
+            try Optimizer([parameters[1]], rule: MomentumOfMyOwn(learningRate: 0.1), moments: storage),
+        ]
+        for step in 1...5 {
+            for (parameter, optimizer) in zip(parameters, optimizers) {
+                parameter.gradient = Tensor(HostileFloats.ordinary(count: 500, seed: UInt64(step)).map { step == 1 ? $0 * 2 : $0 })
+                if step == 1, optimizer === optimizers[0] { parameter.gradient = Tensor(HostileFloats.ordinary(count: 500, seed: 1)) }
+                try optimizer.step()
+            }
+        }
+        #expect(try parameters[0].value.floats() == parameters[1].value.floats())
+    }
+}
+
+/// What ``OptimizerTests/customRule(storage:)`` compares with SGD: `m = m / 2 + g / 2`.
+private struct MomentumOfMyOwn: UpdateRule {
+    static let name = "mine"
+    static let settings: [RuleSetting<MomentumOfMyOwn>] = [.number("lr", \.learningRate)]
+    var learningRate: Double
+    var moments: [Moment] { [.signed] }
+
+    func update(step: Int, learningRate: Double) -> ElementUpdate {
+        ElementUpdate(step: -learningRate) { gradient, moments in
+            moments[0] = (0.5 * moments[0]).addingProduct(0.5, gradient)
+            return moments[0]
+        }
+    }
+}
+
+/// The gradient itself, with a decay.
+private struct ElementRuleForTests: UpdateRule {
+    static let name = "plain"
+    static let settings: [RuleSetting<ElementRuleForTests>] = []
+    var learningRate = 1.0
+    var step: Double
+    var decay: Double
+    var moments: [Moment] { [] }
+
+    init(step: Double, decay: Double) { (self.step, self.decay) = (step, decay) }
+
+    func update(step: Int, learningRate: Double) -> ElementUpdate { ElementUpdate(step: self.step, decay: decay) { gradient, _ in gradient } }
+}

@@ -1,0 +1,129 @@
+import BitsCore
+import BitsOptim
+import Testing
+import _BitsTestSupport
+
+@Suite("Overrides")
+struct OverrideTests {
+    private final class Layer {
+        let weight = Parameter(Tensor.zeros([5000]))
+        let bias = Parameter(Tensor.zeros([5000]))
+    }
+
+    private func optimizer(_ layer: Layer, _ rule: any UpdateRule = AdamW(), named prefix: String = "layer") throws -> Optimizer {
+        let named = [("\(prefix).weight", layer.weight), ("\(prefix).bias", layer.bias)].map { (path: $0.0, parameter: $0.1) }
+        return try Optimizer(groups: [ParameterGroup(named, rule: rule)], moments: .blockwise8bit())
+    }
+
+    private func step(_ optimizer: Optimizer, _ layer: Layer) throws {
+        layer.weight.gradient = Tensor.ones([5000])
+        layer.bias.gradient = Tensor.ones([5000])
+        try optimizer.step()
+    }
+
+    private let blockwise = 2 * (5000 + 4 * 20)
+
+    @Test("Bits are overridden for one parameter alone, in this optimizer alone")
+    func bits() throws {
+        let (a, b) = (Layer(), Layer())
+        let (first, second) = (try optimizer(a), try optimizer(b))
+        try first.override(a.bias, ParameterOverride(bits: .thirtyTwo))
+        try step(first, a)
+        try step(second, b)
+        #expect(first.momentByteCount == blockwise + 2 * 20000)
+        #expect(second.momentByteCount == 2 * blockwise)
+    }
+
+    @Test("A parameter, a list, a module's property and a pattern of names all find their parameters")
+    func selections() throws {
+        for select: (Optimizer, Layer, ParameterOverride) throws -> Void in [
+            { try $0.override($1.weight, $2) }, { try $0.override([$1.weight], $2) }, { try $0.override($1, \.weight, $2) },
+            { try $0.override(named: "*.weight", $2) }, { try $0.override(named: "layer.w*t", $2) }, { try $0.override(named: "layer.weight", $2) },
+        ] {
+            let layer = Layer()
+            let optimizer = try optimizer(layer, SGD(learningRate: 1))
+            try select(optimizer, layer, ParameterOverride(learningRate: 0.25))
+            try step(optimizer, layer)
+            #expect(try layer.weight.value.floats()[0] == -0.25)
+            #expect(try layer.bias.value.floats()[0] == -1)
+        }
+    }
+
+    @Test("Every setting of a rule can be overridden, before the first step and between steps")
+    func settings() throws {
+        let (layer, twin) = (Layer(), Layer())
+        let optimizer = try optimizer(layer, AdEMAMix())
+        let override = ParameterOverride(
+            bits: .thirtyTwo, learningRate: 0.1, betas: [0.5, 0.6, 0.7], epsilon: 1e-3, weightDecay: 0.2, others: ["alpha": 2, "t_alpha": 3])
+        try optimizer.override(layer.weight, override)
+        let rule = AdEMAMix(learningRate: 0.1, betas: (0.5, 0.6, 0.7), alpha: 2, alphaSteps: 3, epsilon: 1e-3, weightDecay: 0.2)
+        let other = try Optimizer([twin.weight], rule: rule)
+        for t in 1...4 {
+            let gradient = Tensor(HostileFloats.ordinary(count: 5000, seed: UInt64(t)))
+            (layer.weight.gradient, twin.weight.gradient) = (gradient, gradient)
+            if t == 3 {
+                try optimizer.override(layer.weight, ParameterOverride(learningRate: 0.3))
+                try other.setLearningRate(0.3)
+            }
+            try optimizer.step()
+            try other.step()
+        }
+        #expect(try layer.weight.value.floats() == twin.weight.value.floats())
+    }
+
+    @Test("Keys of configuration files mean the same")
+    func keys() throws {
+        let override = try ParameterOverride([
+            "optim_bits": 32, "lr": 0.1, "betas": [0.8, 0.9], "eps": 1e-6, "weight_decay": 0, "min_8bit_size": 10, "skip_zeros": true,
+            "max_unorm": 0.5,
+        ])
+        let same = ParameterOverride(
+            bits: .thirtyTwo, learningRate: 0.1, betas: [0.8, 0.9], epsilon: 1e-6, weightDecay: 0, minimum8bitCount: 10, skipsZeros: true,
+            others: ["max_unorm": 0.5])
+        #expect(override == same)
+    }
+
+    @Test("What cannot be meant is an error that says so, and changes nothing")
+    func refusals() throws {
+        let layer = Layer()
+        let optimizer = try optimizer(layer)
+        func message(_ body: () throws -> Void) -> String {
+            do { try body() } catch { return "\(error)" }
+            return "no error"
+        }
+        #expect(message { _ = try ParameterOverride(["optim_bit": 32]) }.contains("did you mean 'optim_bits'?"))
+        #expect(message { _ = try ParameterOverride(["optim_bits": 16]) }.contains("expected 8 or 32"))
+        #expect(message { _ = try ParameterOverride(["lr": true]) }.contains("expected a number"))
+        #expect(message { try optimizer.override(named: "*.wieght", ParameterOverride(bits: .eight)) }.contains("'*.wieght' matches no parameter"))
+        #expect(message { try optimizer.override(Layer().weight, ParameterOverride(bits: .eight)) }.contains("matches no parameter"))
+        #expect(message { try optimizer.override(layer.weight, ParameterOverride(others: ["alpha": 1])) }.contains("adamw has no setting 'alpha'"))
+        #expect(message { try optimizer.override(layer.weight, ParameterOverride(betas: [0.9, 1.5])) }.contains("betas[1] is 1.5"))
+        #expect(message { try optimizer.override(layer.weight, ParameterOverride(learningRate: .nan)) }.contains("lr is nan"))
+        try step(optimizer, layer)
+        #expect(optimizer.momentByteCount == 2 * blockwise)
+        #expect(message { try optimizer.override(layer.weight, ParameterOverride(bits: .thirtyTwo)) }.contains("has its moments already"))
+    }
+
+    @Test("Embeddings keep 32-bit moments in one call, which says what that costs")
+    func embeddings() throws {
+        let shapes = [
+            ("bert.embeddings.word_embeddings.weight", 30000), ("bert.embeddings.position_embeddings.weight", 6000),
+            ("bert.embeddings.token_type_embeddings.weight", 100), ("bert.encoder.weight", 8000),
+        ]
+        let named = shapes.map { (path: $0, parameter: Parameter(Tensor.zeros([$1]))) }
+        func bytes(_ prepare: (Optimizer) throws -> Void) throws -> Int {
+            let optimizer = try Optimizer(groups: [ParameterGroup(named, rule: Adam())], moments: .blockwise8bit())
+            try prepare(optimizer)
+            for (_, parameter) in named { parameter.gradient = Tensor.zeros(parameter.shape) }
+            try optimizer.step()
+            return optimizer.momentByteCount
+        }
+        var upgrade: Optimizer.Upgrade?
+        let (plain, kept) = (try bytes { _ in }, try bytes { upgrade = try $0.keep32BitEmbeddings() })
+        #expect(upgrade?.names == shapes.prefix(3).map(\.0))
+        #expect(upgrade?.extraByteCount == kept - plain)
+        #expect(kept - plain == 2 * (3 * 36000 - 4 * (118 + 24)))
+        let none = try Optimizer([Parameter(Tensor([1.0]))], rule: Adam()).keep32BitEmbeddings()
+        #expect(none.names.isEmpty && none.extraByteCount == 0)
+    }
+}

@@ -1,0 +1,118 @@
+import BitsCore
+import BitsOptim
+import Glibc
+import Testing
+import _BitsTestSupport
+
+@Suite("Paged moments")
+struct PagingTests {
+    private func run(_ storage: MomentStorage, rule: any UpdateRule = AdamW(), steps: Int = 4) throws -> (Optimizer, [[Float]]) {
+        let counts = [200_001, 150_000, 99_999, 120_000]
+        let parameters = counts.enumerated().map { Parameter(Tensor(HostileFloats.ordinary(count: $1, seed: UInt64($0)))) }
+        let optimizer = try Optimizer(groups: [ParameterGroup(parameters, rule: rule)], moments: storage)
+        for step in 1...steps {
+            for (index, parameter) in parameters.enumerated() {
+                parameter.gradient = Tensor(HostileFloats.ordinary(count: counts[index], seed: UInt64(100 * step + index)))
+            }
+            try optimizer.step()
+        }
+        return (optimizer, try parameters.map { try $0.value.floats() })
+    }
+
+    @Test("Paging changes no bit, however little may stay in memory", arguments: [0, 300_000, Int.max])
+    func sameBits(resident: Int) throws {
+        for (rule, storage) in [
+            (AdamW(), .blockwise8bit()), (AdamW(), .float32), (Adagrad(initialAccumulatorValue: 0.5), .blockwise8bit()),
+            (Adagrad(initialAccumulatorValue: 0.5), .float32),
+        ] as [(any UpdateRule, MomentStorage)] {
+            let (plain, expected) = try run(storage, rule: rule)
+            let (paged, found) = try run(storage.paged(Paging(residentByteCount: resident)), rule: rule)
+            #expect(found == expected)
+            #expect(plain.momentByteCount == paged.momentByteCount)
+            for (a, b) in zip(plain.groups[0].parameters, paged.groups[0].parameters) {
+                let moments = (try #require(try plain.momentValues(of: a)), try #require(try paged.momentValues(of: b)))
+                for (a, b) in zip(moments.0, moments.1) { #expect(try a.floats() == b.floats()) }
+            }
+        }
+    }
+
+    @Test("Counters tell what went in and out")
+    func counters() throws {
+        let (plain, _) = try run(.blockwise8bit())
+        #expect(plain.paging == nil)
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let bytes = [200_001, 150_000, 120_000].reduce(0) { $0 + 2 * (($1 + page - 1) / page * page) }
+        let (resident, _) = try run(.blockwise8bit().paged(Paging(residentByteCount: Int.max)))
+        let kept = try #require(resident.paging)
+        #expect(kept.bytesIn == 0 && kept.bytesOut == 0 && kept.residentByteCount == bytes && kept.fileByteCount == bytes)
+        let (streaming, _) = try run(.blockwise8bit().paged(Paging(residentByteCount: 0)), steps: 4)
+        let streamed = try #require(streaming.paging)
+        #expect(streamed.bytesOut == 4 * bytes && streamed.bytesIn == 3 * bytes && streamed.residentByteCount == 0)
+        #expect(streamed.secondsWaited > 0)
+    }
+
+    @Test("Only large parameters are paged, from the threshold that is set")
+    func threshold() throws {
+        let (optimizer, _) = try run(.float32.paged(Paging(minimumCount: 160_000)), steps: 1)
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        #expect(optimizer.paging?.fileByteCount == 2 * ((4 * 200_001 + page - 1) / page * page))
+        let (small, _) = try run(.float32.paged(Paging(minimumCount: 1_000_000)), steps: 1)
+        #expect(small.paging == nil)
+    }
+
+    @Test("The file has no name while it is used and is gone afterwards")
+    func files() throws {
+        let folder = try TemporaryFolder()
+        do {
+            let (optimizer, _) = try run(.blockwise8bit().paged(Paging(folder: folder.path)), steps: 2)
+            #expect(optimizer.paging != nil)
+            #expect(folder.names.isEmpty)
+        }
+        #expect(folder.names.isEmpty)
+    }
+
+    @Test("A folder that cannot be used is an error that names it, before anything is changed", arguments: ["/nowhere/at/all", "/proc"])
+    func folders(folder: String) throws {
+        let parameter = Parameter(Tensor.ones([100_000]))
+        parameter.gradient = Tensor.ones([100_000])
+        let optimizer = try Optimizer([parameter], rule: AdamW(), moments: .float32.paged(Paging(folder: folder)))
+        do {
+            try optimizer.step()
+            Issue.record("no error")
+        } catch {
+            #expect("\(error)".contains(folder) && "\(error)".contains("name a folder that can be written"))
+        }
+        #expect(try parameter.value.floats()[0] == 1)
+        #expect(optimizer.stepCount == 0)
+    }
+}
+
+/// A folder that is removed with the value.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/bits-optim-XXXXXX".utf8CString)
+        guard unsafe mkdtemp(&template) != nil else { throw OptimizerError.unsupported("no temporary folder") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit {
+        for name in names { unsafe _ = unlink("\(path)/\(name)") }
+        unsafe _ = rmdir(path)
+    }
+
+    /// What is in the folder.
+    var names: [String] {
+        guard let stream = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(stream) }
+        var names = [String]()
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
