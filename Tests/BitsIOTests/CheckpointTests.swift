@@ -2,6 +2,7 @@ import BitsCore
 import BitsIO
 import BitsKernels
 import Testing
+import _BitsTestSupport
 
 @Suite struct CheckpointTests {
     private let tensors: [String: Tensor] = [

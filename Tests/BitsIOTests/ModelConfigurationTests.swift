@@ -1,6 +1,7 @@
 import BitsIO
 import BitsKernels
 import Testing
+import _BitsTestSupport
 
 @Suite struct ModelConfigurationTests {
     private func fields(_ text: String) throws -> ConfigurationFields {

@@ -2,6 +2,7 @@ import BitsIO
 import BitsKernels
 import CLexicon
 import Testing
+import _BitsTestSupport
 
 @Suite struct ModelFolderTests {
     @Test func aFolderGivesItsFiles() throws {

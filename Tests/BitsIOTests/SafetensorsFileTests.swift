@@ -2,6 +2,7 @@ import BitsCore
 import BitsIO
 import BitsKernels
 import Testing
+import _BitsTestSupport
 
 @Suite struct SafetensorsFileTests {
     private static func entry(_ name: String, _ begin: String, _ end: String) -> String { entry(name, "U8", "[2]", begin, end) }

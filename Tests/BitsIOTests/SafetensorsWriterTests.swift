@@ -3,6 +3,7 @@ import BitsIO
 import BitsKernels
 import Glibc
 import Testing
+import _BitsTestSupport
 
 @Suite struct SafetensorsWriterTests {
     @Test func writesThePythonLibrarysBytes() throws {

@@ -1,0 +1,91 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsOptim
+import BitsTune
+import CLexicon
+import Testing
+import _BitsTestSupport
+
+/// QLoRA on the embedded model, held against what transformers, peft and bitsandbytes reach in the same setting.
+@Suite struct LexiconTrainingTests {
+    /// The model in NF4 with a fresh adapter, and the two sets of questions.
+    private struct Setting {
+        let model: any CausalLanguageModel
+        let adapter: Adapter
+        let training: [CompletionTokens]
+        let validation: [CompletionTokens]
+
+        init(computeDType: DType, seed: UInt64 = 0) throws {
+            clexicon_link()
+            let folder = try ModelFolder("lexicon-5m")
+            let loaded = try LoadedModel(
+                folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true), computeDType: computeDType))
+            let tokenizer = try Tokenizer(folder)
+            func tokens(_ name: String) throws -> [CompletionTokens] {
+                try CompletionExample.read(#require(MappedFile(embedded: name))).map {
+                    CompletionTokens(
+                        $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
+                        maxLength: loaded.model.contextLength)
+                }
+            }
+            var generator = RandomGenerator(seed: seed)
+            model = loaded.model
+            adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
+            training = try tokens("text/sft_train.jsonl")
+            validation = try tokens("text/sft_valid.jsonl")
+        }
+    }
+
+    @Test("An epoch of QLoRA with 8-bit AdamW reaches the reference's loss", arguments: [DType.float32, .bfloat16])
+    func epoch(computeDType: DType) throws {
+        let setting = try Setting(computeDType: computeDType)
+        #expect(setting.adapter.parameterCount == 448_512)
+        #expect(setting.validation.reduce(0) { $0 + $1.targetCount } == 3030)
+        let before = try CompletionLoss.mean(setting.validation, model: setting.model, computeDType: computeDType)
+        #expect(abs(before - 4.211) < 0.01, "before: \(before)")
+        var options = FineTuningOptions()
+        options.computeDType = computeDType
+        let losses = try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+        #expect(losses.count == 125)
+        let after = try CompletionLoss.mean(setting.validation, model: setting.model, computeDType: computeDType)
+        #expect(abs(after - 2.605) < 0.02, "after: \(after)")
+    }
+
+    @Test("The same seed gives the same run, evaluated before or not; another seed another")
+    func reproducible() throws {
+        func losses(seed: UInt64, evaluatesFirst: Bool = false) throws -> [Double] {
+            let setting = try Setting(computeDType: .bfloat16, seed: seed)
+            if evaluatesFirst { _ = try CompletionLoss.mean(Array(setting.validation.prefix(8)), model: setting.model) }
+            var options = FineTuningOptions()
+            options.steps = 3
+            options.seed = seed
+            return try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+        }
+        let first = try losses(seed: 1)
+        #expect(try losses(seed: 1, evaluatesFirst: true) == first)
+        #expect(try losses(seed: 2) != first)
+    }
+
+    @Test("An adapter that is saved and loaded computes the same")
+    func savedAdapter() throws {
+        let setting = try Setting(computeDType: .float32)
+        var options = FineTuningOptions()
+        options.steps = 4
+        options.warmupSteps = 0
+        try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+        let examples = Array(setting.validation.prefix(16))
+        let trained = try CompletionLoss.mean(examples, model: setting.model)
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/adapter"
+        try setting.adapter.save(to: path)
+        #expect(throws: ModelFileError.self, "a folder that exists") { try setting.adapter.save(to: path) }
+
+        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true))).model
+        let base = try CompletionLoss.mean(examples, model: fresh)
+        let loaded = try Adapter(ModelFolder(path: path), on: fresh)
+        #expect(loaded.layers.map(\.path) == setting.adapter.layers.map(\.path))
+        #expect(try CompletionLoss.mean(examples, model: fresh) == trained)
+        #expect(base != trained)
+    }
+}
