@@ -22,7 +22,7 @@ public func noGradient<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
 package final class TapeNode: Sendable {
     /// Grows with time: an operation's inputs have smaller numbers.
     let sequence: UInt64
-    let inputs: [TapeNode?]
+    private let sources: Mutex<[TapeNode?]>
     /// From the gradient of the output to the gradients of the inputs, in their order; nil where an input wants none.
     let backward: (@Sendable (Tensor) -> [Tensor?])?
     /// Where a parameter's gradient gathers.
@@ -30,16 +30,34 @@ package final class TapeNode: Sendable {
 
     init(inputs: [TapeNode?], backward: @escaping @Sendable (Tensor) -> [Tensor?]) {
         sequence = Tape.nextSequence()
-        self.inputs = inputs
+        sources = Mutex(inputs)
         self.backward = backward
         slot = nil
     }
 
     init(slot: GradientSlot) {
         sequence = 0
-        inputs = []
+        sources = Mutex([])
         backward = nil
         self.slot = slot
+    }
+
+    var inputs: [TapeNode?] { sources.withLock { $0 } }
+
+    private func takeInputs() -> [TapeNode?] {
+        sources.withLock { inputs in
+            defer { inputs = [] }
+            return inputs
+        }
+    }
+
+    /// A long chain of operations is released one after the other, not each inside the release of the next, which would exhaust the stack.
+    deinit {
+        var waiting = takeInputs()
+        while !waiting.isEmpty {
+            guard var node = waiting.removeLast() else { continue }
+            if isKnownUniquelyReferenced(&node) { waiting += node.takeInputs() }
+        }
     }
 }
 
