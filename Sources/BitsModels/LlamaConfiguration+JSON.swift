@@ -23,6 +23,13 @@ extension LlamaConfiguration {
             layers: try fields.requireCount("num_hidden_layers"), heads: heads, keyValueHeads: keyValueHeads,
             headWidth: try fields.count("head_dim", default: width / heads), contextLength: try fields.count("max_position_embeddings", default: 2048)
         )
+        for (key, size, limit) in [
+            ("vocab_size", vocabularySize, 1 << 26), ("hidden_size", width, 1 << 20), ("intermediate_size", innerWidth, 1 << 24),
+            ("num_hidden_layers", layers, 1 << 12), ("num_attention_heads", heads, 1 << 16), ("head_dim", headWidth, 1 << 20),
+            ("max_position_embeddings", contextLength, 1 << 40),
+        ] where size > limit {
+            throw fields.error("has \(key) \(size), more than any model has; the file is damaged, download it again")
+        }
         if headWidth % 2 != 0 { throw fields.error("gives heads of width \(headWidth); rotary positions need an even width") }
         normEpsilon = Float(try fields.value("rms_norm_eps", default: 1e-6))
         let activationName = try fields.value("hidden_act", default: "silu")

@@ -59,6 +59,7 @@ public struct TokenSampler: Sendable {
             if options.topK > 0 { candidates.removeLast(max(0, candidates.count - options.topK)) }
         }
         guard let peak = candidates.map({ logits[$0] }).max() else { return 0 }
+        guard peak.isFinite else { return TokenSampler.largest(logits) }
         var weights = candidates.map { Double(exp((logits[$0] - peak) / options.temperature)) }
         if options.topP < 1 {
             let target = Double(options.topP) * weights.reduce(0, +)

@@ -46,7 +46,7 @@ final class CheckpointSource: WeightSource {
             return Linear4bit(weight: prequantized, bias: bias, computeDType: options.computeDType)
         }
         let name = "\(path).weight"
-        guard let weight = tensor(name, shape: shape) else {
+        guard !isPacked(path), let weight = tensor(name, shape: shape) else {
             return Linear(weight: Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false), bias: bias)
         }
         guard let reason = reasonToKeep(path) else {
@@ -111,12 +111,14 @@ final class CheckpointSource: WeightSource {
         }
     }
 
+    /// Whether the checkpoint has any part of the layer's weight in 4 bits.
+    private func isPacked(_ path: String) -> Bool { FourBitTensor.suffixes.contains { checkpoint["\(path).weight\($0)"] != nil } }
+
     /// The layer's weight as the checkpoint holds it in 4 bits; nil if it does not, or holds it wrongly (which is noted).
     private func fourBitTensor(_ path: String, shape: [Int]) -> FourBitTensor? {
         let name = "\(path).weight"
-        let suffixes = FourBitTensor.suffixes.filter { checkpoint[name + $0] != nil }
-        guard !suffixes.isEmpty else { return nil }
-        for suffix in suffixes + [""] { used.insert(name + suffix) }
+        guard isPacked(path) else { return nil }
+        for suffix in FourBitTensor.suffixes + [""] { used.insert(name + suffix) }
         do {
             let packed = try FourBitTensor { suffix in try self.checkpoint.tensor(name + suffix, on: self.options.device) }
             guard packed.shape == shape else {
@@ -126,7 +128,6 @@ final class CheckpointSource: WeightSource {
             return packed
         } catch {
             problems.append("'\(name)': \(error)")
-            used.insert(name)
             return nil
         }
     }

@@ -15,8 +15,13 @@ public struct LoadedModel {
         configuration = try ModelConfiguration(folder)
         generation = try GenerationConfiguration(folder)
         let stored = try configuration.quantization
+        let quantization = stored ?? options.quantization
+        if quantization?.loadIn8Bit == true {
+            throw .unsupported(
+                path: folder.description, "8 bits (LLM.int8) cannot be loaded yet; load it in 4 bits, or a version that is not quantized")
+        }
         let checkpoint = try Checkpoint(folder)
-        let source = CheckpointSource(checkpoint, quantization: stored ?? options.quantization, options: options)
+        let source = CheckpointSource(checkpoint, quantization: quantization, options: options)
         model = try ModelRegistry.model(configuration, from: source)
         report = source.finish()
         guard source.problems.isEmpty else {
