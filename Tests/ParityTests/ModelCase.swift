@@ -70,14 +70,3 @@ struct ModelCase {
         }
     }
 }
-
-/// The largest difference of `found` from `expected` as a share of the largest expected magnitude; infinite where shapes differ or a value is NaN.
-func deviation(_ found: Tensor, from expected: Tensor) throws -> Double {
-    guard found.shape == expected.shape else { return .infinity }
-    let (a, e) = (try found.floats(), try expected.floats())
-    let scale = Double(e.map(abs).max() ?? 0)
-    return zip(a, e).reduce(0) { worst, pair in
-        let difference = abs(Double(pair.0) - Double(pair.1)) / scale
-        return difference <= worst ? worst : difference.isNaN ? .infinity : difference
-    }
-}

@@ -19,7 +19,7 @@ struct ModelParityTests {
         for example in try ModelCase.supported() {
             let recorded = try #require(try example.answer("logits"), "\(example.name) has no logits")
             let model = try LoadedModel(example.folder("model")).model
-            let found = try deviation(model.logits(example.tokens), from: recorded)
+            let found = try distance(model.logits(example.tokens), recorded)
             #expect(found < 1e-4, "\(example.name)")
         }
     }
@@ -31,7 +31,7 @@ struct ModelParityTests {
             let options = LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true))
             let loaded = try LoadedModel(example.folder("model"), options: options)
             #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
-            let found = try deviation(loaded.model.logits(example.tokens), from: recorded)
+            let found = try distance(loaded.model.logits(example.tokens), recorded)
             #expect(found < 2e-3, "\(example.name)")
         }
     }
@@ -43,7 +43,7 @@ struct ModelParityTests {
             let loaded = try LoadedModel(example.folder("cuda/model-nf4"))
             #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
             #expect(loaded.report.unused == [], "\(example.name)")
-            let found = try deviation(loaded.model.logits(example.tokens), from: recorded)
+            let found = try distance(loaded.model.logits(example.tokens), recorded)
             #expect(found < 2e-3, "\(example.name)")
         }
     }

@@ -1,0 +1,188 @@
+import BitsCore
+import Testing
+import _BitsTestSupport
+
+@Suite("Tensors")
+struct TensorTests {
+    let x = Tensor((0..<24).map { Float($0) }, shape: [2, 3, 4])
+
+    @Test("Operands broadcast from the last dimension on")
+    func broadcasting() throws {
+        let column = Tensor([Float]([1, 2]), shape: [2, 1])
+        let row = Tensor([Float]([10, 20, 30]))
+        let sum = column + row
+        #expect(sum.shape == [2, 3])
+        #expect(try sum.floats() == [11, 21, 31, 12, 22, 32])
+        #expect(try (Tensor.full(2, shape: []) * row).floats() == [20, 40, 60])
+        #expect((Tensor.zeros([4, 1, 2]) + Tensor.zeros([3, 1])).shape == [4, 3, 2])
+        #expect((Tensor.zeros([0, 3]) + Tensor.zeros([1, 3])).shape == [0, 3])
+        #expect(try row.broadcast(to: [2, 3]).floats() == [10, 20, 30, 10, 20, 30])
+    }
+
+    @Test("Results have the wider type, or the type that both have")
+    func types() {
+        let (single, brain, half) = (Tensor.ones([1]), Tensor.ones([1], dtype: .bfloat16), Tensor.ones([1], dtype: .float16))
+        #expect((single + brain).dtype == .float32)
+        #expect((brain * brain).dtype == .bfloat16)
+        #expect((brain / half).dtype == .float32)
+        #expect((half - half).dtype == .float16)
+    }
+
+    @Test("Reshaping, transposing, narrowing and broadcasting share memory; only what has to be copied is")
+    func views() throws {
+        let row = x.narrowed(1, 1..<2)
+        for view in [x.reshaped(6, -1), x.transposed(), row, x.narrowed(0, 1..<2).reshaped(12), row.broadcast(to: [2, 5, 4]), x.detached()] {
+            #expect(view.slice.buffer === x.slice.buffer)
+        }
+        #expect(x.transposed().contiguous().slice.buffer !== x.slice.buffer)
+        #expect(x.transposed().transposed().contiguous().slice.buffer === x.slice.buffer)
+        #expect(x.transposed().reshaped(-1).slice.buffer !== x.slice.buffer)
+    }
+
+    @Test("Views show the right elements, also on top of one another")
+    func viewContents() throws {
+        #expect(try x.transposed().floats() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 16, 20, 13, 17, 21, 14, 18, 22, 15, 19, 23])
+        #expect(try x.narrowed(2, 1..<3).floats() == [1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22])
+        #expect(try x.narrowed(2, 1..<3).transposed(0, 2).narrowed(1, 2..<3).floats() == [9, 21, 10, 22])
+        #expect(try x.narrowed(0, 1..<2).narrowed(1, 2..<3).reshaped(-1).floats() == [20, 21, 22, 23])
+        #expect(try x.narrowed(1, 3..<3).floats() == [])
+        #expect(try (x.narrowed(0, 0..<1).transposed() + 1).floats() == [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12])
+    }
+
+    @Test("Concatenation puts parts one after the other along any axis")
+    func concatenation() throws {
+        let (a, b) = (Tensor([Float]([1, 2, 3, 4]), shape: [2, 2]), Tensor([Float]([5, 6]), shape: [2, 1]))
+        let joined = Tensor.concatenated([a, b], axis: 1)
+        #expect(joined.shape == [2, 3])
+        #expect(try joined.floats() == [1, 2, 5, 3, 4, 6])
+        #expect(try Tensor.concatenated([a.transposed(), b.transposed(), Tensor.zeros([0, 2])]).floats() == [1, 3, 2, 4, 5, 6])
+    }
+
+    @Test("Reductions")
+    func reductions() throws {
+        #expect(try x.sum(1).floats() == [12, 15, 18, 21, 48, 51, 54, 57])
+        #expect(x.mean(-1, keepingAxis: true).shape == [2, 3, 1])
+        #expect(try x.mean(-1).floats() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5])
+        #expect(try x.sum().item() == 276)
+        #expect(try x.maximum(0).floats() == Array(12..<24).map { Float($0) })
+        #expect(try Tensor([Float]([3, 4])).sumOfSquares().item() == 25)
+        #expect(try Tensor([Float]([1, 5, 5, 7, 2, 7]), shape: [2, 3]).argMax().integers() == [1, 0])
+    }
+
+    @Test("Dropout zeroes the share it is told to, and scales the rest so that the mean stays")
+    func dropout() throws {
+        var random = RandomGenerator(seed: 1)
+        let found = try Tensor.ones([10_000]).dropout(0.2, using: &random).floats()
+        #expect(Set(found) == [0, 1 / (1 - 0.2)])
+        #expect(abs(found.filter { $0 == 0 }.count - 2000) < 200)
+        let before = random
+        #expect(try x.dropout(0, using: &random).floats() == x.floats())
+        #expect(random == before)
+    }
+
+    @Test("Numbers are rounded once, to nearest even, where they are stored")
+    func rounding() throws {
+        #expect(try Tensor([Float]([1 + 0x1p-8, 1 + 0x1.8p-7]), dtype: .bfloat16).floats() == [1, 1 + 0x1p-6])
+        #expect(try Tensor([Float]([1 + 0x1p-11, 70000]), dtype: .float16).floats() == [1, .infinity])
+        #expect(try Tensor([Float]([1.5])).cast(to: .bfloat16).bytes() == [0xc0, 0x3f])
+    }
+
+    @Test("A tensor moves to another device and back, bit for bit, from a view as well")
+    func moving() throws {
+        let device = Device.deferred()
+        let moved = try x.transposed().moved(to: device)
+        #expect(moved.device == device)
+        #expect(try moved.floats() == x.transposed().floats())
+        #expect(try moved.moved(to: .cpu).bytes() == x.transposed().bytes())
+        #expect(try x.moved(to: .cpu).slice.buffer === x.slice.buffer)
+        let narrow = Tensor([Float]([1, 2, 3]), dtype: .bfloat16)
+        #expect(try narrow.moved(to: device).floats() == [1, 2, 3])
+    }
+
+    @Test("A buffer for tokens keeps what was written, and its views, when more is written")
+    func tokenBuffer() throws {
+        let buffer = TokenBuffer(shape: [2, 4, 1], dtype: .float32, device: .cpu)
+        let first = buffer.write(Tensor([Float]([1, 2, 3, 4]), shape: [2, 2, 1]), at: 0)
+        let all = buffer.write(Tensor([Float]([5, 6]), shape: [2, 1, 1]), at: 2)
+        #expect(try first.floats() == [1, 2, 3, 4])
+        #expect(all.shape == [2, 3, 1])
+        #expect(try all.floats() == [1, 2, 5, 3, 4, 6])
+    }
+}
+
+@Suite("Random numbers")
+struct RandomGeneratorTests {
+    @Test("A seed's numbers are these, today and ever after")
+    func fixedValues() {
+        var random = RandomGenerator(seed: 0)
+        // xoshiro256** after splitmix64 from 0.
+        #expect((0..<3).map { _ in random.next() } == [11_091_344_671_253_066_420, 13_793_997_310_169_335_082, 1_900_383_378_846_508_768])
+    }
+
+    @Test("The same seed gives the same tensor, another seed another one")
+    func seeds() throws {
+        func draw(_ seed: UInt64) throws -> [Float] {
+            var random = RandomGenerator(seed: seed)
+            return try Tensor.normal([100], using: &random).floats()
+        }
+        #expect(try draw(7) == draw(7))
+        #expect(try draw(7) != draw(8))
+    }
+
+    @Test("Draws have the moments of their distribution")
+    func moments() throws {
+        var random = RandomGenerator(seed: 3)
+        let normal = try Tensor.normal([20_000], mean: 2, standardDeviation: 3, using: &random).floats().map { Double($0) }
+        let mean = normal.reduce(0, +) / 20_000
+        let variance = normal.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 20_000
+        #expect(abs(mean - 2) < 0.1 && abs(variance - 9) < 0.4)
+        let uniform = try Tensor.uniform([20_000], in: -1...3, using: &random).floats()
+        #expect(uniform.allSatisfy { $0 >= -1 && $0 < 3 })
+        #expect(abs(uniform.map { Double($0) }.reduce(0, +) / 20_000 - 1) < 0.05)
+    }
+
+    @Test("A copy goes on where the original is")
+    func copies() {
+        var random = RandomGenerator(seed: 1)
+        _ = random.normal()
+        var copy = random
+        #expect(copy == random)
+        #expect(copy.normal() == random.normal())
+        _ = copy.next()
+        #expect(copy != random)
+    }
+}
+
+@Suite("Mistakes with tensors stop the process")
+struct TensorMistakeTests {
+    @Test("Shapes that do not fit")
+    func shapes() async {
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]) + Tensor.zeros([2]) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).matrixProduct(Tensor.zeros([2, 3])) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).linear(Tensor.zeros([3, 2])) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).reshaped(4, -1) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).reshaped(7) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).broadcast(to: [3, 3]) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.concatenated([Tensor.zeros([2, 3]), Tensor.zeros([2, 2])]) }
+        await #expect(processExitsWith: .failure) { _ = Tensor([Float]([1, 2, 3]), shape: [2, 2]) }
+        await #expect(processExitsWith: .failure) { Tensor.zeros([2]).backward(from: Tensor.zeros([3])) }
+        await #expect(processExitsWith: .failure) { Parameter(Tensor.zeros([2])).gradient = Tensor.zeros([3]) }
+    }
+
+    @Test("Places that are not there")
+    func places() async {
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).sum(2) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).transposed(0, -3) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).narrowed(0, 1..<3) }
+        await #expect(processExitsWith: .failure) { _ = try Tensor.zeros([2]).item() }
+        await #expect(processExitsWith: .failure) {
+            _ = TokenBuffer(shape: [1, 2], dtype: .float32, device: .cpu).write(Tensor.zeros([1, 3]), at: 0)
+        }
+    }
+
+    @Test("Operands that do not belong together")
+    func operands() async {
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2]) + Tensor.zeros([2], device: .deferred()) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 2]).rows(Tensor.zeros([1])) }
+    }
+}

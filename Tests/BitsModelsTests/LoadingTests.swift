@@ -1,0 +1,126 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsNN
+import BitsQuant
+import Testing
+import _BitsTestSupport
+
+@Suite("Loading a model")
+struct LoadingTests {
+    private let ids = TokenBatch([3, 1, 4, 1, 5, 9, 2, 6])
+    private let expected = TinyModel.llama().logits(TokenBatch([3, 1, 4, 1, 5, 9, 2, 6]))
+
+    @Test("A checkpoint's model computes what the model that was saved does")
+    func plain() throws {
+        let loaded = try TinyFolder().load()
+        #expect(try distance(loaded.model.logits(ids), expected) < 1e-6)
+        #expect(loaded.report.quantized == [] && loaded.report.unused == [] && loaded.report.warnings == [])
+        #expect(loaded.report.byteCount == loaded.report.checkpointByteCount)
+        #expect(loaded.model.trainableParameters().isEmpty)
+    }
+
+    @Test("Linear layers are quantized on the way, the head is not")
+    func quantized() throws {
+        let folder = try TinyFolder()
+        let loaded = try folder.load(LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true)))
+        #expect(loaded.report.quantized.count == 14)
+        #expect(loaded.report.kept.map(\.path) == ["lm_head"])
+        #expect(loaded.report.byteCount < loaded.report.checkpointByteCount / 2)
+        let reference = TinyModel.llama()
+        try reference.replaceModules { path, module in
+            guard let linear = module as? Linear, path != "lm_head" else { return nil }
+            return try Linear4bit(linear)
+        }
+        #expect(try distance(loaded.model.logits(ids), reference.logits(ids)) < 1e-6)
+        #expect(try distance(loaded.model.logits(ids), expected) > 1e-3)
+    }
+
+    @Test("A skip list replaces the default, and what matches nothing is reported")
+    func skips() throws {
+        var quantization = BitsAndBytesConfig.fourBit(.fp4)
+        quantization.skipModules = ["layers.0", "down_proj", "no_such_layer"]
+        let loaded = try TinyFolder().load(LoadOptions(quantization: quantization))
+        let one = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj"]
+        #expect(loaded.report.quantized.sorted() == (one.map { "model.layers.1.\($0)" } + ["lm_head"]).sorted())
+        #expect(loaded.report.unmatchedSkips == ["no_such_layer"])
+        #expect(loaded.report.warnings.contains { $0.contains("no_such_layer") })
+    }
+
+    @Test("Block size and compute type are those that were asked for")
+    func options() throws {
+        var options = LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16)
+        options.blockSize = .b256
+        let modules = try TinyFolder().load(options).model.namedModules().compactMap { $0.module as? Linear4bit }
+        #expect(modules.count == 14)
+        #expect(modules.allSatisfy { $0.weight.state.blockSize == .b256 && $0.computeDType == .bfloat16 })
+    }
+
+    @Test("A checkpoint that is quantized already loads as it is, whatever is asked for", arguments: [false, true])
+    func prequantized(doubleQuantization: Bool) throws {
+        var quantization = BitsAndBytesConfig.fourBit(.fp4, doubleQuantization: doubleQuantization)
+        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let folder = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(quantization))
+        quantization.format = .nf4
+        let loaded = try folder.load(LoadOptions(quantization: quantization))
+        #expect(loaded.report.quantized.count == 14 && loaded.report.unused == [])
+        let same = try TinyFolder().load(LoadOptions(quantization: .fourBit(.fp4, doubleQuantization: doubleQuantization))).model
+        #expect(try distance(loaded.model.logits(ids), same.logits(ids)) < 1e-6)
+    }
+
+    @Test("A weight that is NaN or infinite is quantized by the rule, and reported with its layer")
+    func notFinite() throws {
+        var tensors = TinyModel.tensors
+        let name = "model.layers.1.mlp.up_proj"
+        var values = try #require(tensors["\(name).weight"]).floats()
+        values[7] = .nan
+        values[8] = .infinity
+        tensors["\(name).weight"] = Tensor(values, shape: [48, 32])
+        let loaded = try TinyFolder(tensors: tensors).load(LoadOptions(quantization: .fourBit(.nf4)))
+        #expect(loaded.report.nonFinite.map(\.path) == [name])
+        #expect(loaded.report.nonFinite.map(\.count) == [2])
+        #expect(loaded.report.warnings.contains { $0.hasPrefix("\(name): 2 weights") })
+    }
+
+    @Test("Tensors that the model did not ask for are reported")
+    func unused() throws {
+        var tensors = TinyModel.tensors
+        tensors["model.vision.weight"] = Tensor([Float]([1]))
+        tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = Tensor([Float]([1]))
+        let report = try TinyFolder(tensors: tensors).load().report
+        #expect(report.unused == ["model.vision.weight"])
+        #expect(report.warnings.contains { $0.contains("model.vision.weight") })
+    }
+
+    @Test("A model loads onto a device whose memory the host cannot touch, and leaves nothing there")
+    func otherDevice() throws {
+        let device = Device.deferred()
+        do {
+            var options = LoadOptions(quantization: .fourBit(.nf4))
+            options.device = device
+            let loaded = try TinyFolder().load(options)
+            let onProcessor = try TinyFolder().load(LoadOptions(quantization: .fourBit(.nf4))).model
+            let logits = loaded.model.logits(TokenBatch([3, 1, 4, 1, 5, 9, 2, 6], device: device))
+            #expect(try distance(logits, onProcessor.logits(ids)) < 1e-5)
+            #expect(device.allocatedByteCount < loaded.report.checkpointByteCount)
+        }
+        try device.synchronize()
+        #expect(device.allocatedByteCount == 0)
+    }
+}
+
+extension TinyModel {
+    /// The checkpoint that bitsandbytes would save after loading ``tensors`` by `quantization`.
+    static func quantizedTensors(_ quantization: BitsAndBytesConfig, blockSize: BlockSize = .b64) throws -> [String: Tensor] {
+        var result: [String: Tensor] = [:]
+        for (name, tensor) in tensors {
+            guard name.hasSuffix("proj.weight") else {
+                result[name] = tensor
+                continue
+            }
+            let packed = try tensor.quantized(to: quantization.format, blockSize: blockSize, doubleQuantization: quantization.doubleQuantization)
+            for (suffix, entry) in try packed.entries() { result[name + suffix] = entry }
+        }
+        return result
+    }
+}

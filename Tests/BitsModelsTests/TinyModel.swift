@@ -1,0 +1,83 @@
+import BitsCore
+import BitsIO
+import BitsKernels
+import BitsModels
+import BitsNN
+
+/// A Llama small enough for a test, with random weights from a seed.
+enum TinyModel {
+    static var configuration: LlamaConfiguration {
+        var configuration = LlamaConfiguration(
+            vocabularySize: 40, width: 32, innerWidth: 48, layers: 2, heads: 4, keyValueHeads: 2, contextLength: 24)
+        configuration.hasAttentionBias = true
+        return configuration
+    }
+
+    static func llama(_ configuration: LlamaConfiguration = configuration, seed: UInt64 = 1, device: Device = .cpu) -> Llama {
+        Llama(configuration, from: WeightScope(RandomWeights(seed: seed, device: device)))
+    }
+
+    /// `config.json` of ``configuration``, with the fields of `changes` set, or removed where they are nil.
+    static func configurationText(_ changes: [String: String?] = [:]) -> String {
+        var fields: [String: String] = [
+            "model_type": "\"llama\"", "vocab_size": "40", "hidden_size": "32", "intermediate_size": "48", "num_hidden_layers": "2",
+            "num_attention_heads": "4", "num_key_value_heads": "2", "max_position_embeddings": "24", "attention_bias": "true", "rms_norm_eps": "1e-6",
+        ]
+        for (key, value) in changes { fields[key] = value }
+        return "{" + fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+    }
+
+    /// The weights of ``llama(_:seed:device:)`` under their names.
+    static var tensors: [String: Tensor] {
+        Dictionary(uniqueKeysWithValues: llama().namedParameters().map { ($0.path, $0.parameter.value) })
+    }
+}
+
+/// Weights drawn from the normal distribution, norms around 1.
+final class RandomWeights: WeightSource {
+    private var generator: RandomGenerator
+    private let device: Device
+
+    init(seed: UInt64, device: Device = .cpu) {
+        generator = RandomGenerator(seed: seed)
+        self.device = device
+    }
+
+    func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer {
+        Linear(weight: random([outFeatures, inFeatures], deviation: 0.3), bias: bias ? random([outFeatures], deviation: 0.3) : nil)
+    }
+
+    func parameter(_ path: String, shape: [Int]) -> Parameter { random(shape, mean: shape.count == 1 ? 1 : 0, deviation: 0.3) }
+
+    func tiedHead(_ embedding: Embedding) -> LinearLayer { Linear(weight: embedding.weight) }
+
+    private func random(_ shape: [Int], mean: Float = 0, deviation: Float) -> Parameter {
+        Parameter(.normal(shape, mean: mean, standardDeviation: deviation, using: &generator, device: device), isTrainable: false)
+    }
+}
+
+/// A model's folder for one test, removed with what is in it.
+final class TinyFolder {
+    let path: String
+
+    init(configuration: String = TinyModel.configurationText(), tensors: [String: Tensor]? = TinyModel.tensors) throws {
+        path = "/tmp/bits-models-\(UInt64.random(in: 0 ... .max))"
+        try FileSystem.makeFolder(path)
+        try AtomicFile.write(Array(configuration.utf8), to: "\(path)/config.json")
+        if let tensors { try SafetensorsFile.write(tensors, to: "\(path)/model.safetensors") }
+    }
+
+    deinit { FileSystem.removeFolder(path) }
+
+    func load(_ options: LoadOptions = LoadOptions()) throws(ModelFileError) -> LoadedModel {
+        try LoadedModel(ModelFolder(path: path), options: options)
+    }
+
+    /// What loading says went wrong; nil when it did not.
+    func problem(_ options: LoadOptions = LoadOptions()) -> String? {
+        do {
+            _ = try load(options)
+            return nil
+        } catch { return error.description }
+    }
+}

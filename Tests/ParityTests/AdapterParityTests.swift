@@ -1,0 +1,91 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsNN
+import BitsOptim
+import BitsTune
+import Testing
+import _BitsTestSupport
+
+@Suite("Parity: LoRA adapters")
+struct AdapterParityTests {
+    /// A model with the adapter that PEFT saved, and row 0 with its next tokens.
+    private struct Setting {
+        let model: any CausalLanguageModel
+        let adapter: Adapter
+        let ids: [Int32]
+
+        init(_ example: ModelCase) throws {
+            model = try LoadedModel(example.folder("model")).model
+            adapter = try Adapter(example.folder("adapter"), on: model)
+            ids = example.rows[0]
+        }
+
+        /// The mean negative log-likelihood of each next token.
+        func loss() -> Tensor {
+            let targets = Tensor(ids.dropFirst() + [-100])
+            let hidden = model.hiddenStates(TokenBatch(ids), cache: nil).reshaped(ids.count, -1)
+            return linearCrossEntropy(hidden: hidden, head: model.head.weightMatrix(), targets: targets) * (1 / Float(ids.count - 1))
+        }
+    }
+
+    /// The recorded models that have an adapter.
+    private func cases() throws -> [ModelCase] {
+        let cases = try ModelCase.supported().filter { try $0.answer("logits_adapter") != nil }
+        try #require(!cases.isEmpty, "no recorded model has an adapter")
+        return cases
+    }
+
+    @Test("Logits with the adapter are within 1e-4 of the largest")
+    func logits() throws {
+        for example in try cases() {
+            let recorded = try #require(try example.answer("logits_adapter"))
+            let setting = try Setting(example)
+            let found = try distance(setting.model.logits(example.tokens), recorded)
+            #expect(found < 1e-4, "\(example.name)")
+        }
+    }
+
+    @Test("The loss and all its gradients are the recorded ones, and there are no others")
+    func gradients() throws {
+        for example in try cases() {
+            let setting = try Setting(example)
+            let loss = setting.loss()
+            let recordedLoss = try #require(try example.answer("loss"))
+            #expect(try distance(loss.reshaped(1), recordedLoss) < 1e-5, "\(example.name)")
+            loss.backward()
+            var compared: Set<String> = []
+            for (path, layer) in setting.adapter.layers {
+                for (letter, parameter) in [("A", layer.down), ("B", layer.up)] {
+                    let name = "grad/base_model.model.\(path).lora_\(letter).weight"
+                    let recorded = try #require(try example.answer(name), "\(example.name): \(name)")
+                    let gradient = try #require(parameter.gradient, "\(example.name): \(name)")
+                    let found = try distance(gradient, recorded)
+                    #expect(found < 1e-4, "\(example.name): \(name)")
+                    compared.insert(name)
+                }
+            }
+            #expect(compared == Set(example.answerNames.filter { $0.hasPrefix("grad/") }), "\(example.name)")
+        }
+    }
+
+    @Test("Twelve steps of AdamW lose what was recorded")
+    func trace() throws {
+        for example in try cases() {
+            let recorded = try #require(try example.answer("trace")).floats()
+            let setting = try Setting(example)
+            let optimizer = try Optimizer(setting.adapter.parameters, rule: AdamW(learningRate: 1e-3, weightDecay: 0.01))
+            let losses = try recorded.map { _ in
+                defer { optimizer.clearGradients() }
+                let loss = setting.loss()
+                loss.backward()
+                try optimizer.step()
+                return try loss.item()
+            }
+            #expect(losses.last! < losses[0] - 0.1, "\(example.name)")
+            for (step, (found, expected)) in zip(losses, recorded).enumerated() {
+                #expect(abs(found / expected - 1) < 1e-5 * Float(step + 1), "\(example.name), step \(step)")
+            }
+        }
+    }
+}
