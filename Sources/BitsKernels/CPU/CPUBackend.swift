@@ -14,23 +14,25 @@ final class CPUBackend: DeviceBackend {
     let name = "cpu"
     private let failure = Mutex<DeviceError?>(nil)
     private let allocated = Atomic<Int>(0)
+    private let blocks = BlockAllocator()
 
     var allocatedByteCount: Int { allocated.load(ordering: .relaxed) }
 
     func allocate(byteCount: Int) -> UInt {
         let size = CPUBackend.roundedUp(byteCount)
-        guard let pointer = unsafe aligned_alloc(64, size) else {
+        let address = blocks.allocate(byteCount: size)
+        guard address != 0 else {
             record(.outOfMemory(byteCount: byteCount, device: name))
             return 0
         }
         allocated.wrappingAdd(size, ordering: .relaxed)
-        return UInt(bitPattern: pointer)
+        return address
     }
 
     func deallocate(address: UInt, byteCount: Int) {
         guard address != 0 else { return }
         allocated.wrappingSubtract(CPUBackend.roundedUp(byteCount), ordering: .relaxed)
-        unsafe free(UnsafeMutableRawPointer(bitPattern: address))
+        blocks.deallocate(address: address, byteCount: CPUBackend.roundedUp(byteCount))
     }
 
     private static func roundedUp(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
