@@ -30,7 +30,7 @@ let package = Package(
     name: "swift-bitsandbytes",
     products: [
         .library(name: "BitsAndBytes", targets: ["BitsAndBytes"]),
-        .library(name: "BitsTune", targets: ["BitsTune"]),
+        .library(name: "BitsTune", targets: ["BitsTune", "BitsModels", "BitsIO"]),
         .executable(name: "bnb", targets: ["bnb"]),
     ],
     dependencies: [
@@ -75,7 +75,7 @@ let package = Package(
             exclude: ["Cases"]),
         tests(
             "TrainingTests",
-            uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon"]),
+            uses: ["BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon"]),
         tests("CommandTests", uses: ["bnb"]),
     ],
     cLanguageStandard: .gnu2x
