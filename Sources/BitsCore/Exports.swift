@@ -4,3 +4,4 @@
 @_exported public import enum BitsKernels.DeviceError
 @_exported public import struct BitsKernels.FileError
 @_exported public import class BitsKernels.MappedFile
+@_exported public import enum BitsKernels.Processor

@@ -14,19 +14,20 @@ final class CheckpointSource: WeightSource {
     private(set) var report = LoadReport()
     private(set) var problems: [String] = []
     private var used: Set<String> = []
-    private var matchedSkips: Set<String> = []
+    private var selection: LayerSelection
 
     init(_ checkpoint: Checkpoint, quantization: BitsAndBytesConfig?, options: LoadOptions) {
         self.checkpoint = checkpoint
         self.options = options
         self.quantization = quantization
+        selection = LayerSelection(quantization)
         report.checkpointByteCount = checkpoint.byteCount
     }
 
     /// The report, once the model is built.
     func finish() -> LoadReport {
         report.unused = checkpoint.names.filter { !used.contains($0) && !$0.hasSuffix("rotary_emb.inv_freq") && $0 != "lm_head.weight" }
-        report.unmatchedSkips = (quantization?.skipModules ?? []).filter { !matchedSkips.contains($0) }
+        report.unmatchedSkips = selection.unmatchedSkips
         return report
     }
 
@@ -49,7 +50,7 @@ final class CheckpointSource: WeightSource {
         guard !isPacked(path), let weight = tensor(name, shape: shape) else {
             return Linear(weight: Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false), bias: bias)
         }
-        guard let reason = reasonToKeep(path) else {
+        guard let reason = selection.reasonToKeep(path) else {
             do {
                 return try quantized(weight, path: path, bias: bias)
             } catch {
@@ -63,7 +64,7 @@ final class CheckpointSource: WeightSource {
     }
 
     func tiedHead(_ embedding: Embedding) -> LinearLayer {
-        if quantization != nil { report.kept.append(("lm_head", "shares its weight with the embedding")) }
+        if quantization != nil { report.kept.append(ModelPlan.tiedHead) }
         return Linear(weight: embedding.weight, computeDType: options.computeDType)
     }
 
@@ -77,15 +78,6 @@ final class CheckpointSource: WeightSource {
         report.quantized.append(path)
         report.byteCount += packed.byteCount
         return Linear4bit(weight: packed, bias: bias, computeDType: options.computeDType)
-    }
-
-    /// Why the layer stays as it is; nil if it is to be quantized.
-    private func reasonToKeep(_ path: String) -> String? {
-        guard let quantization, quantization.loadIn4Bit else { return "no quantization was asked for" }
-        let skips = quantization.skipModules ?? ["lm_head"]
-        guard let skip = skips.first(where: { ModulePattern($0).matches(path) }) else { return nil }
-        matchedSkips.insert(skip)
-        return quantization.skipModules == nil ? "output heads stay as they are" : "is on the skip list ('\(skip)')"
     }
 
     private func tensor(_ name: String, shape: [Int]) -> Tensor? {

@@ -13,6 +13,8 @@ public struct LoadReport: Sendable, Equatable {
     public var checkpointByteCount = 0
     public var byteCount = 0
 
+    package init() {}
+
     public static func == (a: LoadReport, b: LoadReport) -> Bool {
         a.quantized == b.quantized && a.kept.elementsEqual(b.kept, by: ==) && a.nonFinite.elementsEqual(b.nonFinite, by: ==) && a.unused == b.unused
             && a.unmatchedSkips == b.unmatchedSkips && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount

@@ -1,0 +1,21 @@
+internal import BitsCore
+internal import BitsKernels
+
+/// Where a command writes: results to standard output, all else to standard error.
+package enum Console {
+    /// Writes a result, unbuffered.
+    ///
+    /// - Throws: ``ModelFileError/system(_:)`` when it cannot be written, so that a lost result is not taken for none.
+    package static func write(_ text: String) throws(ModelFileError) {
+        do { try StandardStream.output.write(Array(text.utf8)) } catch { throw .system(error) }
+    }
+
+    /// Writes a result and a line's end.
+    package static func writeLine(_ text: String) throws(ModelFileError) { try write(text + "\n") }
+
+    /// Writes something to be read along the way; nothing happens when it cannot be written.
+    package static func note(_ text: String) { try? StandardStream.error.write(Array(text.utf8)) }
+
+    /// Whether a person is watching standard error.
+    package static var isWatched: Bool { StandardStream.error.isTerminal }
+}
