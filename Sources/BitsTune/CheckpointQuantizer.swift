@@ -1,0 +1,134 @@
+import BitsCore
+public import BitsIO
+public import BitsModels
+public import BitsQuant
+
+/// Makes a 4-bit checkpoint of one in floating point, with the entries and settings that transformers and bitsandbytes write and read.
+///
+/// Layers are read and quantized one by one, twice each: once for the scales, whose entries come first in the file, once for the codes. Memory
+/// holds the model's scales and one layer.
+public struct CheckpointQuantizer {
+    public let folder: ModelFolder
+    public let blockSize: BlockSize
+    private let quantization: BitsAndBytesConfig
+    private let configuration: ModelConfiguration
+    private let checkpoint: Checkpoint
+    private let plan: ModelPlan
+    /// The layers that will be quantized.
+    private let selected: [ModelPlan.Layer]
+    private var report = LoadReport()
+
+    /// Files beside the weights that belong to the model and are copied as they are.
+    static let companions = [
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+        "vocab.json", "merges.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE",
+    ]
+
+    /// Reads the configuration and the checkpoint's headers, and checks that they fit.
+    ///
+    /// - Parameter quantization: 4 bits; its skip list replaces the default, which keeps the output head.
+    /// - Throws: ``ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
+    public init(_ folder: ModelFolder, to quantization: BitsAndBytesConfig, blockSize: BlockSize = .fourBitDefault) throws(ModelFileError) {
+        precondition(quantization.loadIn4Bit, "a quantizer to something else than 4 bits")
+        self.folder = folder
+        self.quantization = quantization
+        self.blockSize = blockSize
+        configuration = try ModelConfiguration(folder)
+        if let method = try configuration.quantization?.method {
+            throw .unsupported(path: folder.description, "is quantized already (\(method)); start from the model's unquantized version")
+        }
+        plan = try ModelPlan(configuration)
+        checkpoint = try Checkpoint(folder)
+        var selection = LayerSelection(quantization)
+        var selected: [ModelPlan.Layer] = []
+        for layer in plan.layers {
+            if let reason = selection.reasonToKeep(layer.path) { report.kept.append((layer.path, reason)) } else { selected.append(layer) }
+        }
+        if plan.tiesHead { report.kept.append(ModelPlan.tiedHead) }
+        self.selected = selected
+        report.unmatchedSkips = selection.unmatchedSkips
+        report.quantized = selected.map(\.path)
+        report.unused = CheckpointFit.unused(checkpoint, plan: plan)
+        report.checkpointByteCount = checkpoint.byteCount
+        try CheckpointFit.check(checkpoint, plan: plan, path: folder.description)
+    }
+
+    /// Writes the folder `path`: `model.safetensors` or its shards, `config.json` with `quantization_config`, and the tokenizer's files.
+    ///
+    /// - Parameters:
+    ///   - maximumFileByteCount: above it the weights are spread over several files.
+    ///   - progress: called with the share of the work that is done.
+    /// - Returns: what was quantized, what was kept and why, and what a user should be told.
+    /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
+    public func write(
+        to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
+    ) throws(ModelFileError) -> LoadReport {
+        var report = report
+        let output = try OutputFolder(path: path)
+        let layers = Dictionary(uniqueKeysWithValues: selected.map { ($0.weight.name, $0) })
+        let steps = Double(max(1, 2 * selected.count))
+        var done = 0.0
+        func step() {
+            done += 1
+            progress(done / steps)
+        }
+
+        var announced: [CheckpointLayout.Announcement] = []
+        var scales: [String: Tensor] = [:]
+        for layer in selected {
+            let (entries, nonFinite) = try quantized(layer)
+            for entry in entries {
+                announced.append((layer.weight.name + entry.suffix, entry.tensor.dtype, entry.tensor.shape))
+                if !entry.suffix.isEmpty { scales[layer.weight.name + entry.suffix] = entry.tensor }
+            }
+            if nonFinite > 0 { report.nonFinite.append((layer.path, nonFinite)) }
+            step()
+        }
+        for entry in plan.entries where layers[entry.name] == nil {
+            if let dtype = checkpoint[entry.name]?.dtype { announced.append((entry.name, dtype, entry.shape)) }
+        }
+
+        let layout = CheckpointLayout(announced, maximumFileByteCount: maximumFileByteCount)
+        report.byteCount = layout.byteCount
+        try Checkpoint.write(layout, to: output.workPath) { name throws(ModelFileError) in
+            if let part = scales[name] { return part }
+            if let layer = layers[name] {
+                defer { step() }
+                return try quantized(layer).entries[0].tensor
+            }
+            return try tensor(name)
+        }
+        try writeCompanions(to: output)
+        try output.commit()
+        return report
+    }
+
+    private func writeCompanions(to output: borrowing OutputFolder) throws(ModelFileError) {
+        var written = configuration
+        written.setQuantization(quantization)
+        try output.write(written.json.fileBytes, as: "config.json")
+        for name in CheckpointQuantizer.companions {
+            guard let file = try folder.fileIfPresent(name) else { continue }
+            try output.write(file.bytes(in: 0..<file.byteCount), as: name)
+        }
+    }
+
+    /// The entries of a layer's weight, the codes first, and how many of its elements are NaN or infinite.
+    private func quantized(_ layer: ModelPlan.Layer) throws(ModelFileError) -> (entries: [(suffix: String, tensor: Tensor)], nonFinite: Int) {
+        let weight = try tensor(layer.weight.name)
+        do {
+            let packed = try weight.quantized(
+                to: quantization.format, blockSize: blockSize, doubleQuantization: quantization.doubleQuantization, storage: quantization.storageType)
+            return (try packed.entries(), try packed.nonFiniteInputCount())
+        } catch let error as DeviceError {
+            throw .device(error)
+        } catch {
+            throw .malformed(path: folder.description, "\(layer.weight.name): \(error)")
+        }
+    }
+
+    private func tensor(_ name: String) throws(ModelFileError) -> Tensor {
+        guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
+        return tensor
+    }
+}

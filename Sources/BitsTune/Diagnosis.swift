@@ -1,0 +1,107 @@
+public import BitsCore
+public import BitsIO
+import FoundationEssentials
+
+/// What was found on this machine, and what of it will be used.
+public struct Diagnosis: Sendable {
+    /// This package's version.
+    public static let version = "0.1.0"
+    /// The version whose formats and rules are followed.
+    public static let referenceVersion = "bitsandbytes 0.50.2"
+
+    /// A kind of device.
+    public struct Backend: Sendable, Equatable {
+        public let name: String
+        public let isAvailable: Bool
+        /// What to know about it.
+        public let note: String
+    }
+
+    /// The processor's name, as it calls itself; nil where the system does not tell.
+    public let processorName: String?
+    /// What its kernels are chosen by.
+    public let level: Processor.Level
+    public let bestLevel: Processor.Level
+    public let features: Processor.Features
+    /// Threads that share a kernel's work, and processors that the process may use.
+    public let threads: Int
+    public let processors: Int
+    /// Bytes; nil where the system does not tell.
+    public let memory: Int?
+    public let availableMemory: Int?
+    /// For instance `Linux 6.1.0`.
+    public let system: String
+    /// `x86_64` or `aarch64`.
+    public let architecture: String
+    /// Where downloaded models are looked for.
+    public let cache: HuggingFaceCache
+    public let backends: [Backend]
+
+    /// Looks around.
+    public init() {
+        let memory = Diagnosis.fields("/proc/meminfo")
+        processorName = Diagnosis.fields("/proc/cpuinfo")["model name"]
+        level = Processor.level
+        bestLevel = Processor.bestLevel
+        features = Processor.features
+        threads = Processor.threadCount
+        processors = ProcessInfo.processInfo.activeProcessorCount
+        self.memory = memory["MemTotal"].flatMap(Diagnosis.kilobytes)
+        availableMemory = memory["MemAvailable"].flatMap(Diagnosis.kilobytes)
+        system = "\(Diagnosis.line("/proc/sys/kernel/ostype") ?? "unknown") \(Diagnosis.line("/proc/sys/kernel/osrelease") ?? "")"
+        #if arch(x86_64)
+            architecture = "x86_64"
+        #elseif arch(arm64)
+            architecture = "aarch64"
+        #else
+            architecture = "other"
+        #endif
+        cache = HuggingFaceCache()
+        let absent = "is not part of this build"
+        backends = [
+            Backend(name: "cpu", isAvailable: true, note: "is used"), Backend(name: "cuda", isAvailable: false, note: absent),
+            Backend(name: "rocm", isAvailable: false, note: absent), Backend(name: "xpu", isAvailable: false, note: absent),
+            Backend(name: "gaudi", isAvailable: false, note: absent), Backend(name: "metal", isAvailable: false, note: absent),
+        ]
+    }
+
+    /// Instructions by the names that people know them under, widest first: what products and quantization will run on.
+    public var kernels: String {
+        switch level {
+        case .portable: "portable C"
+        case .avx2: "AVX2"
+        case .avx512, .amx: "AVX-512" + (features.isEmpty ? "" : " with " + features.names.joined(separator: ", "))
+        }
+    }
+
+    /// The device called `name`: `cpu`, `cuda`, `cuda:1`, ...
+    ///
+    /// - Throws: ``BitsCore/DeviceError/unsupportedBackend(_:)`` for one that this build does not have; nil is returned for a name of no device at all.
+    public static func device(_ name: String) throws(DeviceError) -> Device? {
+        let backend = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).first.map(String.init) ?? name
+        switch backend {
+        case "cpu": return name == "cpu" ? .cpu : nil
+        case "cuda", "rocm", "hip", "xpu", "hpu", "gaudi", "mps", "metal", "npu": throw .unsupportedBackend(backend)
+        default: return nil
+        }
+    }
+
+    /// The first value of each `name : value` line.
+    private static func fields(_ path: String) -> [String: String] {
+        var fields: [String: String] = [:]
+        for line in text(path).split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let name = trimmed(line[..<colon])
+            if fields[name] == nil { fields[name] = trimmed(line[line.index(after: colon)...]) }
+        }
+        return fields
+    }
+
+    private static func trimmed(_ text: Substring) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+
+    private static func kilobytes(_ text: String) -> Int? { text.split(separator: " ").first.flatMap { Int($0) }.map { $0 * 1024 } }
+
+    private static func line(_ path: String) -> String? { text(path).split(separator: "\n").first.map(String.init) }
+
+    private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+}

@@ -1,0 +1,97 @@
+public import BitsCore
+public import BitsModels
+import BitsNN
+import Glibc
+
+/// How well a model predicts a text.
+public struct Evaluation: Sendable, Equatable {
+    /// Mean negative log-likelihood per predicted token, in nats.
+    public var nll: Double
+    /// Predicted tokens: all of each window but its first.
+    public var tokens: Int
+    public var windows: Int
+
+    /// exp(nll): between how many tokens the model was torn, on average.
+    public var perplexity: Double { exp(nll) }
+}
+
+/// Why a text could not be evaluated.
+public enum EvaluationError: Error, Equatable, Sendable {
+    case windowOutOfRange(Int, context: Int)
+    case noWindows
+    case textTooShort(tokens: Int, window: Int)
+    /// The tokenizer has a token that the model has no vector for.
+    case unknownToken(Int32, vocabulary: Int)
+    case device(DeviceError)
+}
+
+extension EvaluationError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .windowOutOfRange(let window, let context): "a window of \(window) tokens; use 2 to \(context), the model's context"
+        case .noWindows: "no windows to evaluate; use at least 1"
+        case .textTooShort(let tokens, let window):
+            "the text has \(tokens) tokens, less than one window of \(window); use a longer text or a smaller window"
+        case .unknownToken(let token, let vocabulary):
+            "the tokenizer gives token \(token), the model knows \(vocabulary); tokenizer.json and config.json are of different models"
+        case .device(let error): error.description
+        }
+    }
+}
+
+/// Consecutive windows of a text's tokens.
+///
+/// The text is one row of tokens, cut into windows of equal length that share nothing; what is left at the end is not used. In each window every token
+/// but the first is predicted from those before it.
+public struct EvaluationWindows: Sendable {
+    public let windows: [[Int32]]
+
+    /// - Parameters:
+    ///   - tokens: of the whole text, without special tokens.
+    ///   - limit: takes the first windows alone.
+    /// - Throws: ``EvaluationError`` when there is not one window, or a window does not fit `model`.
+    public init(_ tokens: [Int32], length: Int, limit: Int? = nil, model: any CausalLanguageModel) throws(EvaluationError) {
+        guard length >= 2, length <= model.contextLength else { throw .windowOutOfRange(length, context: model.contextLength) }
+        if let limit, limit < 1 { throw .noWindows }
+        let count = min(tokens.count / length, limit ?? Int.max)
+        guard count > 0 else { throw .textTooShort(tokens: tokens.count, window: length) }
+        if let token = tokens.prefix(count * length).first(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
+            throw .unknownToken(token, vocabulary: model.vocabularySize)
+        }
+        windows = (0..<count).map { Array(tokens[$0 * length..<($0 + 1) * length]) }
+    }
+}
+
+extension CausalLanguageModel {
+    /// The mean negative log-likelihood of the predicted tokens of all windows.
+    ///
+    /// Windows are computed several to a pass, up to about `tokensPerPass`; logits exist for a few hundred tokens at a time.
+    ///
+    /// - Parameters:
+    ///   - computeDType: what the head's product rounds its operands to; the other layers follow how they were loaded.
+    ///   - progress: called with the share of the windows that is done.
+    /// - Throws: ``EvaluationError/device(_:)``.
+    public func evaluate(
+        _ windows: EvaluationWindows, computeDType: DType = .float32, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
+    ) throws(EvaluationError) -> Evaluation {
+        let (all, device) = (windows.windows, embedding.weight.device)
+        let table = (head as? Linear)?.weight.tensor ?? head.weightMatrix(.float32)  // [V, D]
+        let perPass = max(1, tokensPerPass / all[0].count)
+        var total = 0.0
+        for start in stride(from: 0, to: all.count, by: perPass) {
+            let part = Array(all[start..<min(start + perPass, all.count)])
+            // Each window's last token predicts nothing.
+            let targets: [Int32] = part.flatMap { window -> [Int32] in Array(window.dropFirst()) + [-100] }
+            do {
+                total += try noGradient { () throws(DeviceError) in
+                    let hidden = hiddenStates(TokenBatch(packing: part, device: device), cache: nil).reshaped(targets.count, -1)  // [T, D]
+                    let loss = linearCrossEntropy(hidden: hidden.cast(to: computeDType), head: table, targets: Tensor(targets, device: device))
+                    return Double(try loss.item())
+                }
+            } catch { throw .device(error) }
+            progress(Double(start + part.count) / Double(all.count))
+        }
+        let tokens = all.count * (all[0].count - 1)
+        return Evaluation(nll: total / Double(tokens), tokens: tokens, windows: all.count)
+    }
+}
