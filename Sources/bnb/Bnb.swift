@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitsTune
 
 /// The command: one file per verb.
 @main
@@ -6,5 +7,22 @@ struct Bnb: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bnb",
         abstract: "Run and fine-tune language models in a quarter of their memory.",
-        subcommands: [Demo.self, Bench.self])
+        discussion: """
+            Results go to standard output, progress to standard error. Exit codes: 0; 64 for wrong usage, 65 for bad input, 69 for a missing device, \
+            74 for files that cannot be read or written. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
+            instructions used.
+            """,
+        version: "bnb \(Diagnosis.version)",
+        subcommands: [Demo.self, Quantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
+
+    static func main() {
+        let arguments = HuggingFaceNames.replaced(in: Array(CommandLine.arguments.dropFirst()))
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch {
+            guard let failure = Failure(error) else { exit(withError: error) }
+            failure.exit()
+        }
+    }
 }

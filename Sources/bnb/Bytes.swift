@@ -1,0 +1,31 @@
+/// A number of bytes as people read it: `11.0 MB`, in powers of 1000.
+struct Bytes: CustomStringConvertible {
+    let count: Int
+
+    init(_ count: Int) { self.count = count }
+
+    var description: String {
+        let units = ["bytes", "kB", "MB", "GB", "TB"]
+        var (value, unit) = (Double(count), 0)
+        while value >= 1000 && unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        return unit == 0 ? "\(count) bytes" : "\(Bytes.rounded(value, 1)) \(units[unit])"
+    }
+
+    /// How many times smaller `after` is than `before`.
+    static func ratio(_ before: Int, _ after: Int) -> String { rounded(Double(before) / Double(max(1, after)), 2) }
+
+    /// `value` with this many decimals.
+    static func rounded(_ value: Double, _ decimals: Int) -> String {
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+        let scaled = Int((value * scale).rounded())
+        let digits = String(scaled.magnitude)
+        let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
+        let sign = scaled < 0 ? "-" : ""
+        return decimals == 0 ? sign + padded : "\(sign)\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
+    }
+}

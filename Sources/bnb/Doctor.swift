@@ -1,0 +1,50 @@
+import ArgumentParser
+import BitsCore
+import BitsIO
+import BitsTune
+
+/// `bnb doctor`: what was found, and what will be used.
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show what was found on this machine and what will be used.")
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var machine: MachineOptions
+
+    func run() throws {
+        _ = try machine.prepare()
+        let diagnosis = Diagnosis()
+        try Console.writeLine(json ? diagnosis.json.compactText : diagnosis.text)
+    }
+}
+
+extension Diagnosis {
+    fileprivate var text: String {
+        let capped = level < bestLevel ? " (the processor has \(bestLevel.name); BNB_CPU caps it)" : ""
+        var lines = [
+            "version    \(Diagnosis.version), formats and rules of \(Diagnosis.referenceVersion)",
+            "system     \(system), \(architecture)",
+            "processor  \(processorName ?? "unknown")",
+            "level      \(level.name)\(capped)",
+            "kernels    \(kernels)",
+            "threads    \(threads) on \(processors) processors",
+        ]
+        if let memory { lines.append("memory     \(Bytes(memory))" + (availableMemory.map { ", \(Bytes($0)) available" } ?? "")) }
+        lines.append("cache      \(cache.path)")
+        lines += backends.map { backend in "device     \(backend.name) \(backend.note)" }
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate var json: JSONValue {
+        func number(_ value: Int?) -> JSONValue { value.map { .number(JSONNumber($0)) } ?? .null }
+        return [
+            "version": .string(Diagnosis.version), "reference": .string(Diagnosis.referenceVersion), "system": .string(system),
+            "architecture": .string(architecture), "processor": processorName.map { .string($0) } ?? .null, "level": .string(level.name),
+            "best_level": .string(bestLevel.name), "features": .array(features.names.map { .string($0) }), "kernels": .string(kernels),
+            "threads": number(threads), "processors": number(processors), "memory_bytes": number(memory),
+            "available_memory_bytes": number(availableMemory), "cache": .string(cache.path),
+            "devices": .array(backends.map { ["name": .string($0.name), "available": .bool($0.isAvailable), "note": .string($0.note)] }),
+        ]
+    }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsQuant
+import BitsTune
+
+/// How the command ends when something went wrong: one message, and an exit code that scripts can rely on.
+struct Failure: Error {
+    /// The codes, as `sysexits.h` has them.
+    enum Code: Int32 {
+        case usage = 64
+        case data = 65
+        case unavailable = 69
+        case file = 74
+    }
+
+    let code: Code
+    let message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The code for an error of the library; nil for one of the argument parser.
+    init?(_ error: any Error) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as ModelFileError: self.init(error.code, "\(error)")
+        case let error as FileError: self.init(.file, "\(error)")
+        case let error as DeviceError: self.init(.unavailable, "\(error)")
+        case let error as GenerationError: self.init(error.code, "\(error)")
+        case let error as EvaluationError: self.init(error.code, "\(error)")
+        case let error as QuantizationError: self.init(error.code, "\(error)")
+        default: return nil
+        }
+    }
+
+    func exit() -> Never {
+        Console.note("bnb: \(message)\n")
+        Bnb.exit(withError: ExitCode(code.rawValue))
+    }
+}
+
+extension ModelFileError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .system: .file
+        case .malformed, .unsupported: .data
+        case .device: .unavailable
+        }
+    }
+}
+
+extension GenerationError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .emptyPrompt, .promptTooLong: .data
+        case .badOption: .usage
+        case .device: .unavailable
+        }
+    }
+}
+
+extension EvaluationError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .windowOutOfRange, .noWindows: .usage
+        case .textTooShort, .unknownToken: .data
+        case .device: .unavailable
+        }
+    }
+}
+
+extension QuantizationError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit: .usage
+        case .inconsistentState, .malformedState: .data
+        case .device: .unavailable
+        }
+    }
+}

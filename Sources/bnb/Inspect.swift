@@ -1,0 +1,88 @@
+import ArgumentParser
+import BitsCore
+import BitsIO
+import BitsQuant
+import BitsTune
+import CLexicon
+
+/// `bnb inspect`: what a checkpoint holds.
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what is in a checkpoint: tensors, types, quantization, coverage, bytes.")
+
+    @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
+    var model = "lexicon-5m"
+
+    @Flag(help: "List every tensor too.")
+    var tensors = false
+
+    @Flag(help: "Print one JSON object, with every tensor.")
+    var json = false
+
+    func run() throws {
+        clexicon_link()
+        let summary = try CheckpointSummary(try ModelFolder(model))
+        try Console.writeLine(json ? summary.json.compactText : summary.text(tensors: tensors))
+    }
+}
+
+extension CheckpointSummary {
+    fileprivate func text(tensors: Bool) -> String {
+        var lines = ["\(folder): \(modelType), \(parameterCount) parameters, \(entries.count) tensors, \(Bytes(byteCount))"]
+        lines += files.map { "file \($0.path): \(Bytes($0.byteCount))" }
+        lines += types.map { "type \($0.name): \($0.tensors) tensors, \(Bytes($0.byteCount))" }
+        if let quantization, let method = quantization.method {
+            lines.append(
+                "quantization_config: \(method), double quantization \(quantization.doubleQuantization ? "yes" : "no"), "
+                    + "compute \(quantization.computeType.rawValue), storage \(quantization.storageType.rawValue)")
+        } else {
+            lines.append("quantization_config: none")
+        }
+        if let keptLayers {
+            lines.append("linear layers: \(layers.count) of \(layers.count + keptLayers.count) quantized")
+            if !layers.isEmpty { lines += keptLayers.map { "  kept \($0)" } }
+        } else if !layers.isEmpty {
+            lines.append("linear layers: \(layers.count) quantized")
+        }
+        lines += layers.map { layer in
+            "  \(layer.path): \(layer.format.rawValue) \(layer.shape) of \(layer.dtype.rawValue), blocks of \(layer.blockSize)"
+                + (layer.nestedBlockSize.map { ", scales in 8 bits, blocks of \($0)" } ?? "")
+                + ", \(Bytes.rounded(layer.bitsPerWeight, 2)) bits a weight"
+        }
+        if tensors { lines += entries.map { "tensor \($0.name): \($0.typeName) \($0.shape), \($0.byteCount) bytes" } }
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "model": .string(folder.description),
+            "model_type": .string(modelType),
+            "parameters": .number(JSONNumber(parameterCount)),
+            "bytes": .number(JSONNumber(byteCount)),
+            "files": .array(files.map { ["path": .string($0.path), "bytes": .number(JSONNumber($0.byteCount))] }),
+            "types": .array(
+                types.map { ["type": .string($0.name), "tensors": .number(JSONNumber($0.tensors)), "bytes": .number(JSONNumber($0.byteCount))] }),
+            "quantization_config": quantization?.json ?? .null,
+            "quantized": .array(layers.map(\.json)),
+            "kept": keptLayers.map { .array($0.map { .string($0) }) } ?? .null,
+            "tensors": .array(
+                entries.map { entry in
+                    [
+                        "name": .string(entry.name), "type": .string(entry.typeName), "shape": .array(entry.shape.map { .number(JSONNumber($0)) }),
+                        "bytes": .number(JSONNumber(entry.byteCount)),
+                    ]
+                }),
+        ]
+    }
+}
+
+extension CheckpointSummary.QuantizedLayer {
+    fileprivate var json: JSONValue {
+        [
+            "path": .string(path), "format": .string(format.rawValue), "block_size": .number(JSONNumber(blockSize)),
+            "shape": .array(shape.map { .number(JSONNumber($0)) }), "dtype": .string(dtype.rawValue), "storage": .string(storage.rawValue),
+            "nested_block_size": nestedBlockSize.map { .number(JSONNumber($0)) } ?? .null, "bytes": .number(JSONNumber(byteCount)),
+            "bits_per_weight": .number(JSONNumber(bitsPerWeight)),
+        ]
+    }
+}

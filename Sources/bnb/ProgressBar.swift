@@ -1,0 +1,27 @@
+import BitsIO
+
+/// A line on standard error that fills while something long happens; nothing at all unless a person watches.
+final class ProgressBar {
+    private let title: String
+    private let isShown = Console.isWatched
+    private let start = ContinuousClock.now
+    private var shown = -1
+    private static let width = 30
+
+    init(_ title: String) { self.title = title }
+
+    deinit {
+        if shown >= 0 { Console.note("\r\u{1b}[K") }
+    }
+
+    /// Shows that `share` of the work is done, from 0 to 1. What is done within half a second is not shown.
+    func update(_ share: Double) {
+        guard isShown, ContinuousClock.now - start > .milliseconds(500) else { return }
+        let percent = Int(max(0, min(1, share)) * 100)
+        guard percent != shown else { return }
+        shown = percent
+        let filled = percent * ProgressBar.width / 100
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: ProgressBar.width - filled)
+        Console.note("\r\(title) [\(bar)] \(percent)%\u{1b}[K")
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsQuant
+import BitsTune
+import CLexicon
+
+/// `bnb quantize`: a checkpoint in 4 bits.
+struct Quantize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Quantize a checkpoint to nf4 or fp4, in bitsandbytes' format.",
+        discussion: "Linear layers are quantized, all else is copied. What is written loads here, and in transformers with bitsandbytes.")
+
+    @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
+    var model = "lexicon-5m"
+
+    @Option(help: ArgumentHelp("The format: nf4 or fp4.", valueName: "format"))
+    var to: QuantizedFormat
+
+    @Flag(help: "Quantize the scales too, to 8 bits.")
+    var doubleQuantization = false
+
+    @Option(help: ArgumentHelp("Weights per block.", valueName: "number"))
+    var blockSize = BlockSize.fourBitDefault.count
+
+    @Option(help: ArgumentHelp("Layers to leave as they are, instead of lm_head; may be repeated.", valueName: "name"))
+    var skip: [String] = []
+
+    @Option(help: ArgumentHelp("What config.json asks readers to compute in.", valueName: "type"))
+    var compute = ComputeType.float32
+
+    @Option(help: ArgumentHelp("Spread weights over files of at most this size.", valueName: "bytes"))
+    var maxShardSize = 50_000_000_000
+
+    @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
+    var output: String
+
+    @Flag(help: "Print what was done as one JSON object.")
+    var json = false
+
+    @OptionGroup var machine: MachineOptions
+
+    func validate() throws {
+        guard BlockSize.supported.contains(blockSize) else { throw ValidationError(BlockSize.refusal(blockSize)) }
+        if output.isEmpty { throw ValidationError("--output is empty; name the folder to make") }
+        if maxShardSize < 1 { throw ValidationError("--max-shard-size \(maxShardSize) is not a number of bytes") }
+    }
+
+    func run() throws {
+        clexicon_link()
+        _ = try machine.prepare()
+        var settings = BitsAndBytesConfig.fourBit(to.format, doubleQuantization: doubleQuantization, computeType: compute.dtype)
+        if !skip.isEmpty { settings.skipModules = skip }
+        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: settings, blockSize: try BlockSize(blockSize))
+        let bar = ProgressBar("quantizing")
+        let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize) { bar.update($0) }
+        for warning in report.warnings { Console.note("bnb: warning: \(warning)\n") }
+        try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
+    }
+}
+
+extension LoadReport {
+    /// What was quantized, what was kept, and the sizes.
+    fileprivate func text(output: String) -> String {
+        var lines = ["\(output): \(quantized.count) linear layers quantized, \(kept.count) kept"]
+        lines += kept.map { "  kept \($0.path): \($0.reason)" }
+        lines.append("  \(Bytes(checkpointByteCount)) became \(Bytes(byteCount)), \(Bytes.ratio(checkpointByteCount, byteCount)) times smaller")
+        return lines.joined(separator: "\n")
+    }
+
+    fileprivate func json(output: String) -> JSONValue {
+        [
+            "output": .string(output),
+            "quantized": .array(quantized.map { .string($0) }),
+            "kept": .array(kept.map { ["path": .string($0.path), "reason": .string($0.reason)] }),
+            "non_finite": .array(nonFinite.map { ["path": .string($0.path), "count": .number(JSONNumber($0.count))] }),
+            "unused": .array(unused.map { .string($0) }),
+            "bytes_before": .number(JSONNumber(checkpointByteCount)),
+            "bytes": .number(JSONNumber(byteCount)),
+        ]
+    }
+}
