@@ -2,6 +2,7 @@ import ArgumentParser
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsOptim
 import BitsQuant
 import BitsTune
 
@@ -33,6 +34,8 @@ struct Failure: Error {
         case let error as GenerationError: self.init(error.code, "\(error)")
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
+        case let error as AdapterError: self.init(.usage, "\(error)")
+        case let error as OptimizerError: self.init(error.code, "\(error)")
         default: return nil
         }
     }
@@ -79,6 +82,16 @@ extension QuantizationError {
         case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit: .usage
         case .inconsistentState, .malformedState: .data
         case .device: .unavailable
+        }
+    }
+}
+
+extension OptimizerError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .file: .file
+        case .device: .unavailable
+        default: .usage
         }
     }
 }

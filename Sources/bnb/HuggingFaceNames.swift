@@ -3,6 +3,7 @@ enum HuggingFaceNames {
     /// Where theirs differs by more than underscores.
     private static let ours: [String: [String]] = [
         "--model-name-or-path": ["--model"],
+        "--adapter-name-or-path": ["--adapter"],
         "--output-dir": ["--output"],
         "--load-in-4bit": ["--load-in", "nf4"],
         "--bnb-4bit-quant-type": ["--load-in"],

@@ -77,6 +77,9 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
     var model = "lexicon-5m"
 
+    @Option(help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it.", valueName: "folder"))
+    var adapter: String?
+
     @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4 or fp4-dq.", valueName: "format"))
     var loadIn: LoadFormat?
 
@@ -107,6 +110,7 @@ struct ModelOptions: ParsableArguments {
         options.blockSize = try BlockSize(blockSize)
         options.device = device
         let loaded = try LoadedModel(folder, options: options)
+        if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: loaded.model) }
         for warning in loaded.report.warnings { Console.note("bnb: warning: \(warning)\n") }
         if loadIn != nil, let method = try loaded.configuration.quantization?.method {
             Console.note("bnb: warning: the checkpoint is in \(method) already and stays so; --load-in does nothing\n")
