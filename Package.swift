@@ -61,6 +61,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
+        // Examples: one idea each, run with `swift run -c release <name>`.
+        .executableTarget(
+            name: "OptimizerAblation", dependencies: ["BitsAndBytes", "CLexicon"], path: "Examples/OptimizerAblation", swiftSettings: strict),
+
         // Tests.
         module("_BitsTestSupport", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         tests("BitsKernelsTests", uses: ["BitsKernels"]),

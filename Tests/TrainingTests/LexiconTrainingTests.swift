@@ -52,6 +52,29 @@ import _BitsTestSupport
         #expect(abs(after - 2.605) < 0.02, "after: \(after)")
     }
 
+    /// LAMB and LARS are left out: they never move a parameter that is zero, as the adapter's second factor is at the start.
+    private static let rules: [any UpdateRule] = [
+        Adam(learningRate: 1e-3), AdamW(learningRate: 1e-3), AdEMAMix(learningRate: 1e-3), Lion(learningRate: 2e-4), RMSprop(learningRate: 1e-3),
+        Adagrad(learningRate: 5e-3), SGD(learningRate: 0.5, momentum: 0.9),
+    ]
+
+    @Test("8-bit moments train as 32-bit ones do", arguments: rules.indices)
+    func moments(rule index: Int) throws {
+        let rule = Self.rules[index]
+        func loss(_ moments: MomentStorage) throws -> Double {
+            let setting = try Setting(computeDType: .bfloat16)
+            var options = FineTuningOptions()
+            (options.rule, options.moments, options.steps, options.batchSize) = (rule, moments, 20, 8)
+            (options.warmupSteps, options.computeDType) = (2, .bfloat16)
+            let losses = try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+            #expect(losses.suffix(5).reduce(0, +) / 5 < 0.95 * losses[0], "\(type(of: rule)) trains: \(losses)")
+            return try CompletionLoss.mean(Array(setting.validation.prefix(32)), model: setting.model, computeDType: .bfloat16)
+        }
+        let (small, full) = (try loss(.blockwise8bit(minimumCount: 0)), try loss(.float32))
+        #expect(abs(small - full) < 0.01 * full, "\(type(of: rule)): \(small) with 8-bit moments, \(full) with 32-bit ones")
+        #expect(small != full)
+    }
+
     @Test("The same seed gives the same run, evaluated before or not; another seed another")
     func reproducible() throws {
         func losses(seed: UInt64, evaluatesFirst: Bool = false) throws -> [Double] {

@@ -7,10 +7,9 @@ public struct FineTuningOptions: Sendable {
     public var batchSize = 16
     /// Steps; nil for one pass over the examples.
     public var steps: Int?
-    /// The peak; linear from 0 over ``warmupSteps``, then linear to 0 at the end.
-    public var learningRate = 1e-3
+    /// What a step computes. Its learning rate is the peak: linear from 0 over ``warmupSteps``, then linear to 0 at the end.
+    public var rule: any UpdateRule = AdamW(learningRate: 1e-3, weightDecay: 0)
     public var warmupSteps = 10
-    public var weightDecay = 0.0
     /// Gradients are scaled together to at most this norm.
     public var maxGradientNorm = 1.0
     public var moments = MomentStorage.blockwise8bit()
@@ -34,7 +33,7 @@ public struct FineTuningStep: Sendable, Equatable {
     public var tokens: Int
 }
 
-/// Trains `adapter` on `examples`: AdamW on the mean negative log-likelihood of each batch's completion tokens.
+/// Trains `adapter` on `examples`, on the mean negative log-likelihood of each batch's completion tokens.
 ///
 /// The same seed gives the same run on the same device and thread count.
 ///
@@ -52,7 +51,7 @@ public func fineTune(
     let stepsPerEpoch = (examples.count + options.batchSize - 1) / options.batchSize
     let steps = options.steps ?? stepsPerEpoch
     let optimizer = try Optimizer(
-        adapter.parameters, rule: AdamW(learningRate: options.learningRate, weightDecay: options.weightDecay), moments: options.moments,
+        adapter.parameters, rule: options.rule, moments: options.moments,
         schedule: .linear(warmupSteps: options.warmupSteps, totalSteps: steps), clipping: .norm(options.maxGradientNorm))
     var generator = RandomGenerator(seed: options.seed)
     adapter.setDropout(seed: options.seed)
