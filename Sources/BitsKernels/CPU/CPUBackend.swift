@@ -13,6 +13,8 @@ final class CPUBackend: DeviceBackend {
 
     let name = "cpu"
     private let failure = Mutex<DeviceError?>(nil)
+    /// Whether ``failure`` waits to be reported: until then kernels are left out, as their operands may not exist.
+    private let hasFailed = Atomic<Bool>(false)
     private let allocated = Atomic<Int>(0)
     private let blocks = BlockAllocator()
 
@@ -55,6 +57,7 @@ final class CPUBackend: DeviceBackend {
     }
 
     func submit(_ kernel: some Kernel) {
+        if hasFailed.load(ordering: .acquiring) { return }
         if let native = kernel as? any CPUKernel {
             let status = native.runOnCPU()
             if status != 0 { record(.kernelFailed(type(of: native).name, device: name, status: Int(status))) }
@@ -65,15 +68,20 @@ final class CPUBackend: DeviceBackend {
     }
 
     func synchronize() throws(DeviceError) {
+        guard hasFailed.load(ordering: .acquiring) else { return }
         let error = failure.withLock { (slot: inout DeviceError?) -> DeviceError? in
             defer { slot = nil }
+            hasFailed.store(false, ordering: .releasing)
             return slot
         }
         if let error { throw error }
     }
 
     private func record(_ error: DeviceError) {
-        failure.withLock { if $0 == nil { $0 = error } }
+        failure.withLock {
+            if $0 == nil { $0 = error }
+            hasFailed.store(true, ordering: .releasing)
+        }
     }
 }
 
