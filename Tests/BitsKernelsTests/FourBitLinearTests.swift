@@ -1,0 +1,101 @@
+import BitsKernels
+import Testing
+import _BitsTestSupport
+
+@Suite("4-bit linear layers")
+struct FourBitLinearTests {
+    /// N, K: rows and widths that are whole groups of codes and that are not, odd ones, and more than one chunk of k.
+    static let weights = [(1, 1), (3, 5), (64, 64), (33, 96), (40, 320), (70, 704), (37, 77), (5, 1100), (129, 192)]
+    /// M: one row, few, a panel, several, and enough for the weight to be transposed.
+    static let rows = [0, 1, 2, 3, 5, 8, 9, 16, 17, 24, 33, 120]
+
+    @Test("The product agrees with the reference for plain and nested scales", arguments: weights, ProductPrecision.allCases)
+    func forward(weight: (n: Int, k: Int), precision: ProductPrecision) throws {
+        let (n, k) = weight
+        for (index, m) in FourBitLinearTests.rows.enumerated() {
+            let dtype = MatrixProductTests.floats[index % 3]
+            let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 0)
+            let output = Device.cpu.output(MatrixProductTests.floats[(index + index / 3) % 3], count: m * n)
+            let bias = index % 4 == 3 ? nil : Device.cpu.input(HostileFloats.ordinary(count: n, seed: 7), as: dtype)
+            let kernel = FourBitLinear(
+                Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 6), as: dtype), weight: matrix, bias: bias, into: output,
+                precision: precision)
+            let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: k)])
+            #expect(deviations == [], "M \(m)")
+        }
+    }
+
+    @Test("The gradient for the input agrees with the reference", arguments: weights, ProductPrecision.allCases)
+    func inputGradient(weight: (n: Int, k: Int), precision: ProductPrecision) throws {
+        let (n, k) = weight
+        for (index, m) in FourBitLinearTests.rows.enumerated() {
+            let dtype = MatrixProductTests.floats[index % 3]
+            let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 1)
+            let output = Device.cpu.output(dtype, count: m * k)
+            let kernel = FourBitLinearInputGradient(
+                Device.cpu.input(HostileFloats.ordinary(count: m * n, seed: 8), as: dtype), weight: matrix, into: output, precision: precision)
+            let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: n)])
+            #expect(deviations == [], "M \(m)")
+        }
+    }
+
+    @Test("Every block size is read, where blocks end inside rows too", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096])
+    func blockSizes(blockSize: Int) throws {
+        for (n, k) in [(50, 192), (24, 100), (6, 2048)] {
+            for nested in [false, true] {
+                let matrix = fourBitMatrix(n, k, blockSize: blockSize, nested: nested)
+                for m in [1, 4, 16, 40] {
+                    let output = Device.cpu.output(.float32, count: m * n)
+                    let kernel = FourBitLinear(
+                        Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 1)), weight: matrix, bias: nil, into: output,
+                        precision: .float32)
+                    let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: k)])
+                    #expect(deviations == [], "[\(m), \(k)] · [\(n), \(k)]ᵀ")
+                }
+            }
+        }
+    }
+
+    @Test("One-hot input reads the weight itself, to the bit", arguments: ProductPrecision.allCases)
+    func oneHot(precision: ProductPrecision) throws {
+        let (n, k) = (19, 128)
+        let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
+        let dequantized = Device.cpu.allocate(precision == .float32 ? .float32 : .bfloat16, count: n * k)
+        Device.cpu.run(DequantizeFourBit(matrix, into: dequantized))
+        let weight = try dequantized.downloadFloats()
+        let identity = (0..<k * k).map { Float($0 / k == $0 % k ? 1 : 0) }
+        for rows in [1, 3, 16, 128] {
+            let output = Device.cpu.allocate(.float32, count: rows * n)
+            let input = Device.cpu.slice(Array(identity[0..<rows * k]))
+            let kernel = FourBitLinear(input, weight: matrix, bias: nil, into: output, precision: precision)
+            try ProcessorConditions.forEach { condition in
+                Device.cpu.run(kernel)
+                let found = try output.downloadFloats()
+                let expected = (0..<rows * n).map { weight[$0 % n * k + $0 / n] }
+                #expect(found == expected, "\(rows) rows, \(condition)")
+            }
+        }
+    }
+
+    private func tolerance(_ output: Slice, terms: Int) -> KernelOutput {
+        KernelOutput("output", output, absolute: 3e-7 * Float(terms + 1), relative: 2e-7)
+    }
+
+    private func fourBitMatrix(_ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
+        let device = Device.cpu
+        let count = rows * columns
+        let blocks = blockCount(count, blockSize: blockSize)
+        var random = SplitMix(state: UInt64(count + blockSize))
+        let scales: FourBitMatrix.Scales =
+            nested
+            ? .nested(
+                codes: device.upload((0..<blocks).map { _ in UInt8(truncatingIfNeeded: random.next()) }, as: .uint8),
+                code: device.input((0..<256).map { Float($0 - 128) / 128 }),
+                absmax: device.input((0..<blockCount(blocks, blockSize: 16)).map { _ in random.uniform() }), offset: device.input([1.25]),
+                blockSize: 16)
+            : .plain(device.input((0..<blocks).map { _ in random.uniform() + 0.5 }))
+        return FourBitMatrix(
+            packed: device.upload((0..<(count + 1) / 2).map { _ in UInt8(truncatingIfNeeded: random.next()) }, as: .uint8), rows: rows,
+            columns: columns, blockSize: blockSize, code: device.input(FourBitFormat.nf4.values), scales: scales)
+    }
+}
