@@ -1,0 +1,229 @@
+import Foundation
+import Testing
+
+/// Every way in which a model's files can be wrong: one message that says what is expected, the right exit code, nothing written.
+@Suite struct BadInputTests {
+    struct Damage: Sendable, CustomTestStringConvertible {
+        let name: String
+        /// Words of the message.
+        let reason: String
+        var code: Int32 = 65
+        var quantized = false
+        let apply: @Sendable (TinyModel) throws -> Void
+
+        var testDescription: String { name }
+    }
+
+    static let query = "model.layers.0.self_attn.q_proj.weight"
+
+    static let weights: [Damage] = [
+        Damage(name: "weights that are empty", reason: "cut short") { try $0.scratch.write("", as: "model.safetensors") },
+        Damage(name: "weights cut in the header", reason: "cut short") {
+            try $0.scratch.write(try $0.scratch.data("model.safetensors").prefix(100), as: "model.safetensors")
+        },
+        Damage(name: "weights cut at the end", reason: "model.safetensors") {
+            try $0.scratch.write(try $0.scratch.data("model.safetensors").dropLast(10), as: "model.safetensors")
+        },
+        Damage(name: "an empty header", reason: "empty header") { try $0.write(header: "", contents: Data()) },
+        Damage(name: "an oversized header", reason: "at most 100000000 is allowed") {
+            try $0.scratch.write(Data([0, 0, 0, 0, 0, 1, 0, 0]) + Data(count: 64), as: "model.safetensors")
+        },
+        Damage(name: "a header that is not JSON", reason: "header") { try $0.write(header: "{hello}", contents: Data()) },
+        Damage(name: "overlapping offsets", reason: "model.safetensors") { model in
+            try model.changeHeader { entries in
+                let offsets = entries[query]?["data_offsets"]
+                entries["model.layers.0.self_attn.o_proj.weight"]?["data_offsets"] = offsets
+            }
+        },
+        Damage(name: "reversed offsets", reason: query) { model in
+            try model.changeHeader { $0[query]?["data_offsets"] = [500, 400] }
+        },
+        Damage(name: "offsets beyond the file", reason: "model.safetensors") { model in
+            try model.changeHeader { $0[query]?["data_offsets"] = [1 << 40, 1 << 40 + 16384] }
+        },
+        Damage(name: "a shape that does not fit its bytes", reason: query) { model in
+            try model.changeHeader { $0[query]?["shape"] = [64, 65] }
+        },
+        Damage(name: "a type that is unknown", reason: "F99") { model in try model.changeHeader { $0[query]?["dtype"] = "F99" } },
+        Damage(name: "a name that occurs twice", reason: "twice") { model in
+            let (header, contents) = try model.weights()
+            let text = String(decoding: try JSONSerialization.data(withJSONObject: header), as: UTF8.self)
+            let entry = #""model.norm.weight":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#
+            try model.write(header: "{\(entry),\(text.dropFirst())", contents: contents)
+        },
+        Damage(name: "no weights", reason: "has no model.safetensors", code: 74) {
+            try FileManager.default.removeItem(atPath: "\($0.path)/model.safetensors")
+        },
+        Damage(name: "a missing shard", reason: "model-00002-of-00002.safetensors") { model in
+            try FileManager.default.moveItem(atPath: "\(model.path)/model.safetensors", toPath: "\(model.path)/model-00001-of-00002.safetensors")
+            try model.scratch.write(
+                #"{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors", "a": "model-00002-of-00002.safetensors"}}"#,
+                as: "model.safetensors.index.json")
+        },
+        Damage(name: "an index that points outside the folder", reason: "only a file in the same folder is read") { model in
+            try FileManager.default.removeItem(atPath: "\(model.path)/model.safetensors")
+            try model.scratch.write(#"{"weight_map": {"model.norm.weight": "../model.safetensors"}}"#, as: "model.safetensors.index.json")
+        },
+        Damage(name: "tensors that are missing, all named", reason: "'model.norm.weight' [64] is missing") { model in
+            try model.changeHeader { entries in
+                entries["other"] = entries["model.norm.weight"]
+                entries["model.norm.weight"] = nil
+                entries["another"] = entries[query]
+                entries[query] = nil
+            }
+        },
+        Damage(name: "a tensor of the wrong shape", reason: "has shape [32, 128], the configuration asks for [64, 64]") { model in
+            try model.changeHeader { $0[query]?["shape"] = [32, 128] }
+        },
+    ]
+
+    static let configurations: [Damage] = [
+        Damage(name: "no config.json", reason: "has no config.json", code: 74) {
+            try FileManager.default.removeItem(atPath: "\($0.path)/config.json")
+        },
+        Damage(name: "a config.json cut short", reason: "line") {
+            try $0.scratch.write(try $0.scratch.data("config.json").prefix(60), as: "config.json")
+        },
+        Damage(name: "a config.json without hidden_size", reason: "hidden_size") { try $0.change("config.json") { $0["hidden_size"] = nil } },
+        Damage(name: "a config.json without model_type", reason: "model_type") { try $0.change("config.json") { $0["model_type"] = nil } },
+        Damage(name: "an unknown model_type", reason: "mamba") { try $0.change("config.json") { $0["model_type"] = "mamba" } },
+        Damage(name: "heads that do not divide the width", reason: "num_attention_heads 5 does not divide") {
+            try $0.change("config.json") {
+                $0["num_attention_heads"] = 5
+                $0["head_dim"] = nil
+            }
+        },
+        Damage(name: "a field of another type", reason: "num_hidden_layers") { try $0.change("config.json") { $0["num_hidden_layers"] = "two" } },
+    ]
+
+    static let quantized: [Damage] = [
+        Damage(name: "a quant_state that is not JSON", reason: "quant_state cannot be read", quantized: true) { model in
+            try model.changeBytes(of: "\(query).quant_state.bitsandbytes__nf4") { $0[0] = UInt8(ascii: "x") }
+        },
+        Damage(name: "block size 0", reason: "block size 0 is not supported", quantized: true) { model in
+            try model.changeBytes(of: "\(query).quant_state.bitsandbytes__nf4") { bytes in
+                let text = String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: "\"blocksize\": 64", with: "\"blocksize\":  0")
+                bytes = Data(text.utf8)
+            }
+        },
+        Damage(name: "a wrong count of scales", reason: "absmax of the quantized tensor should be uint8 [64]", quantized: true) { model in
+            try model.changeHeader { entries in
+                let name = "\(query).absmax"
+                guard let offsets = entries[name]?["data_offsets"] as? [Int] else { return }
+                entries[name] = ["dtype": "U8", "shape": [60], "data_offsets": [offsets[0], offsets[0] + 60]]
+                entries["rest"] = ["dtype": "U8", "shape": [4], "data_offsets": [offsets[0] + 60, offsets[1]]]
+            }
+        },
+        Damage(name: "scales that are missing", reason: "absmax of the quantized tensor should be there, not missing", quantized: true) { model in
+            try model.changeHeader { entries in
+                entries["rest"] = entries["\(query).absmax"]
+                entries["\(query).absmax"] = nil
+            }
+        },
+    ]
+
+    private func expectRefusal(_ outcome: Outcome, _ damage: Damage) {
+        #expect(outcome.status == damage.code, "\(outcome.errors)")
+        #expect(outcome.errors.contains(damage.reason), "\(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("bnb: "))
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test("damaged files are refused by quantize, and nothing is written", arguments: weights + configurations)
+    func quantize(damage: Damage) throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        try damage.apply(model)
+        expectRefusal(try Command.run("quantize", "--model", model.path, "--to", "nf4", "--output", "\(scratch.path)/m"), damage)
+        #expect(try scratch.names == [])
+    }
+
+    @Test("damaged files are refused by generate", arguments: weights + configurations + quantized)
+    func generate(damage: Damage) throws {
+        let model = try TinyModel(quantized: damage.quantized)
+        try damage.apply(model)
+        expectRefusal(try Command.run("generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "1"), damage)
+    }
+
+    @Test("broken quantized layers are refused by inspect", arguments: quantized)
+    func inspect(damage: Damage) throws {
+        let model = try TinyModel(quantized: true)
+        try damage.apply(model)
+        expectRefusal(try Command.run("inspect", "--model", model.path), damage)
+    }
+
+    @Test(
+        "tokenizers of another kind are refused",
+        arguments: [
+            Damage(name: "a tokenizer cut short", reason: "tokenizer.json") {
+                try $0.scratch.write(try $0.scratch.data("tokenizer.json").prefix(3000), as: "tokenizer.json")
+            },
+            Damage(name: "another kind of tokenizer", reason: "Unigram") {
+                try $0.change("tokenizer.json") { $0["model"] = ["type": "Unigram", "unk_id": 0, "vocab": [["a", -1.5]]] }
+            },
+            Damage(name: "no tokenizer", reason: "has no tokenizer.json", code: 74) {
+                try FileManager.default.removeItem(atPath: "\($0.path)/tokenizer.json")
+            },
+        ])
+    func tokenizer(damage: Damage) throws {
+        let model = try TinyModel()
+        try damage.apply(model)
+        expectRefusal(try Command.run("generate", "--model", model.path, "--prompt", "a"), damage)
+    }
+
+    @Test("all that is missing is named at once")
+    func allMissing() throws {
+        let model = try TinyModel()
+        try model.changeHeader { entries in
+            for (number, name) in ["model.norm.weight", BadInputTests.query].enumerated() {
+                entries["other\(number)"] = entries[name]
+                entries[name] = nil
+            }
+        }
+        let errors = try Command.run("generate", "--model", model.path, "--prompt", "a").errors
+        #expect(errors.contains("'model.norm.weight' [64] is missing") && errors.contains("'\(BadInputTests.query)' [64, 64] is missing"))
+    }
+
+    @Test("a model that is not there is refused", arguments: [["quantize", "--to", "nf4", "--output", "/tmp/none"], ["inspect"], ["evaluate"]])
+    func missingModel(verb: [String]) throws {
+        let outcome = try Command.run(verb + ["--model", "/nowhere/model"])
+        #expect(outcome.status == 74)
+        #expect(outcome.errors.contains("/nowhere/model: is not there"))
+    }
+
+    @Test("a checkpoint that is quantized already is not quantized again")
+    func twice() throws {
+        let (model, scratch) = (try TinyModel(quantized: true), try Scratch())
+        let outcome = try Command.run("quantize", "--model", model.path, "--to", "fp4", "--output", "\(scratch.path)/m")
+        #expect(outcome.status == 65)
+        #expect(outcome.errors.contains("is quantized already (nf4); start from the model's unquantized version"))
+        #expect(try scratch.names == [])
+    }
+
+    @Test("an output folder that exists is left alone")
+    func existingOutput() throws {
+        let scratch = try Scratch()
+        try scratch.write("mine", as: "file")
+        let outcome = try Command.run("quantize", "--to", "nf4", "--output", scratch.path)
+        #expect(outcome.status == 74)
+        #expect(outcome.errors.contains("already exists; name a new folder or remove this one"))
+        #expect(try scratch.names == ["file"])
+    }
+
+    @Test("an output folder that cannot be made is refused", arguments: ["/proc/model", "/nowhere/at/all"])
+    func impossibleOutput(path: String) throws {
+        let outcome = try Command.run("quantize", "--to", "nf4", "--output", path)
+        #expect(outcome.status == 74)
+        #expect(outcome.errors.contains("cannot be written"))
+    }
+
+    @Test("a full disk is an error, and nothing is left behind")
+    func fullDisk() throws {
+        // The limit on the size of a file stands in for a disk of that size.
+        let scratch = try Scratch()
+        let process = try Command.run(
+            shell: "trap '' XFSZ; ulimit -f 1000; exec \"$0\" quantize --to nf4 --output \"$1\"", [Command.path, "\(scratch.path)/m"])
+        #expect(process.status == 74)
+        #expect(process.errors.contains("cannot be written") && process.errors.contains("nothing was left behind"))
+        #expect(try scratch.names == [])
+    }
+}

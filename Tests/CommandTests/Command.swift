@@ -1,0 +1,77 @@
+import Foundation
+
+/// What a run of `bnb` left behind.
+struct Outcome {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// The one JSON object that was printed.
+    var json: [String: Any] {
+        get throws { try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:] }
+    }
+}
+
+/// The built command, run as people run it: as a process.
+enum Command {
+    /// It lies beside the test bundle.
+    static let path: String = {
+        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        while folder.path != "/" {
+            let candidate = folder.appendingPathComponent("bnb").path
+            if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
+            folder.deleteLastPathComponent()
+        }
+        return "bnb"
+    }()
+
+    /// - Parameter output: where standard output goes, instead of into the outcome.
+    static func run(_ arguments: [String], output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
+        try run(program: path, arguments, output: output, environment: environment)
+    }
+
+    /// Runs a line of shell; `arguments` are its $0, $1, ...
+    static func run(shell line: String, _ arguments: [String]) throws -> Outcome { try run(program: "/bin/sh", ["-c", line] + arguments) }
+
+    private static func run(program: String, _ arguments: [String], output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
+        let scratch = try Scratch()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let (outputPath, errorsPath) = (output ?? "\(scratch.path)/output", "\(scratch.path)/errors")
+        for path in [outputPath, errorsPath] where !FileManager.default.fileExists(atPath: path) {
+            try Data().write(to: URL(fileURLWithPath: path))
+        }
+        process.standardOutput = FileHandle(forWritingAtPath: outputPath)
+        process.standardError = FileHandle(forWritingAtPath: errorsPath)
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+            output: output == nil ? try String(contentsOfFile: outputPath, encoding: .utf8) : "",
+            errors: try String(contentsOfFile: errorsPath, encoding: .utf8))
+    }
+
+    static func run(_ arguments: String...) throws -> Outcome { try run(arguments) }
+}
+
+/// A folder for one test, removed with what is in it.
+final class Scratch {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "bnb-\(UInt64.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The names in the folder, hidden ones too.
+    var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
+
+    func write(_ data: Data, as name: String) throws { try data.write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+    func write(_ text: String, as name: String) throws { try write(Data(text.utf8), as: name) }
+    func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")) }
+}

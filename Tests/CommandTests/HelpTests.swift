@@ -1,0 +1,58 @@
+import Testing
+
+@Suite struct HelpTests {
+    @Test("every verb explains itself", arguments: [[], ["quantize"], ["generate"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
+    func help(verb: [String]) throws {
+        let outcome = try Command.run(verb + ["--help"])
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("USAGE: bnb"))
+        #expect(outcome.errors.isEmpty)
+    }
+
+    @Test("the version is printed")
+    func version() throws {
+        let outcome = try Command.run("--version")
+        #expect(outcome.status == 0 && outcome.output.hasPrefix("bnb "))
+    }
+
+    @Test(
+        "wrong usage is refused with 64, a reason, and nothing on standard output",
+        arguments: [
+            (["dance"], "dance"),
+            (["quantize", "--output", "/tmp/x"], "--to"),
+            (["quantize", "--to", "nf4"], "--output"),
+            (["quantize", "--to", "int3", "--output", "/tmp/x"], "int3"),
+            (["quantize", "--to", "nf4", "--block-size", "48", "--output", "/tmp/x"], "block size 48 is not supported; use one of 32, 64"),
+            (["generate"], "--prompt"),
+            (["generate", "--prompt", "a", "--load-in", "nf5"], "nf5"),
+            (["generate", "--prompt", "a", "--temperature", "-1"], "temperature"),
+            (["generate", "--prompt", "a", "--temperature", "warm"], "warm"),
+            (["generate", "--prompt", "a", "--top-p", "1.5"], "top-p"),
+            (["generate", "--prompt", "a", "--top-k", "-1"], "top-k"),
+            (["generate", "--prompt", "a", "--greedy", "--top-k", "5"], "--greedy"),
+            (["generate", "--prompt", "a", "--max-new-tokens", "0"], "--max-new-tokens"),
+            (["generate", "--prompt", "a", "--double-quantization"], "--load-in"),
+            (["generate", "--prompt", "a", "--threads", "0"], "--threads"),
+            (["generate", "--prompt", "a", "--device", "abacus"], "abacus"),
+            (["generate", "--prompt", "a", "--compute", "float8"], "float8"),
+            (["generate", "--prompt", "a", "--seed", "x"], "seed"),
+            (["evaluate", "--window", "1"], "--window"),
+            (["evaluate", "--windows", "0"], "--windows"),
+            (["evaluate", "--window", "513", "--windows", "1"], "513"),
+            (["evaluate", "--colour"], "--colour"),
+            (["bench", "--only", "luck"], "luck"),
+        ])
+    func wrongUsage(arguments: [String], reason: String) throws {
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains(reason))
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test("devices that this build does not have are refused by name with 69", arguments: ["cuda", "cuda:1", "rocm", "metal"])
+    func missingDevice(name: String) throws {
+        let outcome = try Command.run("generate", "--prompt", "a", "--device", name)
+        #expect(outcome.status == 69)
+        #expect(outcome.errors.contains("backend '\(name.split(separator: ":")[0])' is not part of this build; use cpu"))
+    }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+import _BitsTestSupport
+
+@Suite struct QuantizeTests {
+    /// Header text, and the bytes of each entry.
+    private func contents(_ path: String) throws -> (header: String, entries: [String: Data]) {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+        let text = data[8..<8 + length]
+        let header = try JSONSerialization.jsonObject(with: text) as? [String: [String: Any]] ?? [:]
+        let entries = header.compactMapValues { $0["data_offsets"] as? [Int] }.mapValues { Data(data[(8 + length + $0[0])..<(8 + length + $0[1])]) }
+        return (String(decoding: text, as: UTF8.self), entries)
+    }
+
+    @Test("a quantized checkpoint is the one that transformers and bitsandbytes write")
+    func sameAsRecorded() throws {
+        let model = try TinyModel()
+        let scratch = try Scratch()
+        let outcome = try Command.run(
+            "quantize", "--model", model.path, "--to", "nf4", "--double-quantization", "--output", "\(scratch.path)/model")
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        #expect(outcome.output.contains("14 linear layers quantized, 1 kept"))
+        #expect(outcome.output.contains("kept lm_head: output heads stay as they are"))
+        let recorded = "\(ParityCases.folder)/models/llama/cuda/model-nf4"
+        let (ours, theirs) = (try contents("\(scratch.path)/model/model.safetensors"), try contents("\(recorded)/model.safetensors"))
+        // Sums of scales differ in their last bits, so the text of an offset may have another length; names, order, types and shapes agree.
+        let layout = { (header: String) in
+            header.replacing(/\"data_offsets\":\[\d+,\d+\]/, with: "").replacing(/\"shape\":\[1\d\d\],/, with: "").trimmingCharacters(
+                in: .whitespaces)
+        }
+        #expect(layout(ours.header) == layout(theirs.header))
+        for (name, bytes) in theirs.entries where !name.contains("quant_state") && !name.contains("absmax") {
+            #expect(ours.entries[name] == bytes, "\(name)")
+        }
+        for (name, bytes) in theirs.entries where name.contains("quant_state") {
+            var states = try [bytes, try #require(ours.entries[name])].map { try JSONSerialization.jsonObject(with: $0) as? [String: Any] ?? [:] }
+            let offsets = states.map { $0["nested_offset"] as? Double ?? .nan }
+            #expect(abs(offsets[0] - offsets[1]) <= 1e-6 * abs(offsets[0]))
+            for index in 0...1 { states[index]["nested_offset"] = nil }
+            #expect(NSDictionary(dictionary: states[0]) == NSDictionary(dictionary: states[1]))
+        }
+    }
+
+    @Test("config.json is the recorded one but for the version that wrote it")
+    func configuration() throws {
+        let model = try TinyModel()
+        let scratch = try Scratch()
+        #expect(
+            try Command.run("quantize", "--model", model.path, "--to", "nf4", "--double-quantization", "--output", "\(scratch.path)/m")
+                .status == 0)
+        let lines = { (text: String) in text.split(separator: "\n").filter { !$0.contains("transformers_version") } }
+        let recorded = try String(contentsOfFile: "\(ParityCases.folder)/models/llama/cuda/model-nf4/config.json", encoding: .utf8)
+        #expect(lines(String(decoding: try scratch.data("m/config.json"), as: UTF8.self)) == lines(recorded))
+        let copied = try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/m").sorted()
+        #expect(copied == ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+    }
+
+    @Test("a tied head is not written, and the built-in model quantizes")
+    func tiedHead() throws {
+        let scratch = try Scratch()
+        let result = try Command.run("quantize", "--to", "fp4", "--block-size", "128", "--output", "\(scratch.path)/m", "--json").json
+        #expect((result["quantized"] as? [String])?.count == 42)
+        #expect((result["kept"] as? [[String: String]])?.first?["reason"] == "shares its weight with the embedding")
+        let entries = try contents("\(scratch.path)/m/model.safetensors").entries
+        #expect(entries["lm_head.weight"] == nil && entries["model.embed_tokens.weight"] != nil)
+        #expect(try Command.run("inspect", "--model", "\(scratch.path)/m").output.contains("fp4 [704, 256] of bfloat16, blocks of 128"))
+    }
+
+    @Test("a skip list replaces the default, and a name that matches nothing is reported")
+    func skips() throws {
+        let model = try TinyModel()
+        let scratch = try Scratch()
+        let outcome = try Command.run(
+            "quantize", "--model", model.path, "--to", "nf4", "--skip", "down_proj", "--skip", "nothing", "--output", "\(scratch.path)/m",
+            "--json")
+        let kept = try #require(outcome.json["kept"] as? [[String: String]]).compactMap { $0["path"] }
+        #expect(kept == ["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"])
+        #expect(outcome.errors.contains("skip 'nothing' matched no layer"))
+        #expect(String(decoding: try scratch.data("m/config.json"), as: UTF8.self).contains(#""down_proj""#))
+    }
+
+    @Test("NaN weights are quantized and reported")
+    func nonFinite() throws {
+        let model = try TinyModel()
+        try model.changeBytes(of: "model.layers.0.mlp.up_proj.weight") { $0.replaceSubrange(0..<4, with: [0, 0, 0xc0, 0x7f]) }
+        let scratch = try Scratch()
+        let outcome = try Command.run("quantize", "--model", model.path, "--to", "nf4", "--output", "\(scratch.path)/m")
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("model.layers.0.mlp.up_proj: 1 weights are NaN or infinite"))
+    }
+
+    @Test("large checkpoints are spread over files with an index")
+    func shards() throws {
+        let model = try TinyModel()
+        let scratch = try Scratch()
+        let (one, many) = ("\(scratch.path)/one", "\(scratch.path)/many")
+        let arguments = ["quantize", "--model", model.path, "--to", "nf4", "--output"]
+        #expect(try Command.run(arguments + [one]).status == 0)
+        #expect(try Command.run(arguments + [many, "--max-shard-size", "150000"]).status == 0)
+        let names = try FileManager.default.contentsOfDirectory(atPath: many).filter { $0.hasSuffix(".safetensors") }
+        #expect(names.count >= 2 && FileManager.default.fileExists(atPath: "\(many)/model.safetensors.index.json"))
+        let whole = try contents("\(one)/model.safetensors").entries
+        let parts = try names.map { try contents("\(many)/\($0)").entries }.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        #expect(parts == whole)
+    }
+}
