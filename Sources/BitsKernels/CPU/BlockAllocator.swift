@@ -1,3 +1,4 @@
+internal import CBitsCPU
 import Glibc
 internal import Synchronization
 
@@ -19,7 +20,10 @@ package final class BlockAllocator: Sendable {
     /// The most that may wait.
     private let limit: Int
 
-    package init(limit: Int? = nil) { self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16) }
+    package init(limit: Int? = nil) {
+        self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16)
+        bits_memory_keep_small_blocks(Int64(BlockAllocator.largeByteCount))
+    }
 
     /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory.
     package func allocate(byteCount: Int) -> UInt {
