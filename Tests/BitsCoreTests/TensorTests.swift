@@ -64,6 +64,7 @@ struct TensorTests {
         #expect(x.mean(-1, keepingAxis: true).shape == [2, 3, 1])
         #expect(try x.mean(-1).floats() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5])
         #expect(try x.sum().item() == 276)
+        #expect(try x.mean().item() == 11.5)
         #expect(try x.maximum(0).floats() == Array(12..<24).map { Float($0) })
         #expect(try Tensor([Float]([3, 4])).sumOfSquares().item() == 25)
         #expect(try Tensor([Float]([1, 5, 5, 7, 2, 7]), shape: [2, 3]).argMax().integers() == [1, 0])
@@ -116,7 +117,11 @@ struct RandomGeneratorTests {
     func fixedValues() {
         var random = RandomGenerator(seed: 0)
         // xoshiro256** after splitmix64 from 0.
-        #expect((0..<3).map { _ in random.next() } == [11_091_344_671_253_066_420, 13_793_997_310_169_335_082, 1_900_383_378_846_508_768])
+        let expected: [UInt64] = [
+            11_091_344_671_253_066_420, 13_793_997_310_169_335_082, 1_900_383_378_846_508_768, 7_684_712_102_626_143_532,
+            13_521_403_990_117_723_737, 18_442_103_541_295_991_498, 7_788_427_924_976_520_344, 9_881_088_229_871_127_103,
+        ]
+        #expect((0..<8).map { _ in random.next() } == expected)
     }
 
     @Test("The same seed gives the same tensor, another seed another one")
