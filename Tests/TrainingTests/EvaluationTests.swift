@@ -1,0 +1,28 @@
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsTune
+import CLexicon
+import Testing
+
+/// The numbers are transformers' and bitsandbytes' for the same model and text (Sources/CLexicon/README.md): mean over 64 windows of 512 tokens.
+@Suite("Evaluation of the embedded model")
+struct EvaluationTests {
+    private static let nf4 = BitsAndBytesConfig.fourBit(.nf4)
+    private static let nf4Doubly = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: true)
+
+    @Test(
+        "The mean negative log-likelihood is the reference's within 0.001",
+        arguments: [(nil, 2.54536), (nf4, 2.57986), (nf4Doubly, 2.57988), (.fourBit(.fp4), 2.60544)] as [(BitsAndBytesConfig?, Double)])
+    func reference(quantization: BitsAndBytesConfig?, expected: Double) throws {
+        clexicon_link()
+        let folder = try #require(ModelFolder(embedded: "lexicon-5m"))
+        let model = try LoadedModel(folder, options: LoadOptions(quantization: quantization)).model
+        let file = try #require(MappedFile(embedded: "text/valid.txt"))
+        let text = String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self)
+        let tokens = try Tokenizer(folder).encode(text, addsSpecialTokens: false)
+        let result = try model.evaluate(EvaluationWindows(tokens, length: 512, limit: 64, model: model))
+        #expect(result.tokens == 64 * 511)
+        #expect(abs(result.nll - expected) < 0.001)
+    }
+}
