@@ -72,7 +72,7 @@ let package = Package(
         tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
         tests("BitsNNTests", uses: ["BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsOptim", "BitsQuant", "BitsCore"]),
-        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"]),
+        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
             "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"],

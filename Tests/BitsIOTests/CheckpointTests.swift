@@ -4,7 +4,8 @@ import BitsKernels
 import Testing
 import _BitsTestSupport
 
-@Suite struct CheckpointTests {
+@Suite("Checkpoints")
+struct CheckpointTests {
     private let tensors: [String: Tensor] = [
         "a": Tensor([1, 2], shape: [2]), "b": Tensor([3, 4, 5], shape: [3]), "c": Tensor([6], shape: [1]), "d": Tensor([7, 8], shape: [2]),
     ]
@@ -17,7 +18,8 @@ import _BitsTestSupport
         try Checkpoint.write(layout(limit), to: folder.path) { name in tensors[name] ?? Tensor([0], shape: [1]) }
     }
 
-    @Test func shardsAreFilledInOrderAndALargeTensorStandsAlone() {
+    @Test("Shards are filled in order, and a large tensor stands alone")
+    func layout() {
         // What huggingface_hub 2.4 does: the large tensor's file comes before the one that is being filled.
         #expect(layout(8).files.map { $0.tensors.map(\.name) } == [["b"], ["a"], ["c"], ["d"]])
         #expect(layout(12).files.map { $0.tensors.map(\.name) } == [["a"], ["b"], ["c", "d"]])
@@ -25,7 +27,8 @@ import _BitsTestSupport
         #expect(layout(100).files.map(\.name) == ["model.safetensors"] && layout(100).index == nil)
     }
 
-    @Test(arguments: [8, 12, 20, 100]) func whatIsWrittenInShardsReadsBack(_ limit: Int) throws {
+    @Test("What is written in shards reads back", arguments: [8, 12, 20, 100])
+    func roundTrip(_ limit: Int) throws {
         let folder = try TemporaryFolder()
         try write(limit, to: folder)
         let checkpoint = try Checkpoint(ModelFolder(path: folder.path))
@@ -34,7 +37,8 @@ import _BitsTestSupport
         #expect(try checkpoint.tensor("e") == nil)
     }
 
-    @Test func theIndexIsAsHuggingFacesToolsWriteIt() throws {
+    @Test("The index is as Hugging Face's tools write it")
+    func index() throws {
         let folder = try TemporaryFolder()
         try write(20, to: folder)
         #expect(
@@ -54,7 +58,8 @@ import _BitsTestSupport
                 """)
     }
 
-    @Test func aMissingShardIsNamed() throws {
+    @Test("A missing shard is named")
+    func missingShard() throws {
         let folder = try TemporaryFolder()
         try write(8, to: folder)
         let names = try folder.names.filter { $0.hasSuffix(".safetensors") }
@@ -63,18 +68,21 @@ import _BitsTestSupport
         #expect(error.map { "\($0)" }?.contains("\(names[0]), \(names[1])") == true)
     }
 
-    @Test(arguments: [
-        ("../a.safetensors", "same folder"), ("/etc/passwd", "same folder"), ("x/a.safetensors", "same folder"), ("..", "same folder"),
-        ("", "no file name"),
-    ])
-    func anIndexThatPointsElsewhereIsAnError(_ file: String, _ expected: String) throws {
+    @Test(
+        "An index that points elsewhere is an error",
+        arguments: [
+            ("../a.safetensors", "same folder"), ("/etc/passwd", "same folder"), ("x/a.safetensors", "same folder"), ("..", "same folder"),
+            ("", "no file name"),
+        ])
+    func elsewhere(_ file: String, _ expected: String) throws {
         let folder = try TemporaryFolder()
         try folder.write("{\"weight_map\": {\"a\": \"\(file)\"}}", as: "model.safetensors.index.json")
         let error = #expect(throws: ModelFileError.self) { try Checkpoint(ModelFolder(path: folder.path)) }
         #expect(error.map { "\($0)" }?.contains(expected) == true)
     }
 
-    @Test func aTensorThatItsShardDoesNotHoldIsAnError() throws {
+    @Test("A tensor that its shard does not hold is an error")
+    func missingTensor() throws {
         let folder = try TemporaryFolder()
         try SafetensorsFile.write(["a": Tensor([1], shape: [1])], to: "\(folder.path)/s.safetensors")
         try folder.write("{\"weight_map\": {\"a\": \"s.safetensors\", \"b\": \"s.safetensors\"}}", as: "model.safetensors.index.json")
@@ -82,7 +90,8 @@ import _BitsTestSupport
         #expect(error.map { "\($0)" }?.contains("'b' is in s.safetensors") == true)
     }
 
-    @Test func aFolderWithoutWeightsIsAnErrorThatSaysWhatIsRead() throws {
+    @Test("A folder without weights is an error that says what is read")
+    func noWeights() throws {
         let folder = try TemporaryFolder()
         try folder.write("x", as: "pytorch_model.bin")
         let error = #expect(throws: ModelFileError.self) { try Checkpoint(ModelFolder(path: folder.path)) }

@@ -3,7 +3,8 @@ import BitsKernels
 import Testing
 import _BitsTestSupport
 
-@Suite struct ModelConfigurationTests {
+@Suite("Model configurations")
+struct ModelConfigurationTests {
     private func fields(_ text: String) throws -> ConfigurationFields {
         guard case .object(let object) = try JSONValue(parsing: Array(text.utf8)) else { throw ModelFileError.malformed(path: "", "") }
         return ConfigurationFields(object, path: "config.json")
@@ -14,7 +15,8 @@ import _BitsTestSupport
         return error.map { "\($0)" } ?? ""
     }
 
-    @Test func fieldsAreReadByType() throws {
+    @Test("Fields are read by type")
+    func typedFields() throws {
         let fields = try fields(#"{"n": 3, "x": 1, "y": 1e-5, "s": "t", "b": true, "l": [1, 2], "none": null, "in": {"n": 4}}"#)
         #expect(try fields.require("n") == 3 && fields.requireCount("n") == 3)
         #expect(try fields.require("x", as: Double.self) == 1 && fields.require("y", as: Float.self) == 1e-5)
@@ -23,7 +25,8 @@ import _BitsTestSupport
         #expect(try fields.section("in")?.require("n") == 4 && fields.section("out") == nil)
     }
 
-    @Test func aFieldThatIsMissingOrOfTheWrongTypeIsNamed() throws {
+    @Test("A field that is missing or of the wrong type is named")
+    func badFields() throws {
         let fields = try fields(#"{"n": "3", "zero": 0, "l": [1, "a"], "half": 1.5, "in": {"m": []}}"#)
         #expect(
             message { _ = try fields.require("hidden_size", as: Int.self) } == "config.json: has no 'hidden_size'; a whole number is needed there")
@@ -36,7 +39,8 @@ import _BitsTestSupport
         #expect(message { _ = try fields.section("n") }.contains("an object"))
     }
 
-    @Test func theConfigurationKeepsFieldsThatItDoesNotKnow() throws {
+    @Test("The configuration keeps fields that it does not know")
+    func unknownFields() throws {
         let text = """
             {
               "architectures": [
@@ -64,12 +68,14 @@ import _BitsTestSupport
         #expect(try configuration.quantization == nil)
     }
 
-    @Test func aConfigurationNeedsAModelTypeAndAKnownDType() throws {
+    @Test("A configuration needs a model type and a known element type")
+    func neededFields() throws {
         #expect(message { _ = try ModelConfiguration(fields("{}")) }.contains("'model_type'"))
         #expect(message { _ = try ModelConfiguration(fields(#"{"model_type": "llama", "torch_dtype": "float64"}"#)).dtype }.contains("float64"))
     }
 
-    @Test func theQuantizationSectionIsWrittenAsTransformersDoes() throws {
+    @Test("The quantization section is written as transformers does")
+    func writtenSection() throws {
         let config = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16)
         #expect(
             config.json.compactText == #"{"_load_in_4bit": true, "_load_in_8bit": false, "bnb_4bit_compute_dtype": "bfloat16", "#
@@ -80,7 +86,8 @@ import _BitsTestSupport
         #expect(try BitsAndBytesConfig(ConfigurationFields(object, path: "")) == config)
     }
 
-    @Test func theQuantizationSectionIsReadWithItsDefaults() throws {
+    @Test("The quantization section is read with its defaults")
+    func readSection() throws {
         #expect(try BitsAndBytesConfig(fields("{}")) == BitsAndBytesConfig())
         #expect(BitsAndBytesConfig().method == nil && BitsAndBytesConfig().format == .fp4 && BitsAndBytesConfig().outlierThreshold == 6)
         #expect(try BitsAndBytesConfig(fields(#"{"_load_in_8bit": true}"#)).method == "llm_int8")
@@ -89,21 +96,24 @@ import _BitsTestSupport
         #expect(config.method == "fp4" && config.computeType == .bfloat16 && config.skipModules == ["lm_head"])
     }
 
-    @Test(arguments: [
-        (#"{"load_in_4bit": 1}"#, "load_in_4bit"), (#"{"load_in_4bit": true, "load_in_8bit": true}"#, "choose one"),
-        (#"{"llm_int8_threshold": "6"}"#, "llm_int8_threshold"), (#"{"llm_int8_skip_modules": "lm_head"}"#, "llm_int8_skip_modules"),
-        (#"{"llm_int8_skip_modules": [1]}"#, "llm_int8_skip_modules"),
-        (#"{"llm_int8_enable_fp32_cpu_offload": null, "llm_int8_has_fp16_weight": 0}"#, "fp16"),
-        (#"{"bnb_4bit_compute_dtype": "float8"}"#, "float8"), (#"{"bnb_4bit_compute_dtype": "int8"}"#, "int8"),
-        (#"{"bnb_4bit_quant_type": "int4"}"#, "int4"),
-        (#"{"bnb_4bit_quant_type": 4}"#, "bnb_4bit_quant_type"), (#"{"bnb_4bit_quant_storage": "float64"}"#, "float64"),
-        (#"{"bnb_4bit_quant_storage": "int32"}"#, "int32"), (#"{"quant_method": "gptq"}"#, "'gptq'"),
-    ])
-    func aBadQuantizationSectionIsAnError(_ text: String, _ expected: String) {
+    @Test(
+        "A bad quantization section is an error",
+        arguments: [
+            (#"{"load_in_4bit": 1}"#, "load_in_4bit"), (#"{"load_in_4bit": true, "load_in_8bit": true}"#, "choose one"),
+            (#"{"llm_int8_threshold": "6"}"#, "llm_int8_threshold"), (#"{"llm_int8_skip_modules": "lm_head"}"#, "llm_int8_skip_modules"),
+            (#"{"llm_int8_skip_modules": [1]}"#, "llm_int8_skip_modules"),
+            (#"{"llm_int8_enable_fp32_cpu_offload": null, "llm_int8_has_fp16_weight": 0}"#, "fp16"),
+            (#"{"bnb_4bit_compute_dtype": "float8"}"#, "float8"), (#"{"bnb_4bit_compute_dtype": "int8"}"#, "int8"),
+            (#"{"bnb_4bit_quant_type": "int4"}"#, "int4"),
+            (#"{"bnb_4bit_quant_type": 4}"#, "bnb_4bit_quant_type"), (#"{"bnb_4bit_quant_storage": "float64"}"#, "float64"),
+            (#"{"bnb_4bit_quant_storage": "int32"}"#, "int32"), (#"{"quant_method": "gptq"}"#, "'gptq'"),
+        ])
+    func badSection(_ text: String, _ expected: String) {
         #expect(message { _ = try BitsAndBytesConfig(fields(text)) }.contains(expected))
     }
 
-    @Test func generationSettingsAreReadAndChecked() throws {
+    @Test("Generation settings are read and checked")
+    func generation() throws {
         let generation = try GenerationConfiguration(
             fields(#"{"bos_token_id": 1, "eos_token_id": [2, 3], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "pad_token_id": null}"#))
         #expect(generation.beginToken == 1 && generation.endTokens == [2, 3] && generation.padToken == nil && generation.samples)
@@ -113,7 +123,8 @@ import _BitsTestSupport
         #expect(message { _ = try GenerationConfiguration(fields(#"{"eos_token_id": "x"}"#)) }.contains("eos_token_id"))
     }
 
-    @Test func generationSettingsFallBackToTheModelsTokens() throws {
+    @Test("Generation settings fall back to the model's tokens")
+    func generationFallback() throws {
         let folder = try TemporaryFolder()
         try folder.write(#"{"model_type": "llama", "bos_token_id": 7, "eos_token_id": 8}"#, as: "config.json")
         let generation = try GenerationConfiguration(ModelFolder(path: folder.path))

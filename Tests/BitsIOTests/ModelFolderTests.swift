@@ -4,8 +4,10 @@ import CLexicon
 import Testing
 import _BitsTestSupport
 
-@Suite struct ModelFolderTests {
-    @Test func aFolderGivesItsFiles() throws {
+@Suite("Model folders")
+struct ModelFolderTests {
+    @Test("A folder gives its files")
+    func folder() throws {
         let folder = try TemporaryFolder()
         try folder.write("{}", as: "config.json")
         let model = try ModelFolder("\(folder.path)/")
@@ -16,7 +18,8 @@ import _BitsTestSupport
         #expect(error.map { "\($0)" }?.contains("has no tokenizer.json") == true)
     }
 
-    @Test func theEmbeddedModelIsFoundByItsName() throws {
+    @Test("The embedded model is found by its name")
+    func embedded() throws {
         clexicon_link()
         let model = try ModelFolder("lexicon-5m")
         #expect(model.description == "embedded:lexicon-5m" && model.contains("model.safetensors"))
@@ -24,7 +27,8 @@ import _BitsTestSupport
         #expect(ModelFolder(embedded: "no-such-model") == nil)
     }
 
-    @Test func aRepositoryIsLookedUpInTheCache() throws {
+    @Test("A repository is looked up in the cache")
+    func repository() throws {
         let folder = try TemporaryFolder()
         try folder.write("abc123\n", as: "models--org--m.1/refs/main")
         try folder.write("{}", as: "models--org--m.1/snapshots/abc123/config.json")
@@ -40,27 +44,32 @@ import _BitsTestSupport
         #expect(error.map { "\($0)" }?.contains(folder.path) == true)
     }
 
-    @Test(arguments: ["/no/such/folder", "../nowhere-at-all", "a/b/c", ""])
-    func otherNamesAreErrors(_ name: String) {
+    @Test("Other names are errors", arguments: ["/no/such/folder", "../nowhere-at-all", "a/b/c", ""])
+    func otherNames(_ name: String) {
         #expect(throws: ModelFileError.self) { try ModelFolder(name, cache: HuggingFaceCache(path: "/no/cache")) }
     }
 
-    @Test func aFileInPlaceOfAFolderIsAnError() throws {
+    @Test("A file in place of a folder is an error")
+    func file() throws {
         let folder = try TemporaryFolder()
         let path = try folder.write("x", as: "model.gguf")
         let error = #expect(throws: ModelFileError.self) { try ModelFolder(path) }
         #expect(error.map { "\($0)" }?.contains("is not a folder") == true)
     }
 
-    @Test(arguments: [
-        (["HF_HUB_CACHE": "/h", "HF_HOME": "/x"], "/h"), (["HUGGINGFACE_HUB_CACHE": "/g"], "/g"), (["HF_HOME": "~/hf", "HOME": "/me"], "/me/hf/hub"),
-        (["XDG_CACHE_HOME": "/c"], "/c/huggingface/hub"), (["HOME": "/me"], "/me/.cache/huggingface/hub"),
-    ])
-    func theEnvironmentNamesTheCache(_ variables: [String: String], _ path: String) {
+    @Test(
+        "The environment names the cache",
+        arguments: [
+            (["HF_HUB_CACHE": "/h", "HF_HOME": "/x"], "/h"), (["HUGGINGFACE_HUB_CACHE": "/g"], "/g"),
+            (["HF_HOME": "~/hf", "HOME": "/me"], "/me/hf/hub"),
+            (["XDG_CACHE_HOME": "/c"], "/c/huggingface/hub"), (["HOME": "/me"], "/me/.cache/huggingface/hub"),
+        ])
+    func environment(_ variables: [String: String], _ path: String) {
         #expect(HuggingFaceCache(variable: { variables[$0] }).path == path)
     }
 
-    @Test func anOutputFolderAppearsWholeOrNotAtAll() throws {
+    @Test("An output folder appears whole, or not at all")
+    func output() throws {
         let folder = try TemporaryFolder()
         do {
             let output = try OutputFolder(path: "\(folder.path)/out/")

@@ -4,7 +4,8 @@ import BitsKernels
 import Testing
 import _BitsTestSupport
 
-@Suite struct SafetensorsFileTests {
+@Suite("Safetensors files")
+struct SafetensorsFileTests {
     private static func entry(_ name: String, _ begin: String, _ end: String) -> String { entry(name, "U8", "[2]", begin, end) }
 
     private static func entry(_ name: String, _ type: String, _ shape: String, _ begin: String, _ end: String) -> String {
@@ -16,7 +17,8 @@ import _BitsTestSupport
         return try SafetensorsFile(path: try folder.write(bytes, as: "model.safetensors"))
     }
 
-    @Test func readsTypesShapesMetadataAndValues() throws {
+    @Test("Types, shapes, metadata and values are read")
+    func reading() throws {
         let header =
             "{\"__metadata__\":{\"format\":\"pt\",\"é\":\"\\u00e9\\n\"},"
             + [
@@ -37,7 +39,8 @@ import _BitsTestSupport
         #expect(file["missing"] == nil)
     }
 
-    @Test func alignedTensorsAreReadInPlaceAndOthersCopied() throws {
+    @Test("Aligned tensors are read in place, others copied")
+    func alignment() throws {
         // The data starts at a multiple of 8; "a" then lies across no boundary, "b" at an odd byte.
         var header =
             "{"
@@ -52,7 +55,8 @@ import _BitsTestSupport
         #expect(try a.slice.downloadFloats() == [1] && b.slice.downloadFloats() == [2])
     }
 
-    @Test func typesThatTensorsCannotHaveAreListedButNotLoaded() throws {
+    @Test("Types that tensors cannot have are listed but not loaded")
+    func otherTypes() throws {
         let file = try open(safetensors("{\(Self.entry("d", "F64", "[1]", "0", "8"))}", [UInt8](repeating: 0, count: 8)))
         let entry = try #require(file["d"])
         #expect(entry.typeName == "F64" && entry.dtype == nil)
@@ -97,7 +101,8 @@ import _BitsTestSupport
     ]
 
     // By their places: the log of a run would print the bytes themselves.
-    @Test(arguments: damaged.indices) func damagedFilesAreErrorsThatSayWhatIsWrong(_ index: Int) throws {
+    @Test("Damaged files are errors that say what is wrong", arguments: damaged.indices)
+    func broken(_ index: Int) throws {
         let (what, bytes, expected) = Self.damaged[index]
         let error = #expect(throws: ModelFileError.self, "\(what)") { try open(bytes) }
         let text = error.map { "\($0)" } ?? ""
@@ -105,7 +110,8 @@ import _BitsTestSupport
         #expect(text.contains("model.safetensors"))
     }
 
-    @Test func everyTruncationIsAnError() throws {
+    @Test("Every truncation is an error")
+    func truncated() throws {
         let bytes = safetensors(
             "{\(Self.entry("a", "F32", "[2]", "0", "8")),\(Self.entry("b", "U8", "[3]", "8", "11"))}", [UInt8](repeating: 1, count: 11))
         _ = try open(bytes)
@@ -114,7 +120,8 @@ import _BitsTestSupport
         }
     }
 
-    @Test func randomDamageNeverCrashes() throws {
+    @Test("Random damage never crashes")
+    func randomDamage() throws {
         let bytes = safetensors(
             "{\"__metadata__\":{\"k\":\"v\"},\(Self.entry("a", "F32", "[2]", "0", "8")),\(Self.entry("b", "U8", "[3]", "8", "11"))}",
             [UInt8](repeating: 1, count: 11))
@@ -129,7 +136,8 @@ import _BitsTestSupport
         }
     }
 
-    @Test func aMissingFileAndAFolderAreSystemErrors() throws {
+    @Test("A missing file and a folder are system errors")
+    func missing() throws {
         let folder = try TemporaryFolder()
         for path in ["\(folder.path)/none.safetensors", folder.path] {
             let error = #expect(throws: ModelFileError.self) { try SafetensorsFile(path: path) }

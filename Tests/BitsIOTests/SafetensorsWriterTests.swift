@@ -5,8 +5,10 @@ import Glibc
 import Testing
 import _BitsTestSupport
 
-@Suite struct SafetensorsWriterTests {
-    @Test func writesThePythonLibrarysBytes() throws {
+@Suite("Writing safetensors")
+struct SafetensorsWriterTests {
+    @Test("The bytes are the Python library's")
+    func goldenBytes() throws {
         let folder = try TemporaryFolder()
         let cpu = Device.cpu
         let tensors: [String: Tensor] = [
@@ -32,7 +34,8 @@ import _BitsTestSupport
         #expect(try folder.names == ["x.safetensors"])
     }
 
-    @Test func anEmptyFileAndMetadataAreWrittenAsPythonDoes() throws {
+    @Test("An empty file and metadata are written as Python does")
+    func empty() throws {
         let folder = try TemporaryFolder()
         try SafetensorsFile.write([:], metadata: [:], to: "\(folder.path)/e")
         #expect(try folder.bytes(of: "e") == safetensors("{}      "))
@@ -40,7 +43,8 @@ import _BitsTestSupport
         #expect(try SafetensorsFile(path: "\(folder.path)/m").metadata == ["z": "1", "a": "\t"])
     }
 
-    @Test func whatIsWrittenReadsBackBitForBit() throws {
+    @Test("What is written reads back bit for bit")
+    func roundTrip() throws {
         let folder = try TemporaryFolder()
         var random = SplitMix(state: 7)
         var tensors: [String: Tensor] = [:]
@@ -60,7 +64,8 @@ import _BitsTestSupport
         for entry in file.entries { #expect(try file.tensor(entry).slice.downloadBytes() == expected[entry.name]) }
     }
 
-    @Test func aWriterThatIsDroppedLeavesNothing() throws {
+    @Test("A writer that is dropped leaves nothing")
+    func dropped() throws {
         let folder = try TemporaryFolder()
         do {
             var writer = try SafetensorsWriter(path: "\(folder.path)/x", tensors: [("a", .float32, [1]), ("b", .float32, [1])])
@@ -70,7 +75,8 @@ import _BitsTestSupport
         #expect(try folder.names == [])
     }
 
-    @Test func anExistingFileIsReplacedOnlyByACompleteOne() throws {
+    @Test("An existing file is replaced only by a complete one")
+    func replaced() throws {
         let folder = try TemporaryFolder()
         try folder.write("old", as: "x")
         do {
@@ -81,11 +87,13 @@ import _BitsTestSupport
         #expect(try folder.bytes(of: "x").count == 16)
     }
 
-    @Test func aFolderThatIsNotThereIsAnError() {
+    @Test("A folder that is not there is an error")
+    func missingFolder() {
         #expect(throws: ModelFileError.self) { try SafetensorsFile.write([:], to: "/tmp/bits-io-no-such-folder/x.safetensors") }
     }
 
-    @Test func aFullDiskIsAnErrorThatLeavesNothing() async {
+    @Test("A full disk is an error that leaves nothing")
+    func fullDisk() async {
         // In a process of its own, where no file may grow beyond 1 MB.
         await #expect(processExitsWith: .success) {
             var signals = sigset_t()

@@ -1,5 +1,5 @@
 /// How tokens become text again: the `decoder` of tokenizer.json.
-struct TokenDecoder: Sendable, Equatable {
+struct TokenDecoder: Sendable {
     enum Kind: Sendable, Equatable {
         /// Tokens apart, with a space between: what happens without a decoder.
         case spaced
@@ -18,8 +18,6 @@ struct TokenDecoder: Sendable, Equatable {
     /// A character, and how many of it are dropped from the start of the text.
     var dropped: (character: [UInt8], count: Int) = ([], 0)
     private var isFused = false
-
-    static func == (a: TokenDecoder, b: TokenDecoder) -> Bool { a.kind == b.kind }
 
     init() {}
 

@@ -6,6 +6,7 @@ internal import Synchronization
 /// Text is cut at added tokens, normalized, cut into pieces, and each piece is encoded by byte-pair merges; a template then puts special tokens
 /// around. Byte-level tokenizers (GPT-2, Llama 3, Qwen, BLOOM, OPT) and SentencePiece-like ones with byte fallback (Llama 2, Mistral) are
 /// implemented. Ids and decoded text equal those of Hugging Face's `tokenizers`; the file's truncation and padding settings are not applied.
+/// It may be used from several threads at once.
 ///
 /// ```swift
 /// let tokenizer = try Tokenizer(ModelFolder("lexicon-5m"))

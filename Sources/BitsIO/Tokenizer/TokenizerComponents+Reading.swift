@@ -6,7 +6,8 @@ extension TokenizerComponents {
 
     init(_ file: MappedFile) throws(ModelFileError) {
         guard file.byteCount <= TokenizerComponents.maximumByteCount else {
-            throw .malformed(path: file.path, "has \(file.byteCount) bytes; a tokenizer of at most \(TokenizerComponents.maximumByteCount) was expected")
+            throw .malformed(
+                path: file.path, "has \(file.byteCount) bytes; a tokenizer of at most \(TokenizerComponents.maximumByteCount) was expected")
         }
         let bytes = file.bytes(in: 0..<file.byteCount)
         let parts: TokenizerFile
@@ -16,7 +17,8 @@ extension TokenizerComponents {
         let preTokenizer = try fields.section("pre_tokenizer").map { (section) throws(ModelFileError) in try PreTokenizer(section) } ?? PreTokenizer()
         self.init(
             model: try BytePairModel(parts, fields, isByteLevel: preTokenizer.isByteLevel), normalizer: normalizer, preTokenizer: preTokenizer,
-            postProcessor: try fields.section("post_processor").map { (section) throws(ModelFileError) in try PostProcessor(section) } ?? PostProcessor(),
+            postProcessor: try fields.section("post_processor").map { (section) throws(ModelFileError) in try PostProcessor(section) }
+                ?? PostProcessor(),
             decoder: try fields.section("decoder").map { (section) throws(ModelFileError) in try TokenDecoder(section) } ?? TokenDecoder(),
             added: try fields.contains("added_tokens") ? fields.sections("added_tokens").map(AddedTokens.Token.init) : [])
     }

@@ -8,7 +8,7 @@ struct TokenizerComponents: Sendable {
     /// Added tokens that are looked for in the text as it comes, and in the normalized one.
     let literalTokens: AddedTokens
     let normalizedTokens: AddedTokens
-    /// Ids that decoding can leave out.
+    /// Ids that decoding can leave out: all that are marked so, also those whose text the normalizer changes (which tokenizers then keeps).
     let special: Set<Int32>
     private let added: [Int32: AddedTokens.Token]
     private let addedIDs: [String: Int32]

@@ -95,7 +95,8 @@ struct TokenizerFile {
             }
             guard let ids else { throw scanner.error("has a merge that is not a pair of tokens", at: position) }
             guard let left = ids.left, let right = ids.right, let merged = vocabulary.id(joining: left, right) else {
-                throw scanner.error("has the merge \(scanner.text(position..<scanner.position)) with a token that is not in the vocabulary", at: position)
+                throw scanner.error(
+                    "has the merge \(scanner.text(position..<scanner.position)) with a token that is not in the vocabulary", at: position)
             }
             merges.append((UInt32(left), UInt32(right), UInt32(merged)))
         }

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Record what Hugging Face's tokenizers answers for variations of two small tokenizers.
+
+    python record-tokenizers.py
+
+Each variation takes the tokenizer.json of a recorded model (../../ParityTests/Cases/models/<base>/model), replaces components of it, and appends
+added tokens; `tokenizers.json` beside this script holds the changes, the texts, and the ids and decoded texts. Needs: tokenizers 0.23.
+"""
+import json, pathlib
+import tokenizers
+from tokenizers import Tokenizer
+
+HERE = pathlib.Path(__file__).parent
+MODELS = HERE.parent.parent / "ParityTests" / "Cases" / "models"
+TEXTS = ["", " ", "Hello, world!", "  the  quick\tbrown\r\n\r\n  fox \n", "don't I'LL 'S'ſx we'VE'd", "naïve e\u0301 A\u030a\u0323 각 \u1112\u1161\u11ab 한국 ½ Ⅷ ١٢٣",
+         "1234567 3.14", "(a|b), “c”… d. 東京。café، x", "<s>x</s> word swordfish word. <mask> \t y  <r> \n z<both>  don don't", "<0x41> ▁ ▁▁a Ġ <0xE2>",
+         "🙂👩‍👩‍👧 \u200b\u00a0\u3000\u2028", "a" * 60 + " " * 30 + "é" * 20, "<norm> the quick the qu", "\x00\x7f\x85\U0010ffff", "\ua7ce\u0897"]
+
+
+def token(content, **flags):
+    return dict(dict(content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False), **flags)
+
+
+ADDED = [token("<mask>", lstrip=True, special=True), token("<r>", rstrip=True, special=True), token("<both>", lstrip=True, rstrip=True, special=True),
+         token("word", single_word=True), token("don", single_word=True, normalized=True), token("<norm>", normalized=True), token("  "),
+         token("the qu"), token("é", normalized=True)]
+SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+OPENAI = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+
+
+def split(*patterns, behavior="Isolated", invert=False):
+    steps = [dict(SPLIT, pattern={"Regex": p}, behavior=behavior, invert=invert) for p in patterns]
+    return {"type": "Sequence", "pretokenizers": steps + [BYTES]}
+
+
+def digits(individual, **byte_level):
+    return {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": individual}, dict(BYTES, use_regex=True, **byte_level)]}
+
+
+def metaspace(scheme, splits, mark="▁"):
+    part = {"type": "Metaspace", "replacement": mark, "prepend_scheme": scheme, "split": splits}
+    return {"normalizer": None, "pre_tokenizer": part, "decoder": part}
+
+
+TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+            {"SpecialToken": {"id": "</s>", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [1, 2], "tokens": ["</s>", "<pad>"]}}}
+FALLBACK = [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]
+VARIATIONS = [
+    ("llama31", {}, []), ("llama31", {}, ADDED), ("llama31", {"model": {"ignore_merges": False}}, []), ("llama31", {"normalizer": {"type": "NFC"}}, ADDED),
+    ("llama31", {"pre_tokenizer": dict(BYTES, use_regex=True)}, ADDED), ("llama31", {"pre_tokenizer": dict(BYTES, use_regex=True, add_prefix_space=True)}, ADDED),
+    ("llama31", {"pre_tokenizer": split(QWEN)}, []), ("llama31", {"pre_tokenizer": split(OPENAI, behavior="Removed", invert=True)}, []),
+    ("llama31", {"pre_tokenizer": split(BLOOM)}, ADDED), ("llama31", {"pre_tokenizer": split(QWEN, BLOOM)}, []),
+    ("llama31", {"pre_tokenizer": digits(True)}, []), ("llama31", {"pre_tokenizer": digits(False, add_prefix_space=True)}, []),
+    ("llama31", {"post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}, TEMPLATE]}}, []),
+    ("llama", {}, []), ("llama", {}, ADDED), ("llama", {"model": {"byte_fallback": False}}, []), ("llama", {"model": {"byte_fallback": False, "fuse_unk": False}}, []),
+    ("llama", {"model": {"byte_fallback": False, "unk_token": None}}, []), ("llama", {"normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, "decoder": {"type": "Sequence", "decoders": FALLBACK}}, ADDED),
+    ("llama", {"decoder": None}, []), ("llama", dict(metaspace("first", False), decoder={"type": "Sequence", "decoders": FALLBACK + [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]}), ADDED),
+] + [("llama", metaspace(scheme, splits), ADDED) for scheme in ("always", "first", "never") for splits in (True, False)]
+
+
+def main():
+    cases = []
+    for base, changes, added in VARIATIONS:
+        raw = json.loads((MODELS / base / "model" / "tokenizer.json").read_text())
+        if base == "llama":  # as in real files, bytes are ordinary tokens
+            raw["added_tokens"] = [t for t in raw["added_tokens"] if not t["content"].startswith("<0x")]
+        for key, value in changes.items():
+            raw[key] = dict(raw["model"], **value) if key == "model" else value
+        next_id = max(raw["model"]["vocab"].values()) + 1
+        added = [dict(id=next_id + i, **t) for i, t in enumerate(added)]
+        raw["added_tokens"] += added
+        tokenizer = Tokenizer.from_str(json.dumps(raw))
+        ids = [tokenizer.encode(t).ids for t in TEXTS]
+        cases.append({"base": base, "changes": changes, "added": added, "ids": ids, "decoded": [tokenizer.decode(i) for i in ids],
+                      "decoded_with_special": [tokenizer.decode(i, skip_special_tokens=False) for i in ids],
+                      "backwards": [tokenizer.decode(i[::-1]) for i in ids]})
+    lines = ",\n".join(json.dumps(c) for c in cases)
+    text = f'{{"tokenizers": "{tokenizers.__version__}", "texts": {json.dumps(TEXTS)},\n"cases": [\n{lines}\n]}}\n'
+    (HERE / "tokenizers.json").write_text(text)
+    print(len(cases), "variations,", len(text), "bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+import BitsIO
+import Testing
+
+@Suite("Tokenizer files")
+struct TokenizerFileTests {
+    private static let split = #"{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated", "invert": false}"#
+
+    /// What is put in place of a component, and what the error must say.
+    static let unsupported: [(component: String, value: String, expected: String)] = [
+        ("model", #"{"type": "Unigram"}"#, "model 'Unigram'"), ("model", #"{"type": "WordPiece"}"#, "model 'WordPiece'"),
+        ("model", #"{"dropout": 0.1}"#, "dropout"), ("model", #"{"continuing_subword_prefix": "\#\#\#\#"}"#, "continuing_subword_prefix"),
+        ("model", #"{"end_of_word_suffix": "</w>"}"#, "end_of_word_suffix"), ("normalizer", #"{"type": "NFKC"}"#, "normalizer 'NFKC'"),
+        ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#, "normalizer 'Lowercase'"),
+        ("normalizer", #"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}"#, "' {2,}'"),
+        ("pre_tokenizer", #"{"type": "BertPreTokenizer"}"#, "pre_tokenizer 'BertPreTokenizer'"), ("pre_tokenizer", split, #"'\w+'"#),
+        ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false}"#, "plain string"),
+        (
+            "pre_tokenizer",
+            #"{"type": "Split", "pattern": {"Regex": "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"}, "behavior": "Removed", "invert": false}"#,
+            "'Removed'"
+        ),
+        ("post_processor", #"{"type": "BertProcessing"}"#, "post_processor 'BertProcessing'"),
+        ("decoder", #"{"type": "WordPiece"}"#, "decoder 'WordPiece'"),
+        ("decoder", #"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#, "ByteFallback after another"),
+        ("decoder", #"{"type": "Strip", "content": " ", "start": 1, "stop": 0}"#, "Strip without Fuse"),
+        ("decoder", #"{"type": "Strip", "content": " ", "start": 0, "stop": 1}"#, "Strip at the end"),
+    ]
+
+    @Test("A component that is not implemented is an error that names it", arguments: unsupported)
+    func names(_ change: (component: String, value: String, expected: String)) throws {
+        var fixture = try TokenizerFixture(base: "llama31")
+        fixture.set(change.component, try JSONValue(parsing: Array(change.value.utf8)))
+        let error = #expect(throws: ModelFileError.self) { try fixture.tokenizer() }
+        guard case .unsupported(_, let reason) = error else {
+            Issue.record("\(change) gave \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains(change.expected), "\(reason)")
+    }
+
+    static let malformed: [(component: String, value: String, expected: String)] = [
+        ("model", "null", "no 'model'"), ("model", "[]", "no 'model'"), ("model", #"{"vocab": {"a": 0, "a": 1}}"#, "'a' with id 1"),
+        ("model", #"{"vocab": {"a": 0, "b": 0}}"#, "'b' with id 0"), ("model", #"{"vocab": {"a": 99999999}}"#, "out of range"),
+        ("model", #"{"vocab": {"a": -1}}"#, "whole number from 0"), ("model", #"{"vocab": {"a": "0"}}"#, "a value is expected"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [["a", "b"]]}"#, "not in the vocabulary"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [["a", "a"]]}"#, "not in the vocabulary"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [["a"]]}"#, "not a pair"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [["a", "a", "a"]]}"#, "not a pair"),
+        ("model", #"{"vocab": {"a": 0}, "merges": ["aa"]}"#, "not a pair"), ("model", #"{"vocab": {"a": 0}, "merges": ["a a a"]}"#, "not a pair"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [], "unk_token": "b"}"#, "unk_token 'b'"),
+        ("added_tokens", #"[{"content": "x"}]"#, "'added_tokens[0].id'"),
+        ("added_tokens", #"[{"id": -1, "content": "x"}]"#, "out of range"),
+        ("added_tokens", #"[{"id": 3, "content": 4}]"#, "'added_tokens[0].content'"),
+        ("normalizer", #"{"type": "Prepend"}"#, "'normalizer.prepend'"), ("normalizer", #"{}"#, "'normalizer.type'"),
+        ("normalizer", #"{"type": "Replace", "pattern": {"String": ""}, "content": " "}"#, "empty pattern"),
+        ("normalizer", #"{"type": "Replace", "content": " "}"#, "no pattern"),
+        ("pre_tokenizer", #"{"type": "Metaspace", "prepend_scheme": "last"}"#, "'last'"),
+        (
+            "pre_tokenizer", #"{"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}"#,
+            "ByteLevel was expected to be the last"
+        ),
+        (
+            "post_processor",
+            #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {}}"#, "'<x>'"
+        ),
+        ("post_processor", #"{"type": "TemplateProcessing", "single": [], "special_tokens": {}}"#, "0 times"),
+    ]
+
+    @Test("A damaged component is an error that says what is wrong", arguments: malformed)
+    func explains(_ change: (component: String, value: String, expected: String)) throws {
+        var object = try TokenizerFixture(base: "llama31").object
+        object[change.component] = nil
+        var text = JSONValue.object(object).compactText
+        text.removeLast()
+        let error = #expect(throws: ModelFileError.self) {
+            try TokenizerFixture.tokenizer(Array("\(text), \"\(change.component)\": \(change.value)}".utf8))
+        }
+        guard case .malformed(_, let reason) = error else {
+            Issue.record("\(change) gave \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains(change.expected), "\(reason)")
+    }
+
+    @Test("Merges as strings, the vocabulary after them, and a model without a type are read too, as older files have them")
+    func olderFiles() throws {
+        let fixture = try TokenizerFixture(base: "llama31")
+        let expected = try fixture.tokenizer().encode("the quick brown fox, 2024")
+        var object = fixture.object
+        guard case .object(let model) = object["model"], case .array(let merges) = model["merges"] else { return }
+        var older = JSONObject()
+        older["merges"] = .array(
+            merges.map { merge in
+                guard case .array(let pair) = merge, case .string(let left) = pair[0], case .string(let right) = pair[1] else { return merge }
+                return .string("\(left) \(right)")
+            })
+        for key in model.keys where key != "type" && key != "merges" { older[key] = model[key] }
+        object["model"] = .object(older)
+        #expect(try TokenizerFixture.tokenizer(Array(JSONValue.object(object).compactText.utf8)).encode("the quick brown fox, 2024") == expected)
+    }
+
+    @Test("A file of another kind or cut short is an error")
+    func truncated() throws {
+        #expect(throws: ModelFileError.self) { try TokenizerFixture.tokenizer([]) }
+        #expect(throws: ModelFileError.self) { try TokenizerFixture.tokenizer(Array("{}".utf8)) }
+        #expect(throws: ModelFileError.self) { try TokenizerFixture.tokenizer(Array("[1]".utf8)) }
+        let bytes = try TokenizerFixture(base: "llama31").bytes
+        var random = SplitMix(state: 9)
+        for _ in 0..<200 {
+            let count = Int.random(in: 0..<bytes.count, using: &random)
+            #expect(throws: ModelFileError.self, "the first \(count) bytes") { try TokenizerFixture.tokenizer(Array(bytes[..<count])) }
+        }
+    }
+
+    @Test("Damage never crashes, neither reading nor encoding", arguments: ["llama", "llama31"])
+    func damaged(_ base: String) throws {
+        let bytes = try TokenizerFixture(base: base).bytes
+        var random = SplitMix(state: 13)
+        for _ in 0..<300 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...20, using: &random) {
+                // Mostly in the components at the front.
+                let end = Bool.random(using: &random) ? 1500 : damaged.count
+                damaged[Int.random(in: 0..<end, using: &random)] = UInt8.random(in: 0x20...0x7e, using: &random)
+            }
+            guard let tokenizer = try? TokenizerFixture.tokenizer(damaged) else { continue }
+            let ids = tokenizer.encode("the quick <s> brown é fox 12 don't")
+            _ = tokenizer.decode(ids)
+        }
+    }
+}
