@@ -1,5 +1,7 @@
+import _BitsTestSupport
 import BitsIO
 import BitsKernels
+import _BitsTestSupport
 
 /// The tokenizer.json of a recorded model, changed for a test.
 struct TokenizerFixture {
