@@ -1,4 +1,3 @@
-import _BitsTestSupport
 import BitsIO
 import BitsKernels
 import _BitsTestSupport
