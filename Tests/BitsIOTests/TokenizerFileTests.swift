@@ -8,7 +8,7 @@ struct TokenizerFileTests {
     /// What is put in place of a component, and what the error must say.
     static let unsupported: [(component: String, value: String, expected: String)] = [
         ("model", #"{"type": "Unigram"}"#, "model 'Unigram'"), ("model", #"{"type": "WordPiece"}"#, "model 'WordPiece'"),
-        ("model", #"{"dropout": 0.1}"#, "dropout"), ("model", #"{"continuing_subword_prefix": "\#\#\#\#"}"#, "continuing_subword_prefix"),
+        ("model", #"{"dropout": 0.1}"#, "dropout"), ("model", #"{"continuing_subword_prefix": "@@"}"#, "continuing_subword_prefix"),
         ("model", #"{"end_of_word_suffix": "</w>"}"#, "end_of_word_suffix"), ("normalizer", #"{"type": "NFKC"}"#, "normalizer 'NFKC'"),
         ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#, "normalizer 'Lowercase'"),
         ("normalizer", #"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}"#, "' {2,}'"),
