@@ -24,6 +24,8 @@ struct TokenizerComponents: Sendable {
         self.decoder = decoder
         let tokens = tokens.map { token in
             var token = token
+            // The vocabulary's id counts where it has the token too.
+            if let id = model.vocabulary.id(of: Array(token.content.utf8)) { token.id = Int32(id) }
             if token.isNormalized { token.text = normalizer.apply(token.text) }
             return token
         }
