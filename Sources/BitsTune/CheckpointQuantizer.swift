@@ -1,6 +1,7 @@
 import BitsCore
 public import BitsIO
 public import BitsModels
+import BitsNN
 public import BitsQuant
 
 /// Makes a 4-bit checkpoint of one in floating point, with the entries and settings that transformers and bitsandbytes write and read.
@@ -39,7 +40,7 @@ public struct CheckpointQuantizer {
         }
         plan = try ModelPlan(configuration)
         checkpoint = try Checkpoint(folder)
-        var selection = LayerSelection(quantization)
+        var selection = LayerSelection(skipping: quantization.skipModules, keptByDefault: plan.keptByDefault)
         var selected: [ModelPlan.Layer] = []
         for layer in plan.layers {
             if let reason = selection.reasonToKeep(layer.path) { report.kept.append((layer.path, reason)) } else { selected.append(layer) }

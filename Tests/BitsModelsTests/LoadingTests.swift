@@ -39,7 +39,7 @@ struct LoadingTests {
     @Test("A skip list replaces the default, and what matches nothing is reported")
     func skips() throws {
         var quantization = BitsAndBytesConfig.fourBit(.fp4)
-        quantization.skipModules = ["layers.0", "down_proj", "no_such_layer"]
+        quantization.skipModules = ["model.layers.0", "down_proj", "no_such_layer"]
         let loaded = try TinyFolder().load(LoadOptions(quantization: quantization))
         let one = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj"]
         #expect(loaded.report.quantized.sorted() == (one.map { "model.layers.1.\($0)" } + ["lm_head"]).sorted())

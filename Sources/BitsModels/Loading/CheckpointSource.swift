@@ -14,20 +14,21 @@ final class CheckpointSource: WeightSource {
     private(set) var report = LoadReport()
     private(set) var problems: [String] = []
     private var used: Set<String> = []
-    private var selection: LayerSelection
+    private var selection: LayerSelection?
 
-    init(_ checkpoint: Checkpoint, quantization: BitsAndBytesConfig?, options: LoadOptions) {
+    /// - Parameter keptByDefault: of the model that will be built, see ``ModelPlan/keptByDefault``.
+    init(_ checkpoint: Checkpoint, quantization: BitsAndBytesConfig?, keptByDefault: [String: String], options: LoadOptions) {
         self.checkpoint = checkpoint
         self.options = options
         self.quantization = quantization
-        selection = LayerSelection(quantization)
+        selection = LayerSelection(quantization, keptByDefault: keptByDefault)
         report.checkpointByteCount = checkpoint.byteCount
     }
 
     /// The report, once the model is built.
     func finish() -> LoadReport {
         report.unused = checkpoint.names.filter { !used.contains($0) && !$0.hasSuffix("rotary_emb.inv_freq") && $0 != "lm_head.weight" }
-        report.unmatchedSkips = selection.unmatchedSkips
+        report.unmatchedSkips = selection?.unmatchedSkips ?? []
         return report
     }
 
@@ -50,7 +51,8 @@ final class CheckpointSource: WeightSource {
         guard !isPacked(path), let weight = tensor(name, shape: shape) else {
             return Linear(weight: Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false), bias: bias)
         }
-        guard let reason = selection.reasonToKeep(path) else {
+        let reason = selection == nil ? "no quantization was asked for" : selection?.reasonToKeep(path)
+        guard let reason else {
             do {
                 return try quantized(weight, path: path, bias: bias)
             } catch {

@@ -21,7 +21,8 @@ public struct LoadedModel {
                 path: folder.description, "8 bits (LLM.int8) cannot be loaded yet; load it in 4 bits, or a version that is not quantized")
         }
         let checkpoint = try Checkpoint(folder)
-        let source = CheckpointSource(checkpoint, quantization: quantization, options: options)
+        let plan = try ModelPlan(configuration)
+        let source = CheckpointSource(checkpoint, quantization: quantization, keptByDefault: plan.keptByDefault, options: options)
         model = try ModelRegistry.model(configuration, from: source)
         report = source.finish()
         guard source.problems.isEmpty else {

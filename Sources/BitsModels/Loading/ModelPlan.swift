@@ -23,11 +23,14 @@ public struct ModelPlan: Sendable {
     public let parameters: [Entry]
     /// Whether the output head has no weight of its own.
     public let tiesHead: Bool
+    /// The layers that a quantization leaves as they are unless it is told otherwise: path and reason.
+    public let keptByDefault: [String: String]
 
     /// - Throws: ``ModelFileError`` for an unknown family or a configuration that is not in order.
     public init(_ configuration: ModelConfiguration) throws(ModelFileError) {
         let source = PlanningSource()
-        _ = try ModelRegistry.model(configuration, from: source)
+        let model = try ModelRegistry.model(configuration, from: source)
+        keptByDefault = model.keptByDefault
         layers = source.layers
         parameters = source.parameters
         tiesHead = source.tiesHead

@@ -1,0 +1,63 @@
+import BitsCore
+import BitsNN
+import Testing
+
+@Suite("Which layers are quantized")
+struct LayerSelectionTests {
+    @Test(
+        "A skip matches a path, its beginning or a regular expression up to a boundary, or its end",
+        arguments: [
+            ("lm_head", "lm_head", true), ("lm_head", "model.lm_head", true), ("head", "lm_head", true), ("lm", "lm_head", false),
+            ("model.layers.1", "model.layers.1", true), ("model.layers.1", "model.layers.1.mlp.up_proj", true),
+            ("model.layers.1", "model.layers.10.mlp.up_proj", false), ("layers.1", "model.layers.1.mlp.up_proj", false),
+            ("model.layers.[0-3]", "model.layers.2.mlp.up_proj", true), ("model.layers.[0-3]", "model.layers.4.mlp.up_proj", false),
+            ("model.layers.[0-3]", "model.layers.25.mlp.up_proj", false), (".*mlp", "model.layers.0.mlp.up_proj", true),
+            (".*\\.(q|k)_proj", "layers.0.attn.k_proj", true), (".*\\.(q|k)_proj", "layers.0.attn.k_projector", false),
+            ("down_proj", "model.layers.1.mlp.down_proj", true), ("down_proj", "model.down_proj.inner", false),
+            ("*", "model.layers.1", false), ("layers.[", "model.layers.[", true), ("layers.[", "model.layers.1", false), ("", "lm_head", false),
+        ])
+    func patterns(text: String, path: String, expected: Bool) {
+        #expect(ModulePattern(text).matches(path) == expected)
+    }
+
+    @Test("Without a list the head and what is kept by default stay; a list replaces them")
+    func defaults() {
+        var selection = LayerSelection(keptByDefault: ["score": "because"])
+        #expect(selection.reasonToKeep("score") == "because")
+        #expect(selection.reasonToKeep("lm_head") == "output heads stay as they are")
+        #expect(selection.reasonToKeep("decoder.lm_head") == "output heads stay as they are")
+        #expect(selection.reasonToKeep("layers.0.up") == nil)
+        #expect(selection.unmatchedSkips == [])
+        var listed = LayerSelection(skipping: ["up", "layers.0", "nothing"], keptByDefault: ["score": "because"])
+        #expect(listed.unmatchedSkips == ["up", "layers.0", "nothing"])
+        #expect(listed.reasonToKeep("score") == nil && listed.reasonToKeep("lm_head") == nil)
+        #expect(listed.reasonToKeep("layers.0.up") == "is on the skip list ('up')")
+        #expect(listed.unmatchedSkips == ["nothing"])
+        var nothing = LayerSelection(skipping: [])
+        #expect(nothing.reasonToKeep("lm_head") == nil)
+    }
+
+    @Test("By default the head stays, shared weights do, and the last weight; a bias at the end keeps nothing")
+    func keptByDefault() {
+        #expect(Stack(["up": false, "lm_head": true]).keptByDefault == ["lm_head": "output heads stay as they are"])
+        #expect(Stack(["up": false, "embed_out": false]).keptByDefault == ["embed_out": "the last layer stays as it is"])
+        #expect(Stack(["up": false, "pooler": true]).keptByDefault == [:])
+        let tied = Stack(["up": false, "output": true])
+        tied.second.wrappedValue.weight = tied.first.wrappedValue.weight
+        #expect(tied.keptByDefault == ["up": "shares its weight with output", "output": "shares its weight with up"])
+    }
+}
+
+/// Two linear layers under any names, with a bias or without.
+private final class Stack: Module {
+    let first: Child<Linear>
+    let second: Child<Linear>
+
+    init(_ layers: KeyValuePairs<String, Bool>) {
+        (first, second) = (Child(layers[0].key), Child(layers[1].key))
+        super.init()
+        for (child, layer) in zip([first, second], layers) {
+            child.wrappedValue = Linear(weight: Parameter(.ones([2, 2])), bias: layer.value ? Parameter(.ones([2])) : nil)
+        }
+    }
+}
