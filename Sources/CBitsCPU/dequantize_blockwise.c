@@ -1,7 +1,8 @@
 #include "half.h"
 #include "include/bits_quantize.h"
 
-enum { PART_ELEMENTS = 1 << 16, STREAMED_BYTES = 8 << 20 };
+// STREAMED_BYTES as in dequantize_four_bit.c.
+enum { PART_ELEMENTS = 1 << 16, STREAMED_BYTES = 96 << 20 };
 
 struct job {
     const uint8_t *codes;
