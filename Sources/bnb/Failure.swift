@@ -79,7 +79,7 @@ extension EvaluationError {
 extension QuantizationError {
     fileprivate var code: Failure.Code {
         switch self {
-        case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit: .usage
+        case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit, .invalidOutlierThreshold: .usage
         case .inconsistentState, .malformedState: .data
         case .device: .unavailable
         }
