@@ -48,8 +48,8 @@ let package = Package(
         module("BitsCore", uses: ["BitsKernels"]),
         module("BitsQuant", uses: ["BitsCore", "BitsKernels"]),
         module("BitsNN", uses: ["BitsQuant", "BitsCore"]),
-        module("BitsOptim", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
         module("BitsIO", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
+        module("BitsOptim", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
@@ -71,7 +71,7 @@ let package = Package(
         tests("BitsCoreTests", uses: ["BitsCore", "BitsKernels"]),
         tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
         tests("BitsNNTests", uses: ["BitsNN", "BitsQuant", "BitsCore"]),
-        tests("BitsOptimTests", uses: ["BitsOptim", "BitsQuant", "BitsCore"]),
+        tests("BitsOptimTests", uses: ["BitsOptim", "BitsIO", "BitsQuant", "BitsCore"]),
         tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(

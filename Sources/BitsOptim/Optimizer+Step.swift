@@ -84,12 +84,17 @@ extension Optimizer {
         let codebooks = codebooks ?? MomentCodebooks(on: device)
         self.codebooks = codebooks
         let blockSize = settings.storage.blockSize(forCount: parameter.count)
-        var pager: Pager?
-        if let paging = settings.storage.paging, parameter.count >= paging.minimumCount {
-            pager = if let pager = self.pager { pager } else { try Pager(paging) }
-            self.pager = pager
-        }
+        let pager = try pager(for: parameter, settings.rule.moments.isEmpty ? nil : settings.storage.paging)
         return try ParameterState(settings.rule.moments, count: parameter.count, blockSize: blockSize, codebooks: codebooks, pager: pager)
+    }
+
+    /// What pages the moments of `parameter`; nil where they stay in memory.
+    func pager(for parameter: Parameter, _ paging: Paging?) throws(OptimizerError) -> Pager? {
+        guard let paging, parameter.count >= paging.minimumCount else { return nil }
+        if let pager { return pager }
+        let pager = try Pager(paging)
+        self.pager = pager
+        return pager
     }
 
     private func run(_ work: Work) {

@@ -14,7 +14,7 @@ import BitsQuant
 /// Steps give the same bits on every device and for any number of threads. Not `Sendable`: the task that owns the parameters owns it too.
 public final class Optimizer {
     /// The parameters and their rules; ``changeRules(_:)`` and ``setLearningRate(_:)`` change the rules between steps.
-    public private(set) var groups: [ParameterGroup]
+    public internal(set) var groups: [ParameterGroup]
     /// How moments are kept. A parameter's moments are made at its first step with a gradient.
     public let moments: MomentStorage
     /// How the learning rate changes with ``stepCount``.

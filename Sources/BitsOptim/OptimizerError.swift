@@ -1,4 +1,5 @@
 public import BitsCore
+public import BitsIO
 
 /// What is wrong with an optimizer, its parameters or what they were given.
 public enum OptimizerError: Error, Equatable, Sendable {
@@ -18,6 +19,9 @@ public enum OptimizerError: Error, Equatable, Sendable {
     case overrideMatchesNothing(String)
     /// A name that stands for no optimizer.
     case unknownOptimizer(String, known: [String])
+    /// A state file that belongs to another model or optimizer, or breaks the rules of its format.
+    case unsuitableState(path: String, String)
+    case stateFile(ModelFileError)
     case file(FileError)
     case device(DeviceError)
 }
@@ -45,6 +49,10 @@ extension OptimizerError: CustomStringConvertible {
             "an override for \(what) matches no parameter; check the name, or add the parameter to the optimizer first"
         case .unknownOptimizer(let name, let known):
             "'\(name)' is no optimizer; \(suggestion(for: name, among: known))"
+        case .unsuitableState(let path, let reason):
+            "\(path): \(reason); nothing was changed"
+        case .stateFile(let error):
+            "\(error)"
         case .file(let error):
             "\(error)"
         case .device(let error):

@@ -15,6 +15,9 @@ public protocol UpdateRule: Sendable {
     /// The moments kept for each element, in the order in which the arithmetic counts them.
     var moments: [Moment] { get }
 
+    /// How many moments the first entry of bitsandbytes' state files holds, one after the other: 1, but for AdEMAMix.
+    static var momentsInFirstEntry: Int { get }
+
     /// Settings that exclude each other, in words; nil where all is well.
     var contradiction: String? { get }
 
@@ -26,6 +29,7 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
+    public static var momentsInFirstEntry: Int { 1 }
     public var contradiction: String? { nil }
     public var objectionTo8Bits: String? { nil }
 

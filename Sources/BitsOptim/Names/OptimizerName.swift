@@ -65,7 +65,7 @@ public struct OptimizerName: Sendable, Equatable {
             }
         for argument in arguments.split(separator: ",") {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0).trimmed }
-            guard parts.count == 2, let value = OptimizerName.number(parts[1]) else {
+            guard parts.count == 2, let value = OptimizerName.value(parts[1]) else {
                 throw .invalidSetting(rule: text, name: "argument", value: "'\(argument)'", expected: "key=value with a number")
             }
             try rule.change(settingName(parts[0]), to: value)
@@ -76,19 +76,20 @@ public struct OptimizerName: Sendable, Equatable {
 
     /// What arguments call the settings that are known by their place in lists.
     private func settingName(_ key: String) -> String {
-        switch (family, key) {
-        case (.rmsprop, "alpha"), (.sgd, "momentum"), (_, "beta1"): "betas[0]"
-        case (.rmsprop, "momentum"), (_, "beta2"): "betas[1]"
-        case (_, "beta3"): "betas[2]"
+        switch key {
+        case "beta1": "betas[0]"
+        case "beta2": "betas[1]"
+        case "beta3": "betas[2]"
         default: key
         }
     }
 
-    private static func number(_ text: String) -> Double? {
+    private static func value(_ text: String) -> SettingValue? {
         switch text.lowercased() {
-        case "true": 1
-        case "false": 0
-        default: Double(text)
+        case "true": .flag(true)
+        case "false": .flag(false)
+        case "none": SettingValue.none
+        default: Double(text).map { .number($0) }
         }
     }
 }

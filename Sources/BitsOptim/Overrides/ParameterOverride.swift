@@ -56,7 +56,7 @@ public struct ParameterOverride: Sendable, Equatable {
     /// `rule` with this override's settings in place of its own.
     func applied(to rule: any UpdateRule) throws(OptimizerError) -> any UpdateRule {
         var rule = rule
-        for (name, value) in settings { try rule.change(name, to: value) }
+        for (name, value) in settings { try rule.change(name, to: .number(value)) }
         try rule.validate()
         return rule
     }
@@ -66,14 +66,4 @@ public struct ParameterOverride: Sendable, Equatable {
 public enum MomentBits: Int, Sendable {
     case eight = 8
     case thirtyTwo = 32
-}
-
-extension UpdateRule {
-    /// Changes the setting called `name`.
-    mutating func change(_ name: String, to value: Double?) throws(OptimizerError) {
-        guard let setting = Self.settings.first(where: { $0.name == name }) else {
-            throw .unknownKey(name, of: Self.name, known: Self.settings.map(\.name))
-        }
-        setting.set(&self, value)
-    }
 }

@@ -43,6 +43,8 @@ public struct AdEMAMix: UpdateRule {
         .steps("t_beta3", \.beta3Steps),
     ]
 
+    public static let momentsInFirstEntry = 2
+
     /// The fast average, the slow one, the second moment.
     public var moments: [Moment] { [.signed, .signed, .unsigned] }
 

@@ -35,7 +35,8 @@ public struct RMSprop: UpdateRule {
     }
 
     public static let settings: [RuleSetting<RMSprop>] = [
-        .number("lr", \.learningRate), .beta("betas[0]", \.alpha), .beta("betas[1]", \.momentum), .number("eps", \.epsilon),
+        .number("lr", \.learningRate), .beta("alpha", fileKey: "betas[0]", \.alpha), .beta("momentum", fileKey: "betas[1]", \.momentum),
+        .number("eps", \.epsilon),
         .number("weight_decay", \.weightDecay), .flag("centered", \.centered),
     ]
 

@@ -30,7 +30,8 @@ public struct SGD: UpdateRule {
     }
 
     public static let settings: [RuleSetting<SGD>] = [
-        .number("lr", \.learningRate), .beta("betas[0]", \.momentum), .number("dampening", \.dampening), .number("weight_decay", \.weightDecay),
+        .number("lr", \.learningRate), .beta("momentum", fileKey: "betas[0]", \.momentum), .number("dampening", fileKey: "betas[1]", \.dampening),
+        .number("weight_decay", \.weightDecay),
         .flag("nesterov", \.nesterov),
     ]
 

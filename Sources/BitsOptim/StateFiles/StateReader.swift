@@ -1,0 +1,124 @@
+import BitsCore
+import BitsIO
+import BitsKernels
+import BitsQuant
+
+/// Reads one parameter's state from a file, checking every entry.
+struct StateReader {
+    let file: StateFile
+    let entries: [String: SafetensorsEntry]
+    let parameter: Parameter
+    let name: String
+    let rule: any UpdateRule
+    let codebooks: MomentCodebooks
+    let pager: Pager?
+
+    func state() throws(OptimizerError) -> ParameterState {
+        let step = try file.integer(try entry("step"))
+        guard step >= 0 else { throw unsuitable("\(step) steps") }
+        let kinds = rule.moments
+        var moments = [MomentSlice]()
+        var pages = [PagedMemory]()
+        for (number, range) in rule.momentEntries.enumerated() {
+            let values = try entry("state\(number + 1)")
+            let shape = (range.count > 1 ? [range.count] : []) + parameter.shape
+            guard values.shape == shape else { throw unsuitable("'\(values.name)' has shape \(values.shape); \(shape) was expected") }
+            guard values.dtype == .float32 || values.dtype == .uint8 else {
+                throw unsuitable("'\(values.name)' is \(values.typeName); F32 or U8 was expected")
+            }
+            if values.dtype == .uint8, let objection = rule.objectionTo8Bits { throw unsuitable(objection) }
+            let whole = try file.slice(values, on: parameter.device)
+            for (place, moment) in range.enumerated() {
+                let part = whole[place * parameter.count..<(place + 1) * parameter.count]
+                let copy = try copied(part, into: &pages)
+                let blocks = values.dtype == .uint8 ? try blocks(number + 1, place, of: range.count, isSigned: kinds[moment].isSigned) : nil
+                moments.append(MomentSlice(copy, blocks: blocks))
+            }
+        }
+        if let extra = entries["state\(rule.momentEntries.count + 1)"] {
+            throw unsuitable("it has '\(extra.name)', a moment that \(type(of: rule).name) does not keep with these settings")
+        }
+        guard moments.allSatisfy({ $0.blocks?.size == moments[0].blocks?.size }) else { throw unsuitable("its moments are stored in different ways") }
+        let state = ParameterState(moments: moments, pages: pages)
+        state.step = step
+        if let norms = entries["gnorm_vec"] {
+            guard norms.shape == [ClipToPercentile.historyCount], norms.dtype == .float32 else {
+                throw unsuitable("'\(norms.name)' is \(norms.typeName) of shape \(norms.shape); F32 of shape [100] was expected")
+            }
+            var none = [PagedMemory]()
+            state.gradientNorms = try copied(try file.slice(norms, on: parameter.device), into: &none, isPaged: false)
+        }
+        do { try parameter.device.synchronize() } catch { throw .device(error) }
+        return state
+    }
+
+    /// Scales and codebook of part `place` of entry `number`.
+    private func blocks(_ number: Int, _ place: Int, of parts: Int, isSigned: Bool) throws(OptimizerError) -> MomentSlice.Blocks {
+        let codebook = try codebook(try entry("qmap\(number)"), isSigned: isSigned)
+        if entries["absmax\(number)"] == nil, let largest = entries["max\(number)"] {
+            // One scale for all elements, as bitsandbytes had it before 0.50 where block_wise was off.
+            guard let value = try file.floats(largest).first, largest.shape == [1] else {
+                throw unsuitable("'\(largest.name)' has shape \(largest.shape); [1] was expected")
+            }
+            let absmax = parameter.device.allocate(.float32, count: blockCount(parameter.count, blockSize: BlockSize.statistics.count))
+            parameter.device.run(Fill(value, into: absmax))
+            return .init(absmax: absmax, codebook: codebook, size: BlockSize.statistics.count, isSigned: isSigned)
+        }
+        let scales = try entry("absmax\(number)")
+        let count = scales.shape.last ?? 0
+        guard let size = StateReader.blockSize(elements: parameter.count, blocks: count), scales.dtype == .float32,
+            scales.shape == (parts > 1 ? [parts] : []) + [count]
+        else {
+            throw unsuitable(
+                "'\(scales.name)' is \(scales.typeName) of shape \(scales.shape), which suits no block size for \(parameter.count) elements")
+        }
+        let whole = try file.slice(scales, on: parameter.device)
+        var none = [PagedMemory]()
+        let absmax = try copied(whole[place * count..<(place + 1) * count], into: &none, isPaged: false)
+        return .init(absmax: absmax, codebook: codebook, size: size, isSigned: isSigned)
+    }
+
+    /// The block size with which `elements` make that many blocks: 256 today, 2048 before bitsandbytes 0.44. Two sizes give the same number only where
+    /// that is one.
+    static func blockSize(elements: Int, blocks: Int) -> Int? {
+        let preferred = [BlockSize.statistics.count, BlockSize.b2048.count] + BlockSize.supported
+        return preferred.first { blockCount(elements, blockSize: $0) == blocks }
+    }
+
+    /// A stored codebook is used as it is, even where its writer damaged it; the usual ones are shared.
+    private func codebook(_ entry: SafetensorsEntry, isSigned: Bool) throws(OptimizerError) -> Slice {
+        guard entry.shape == [256], entry.dtype == .float32 else {
+            throw unsuitable("'\(entry.name)' is \(entry.typeName) of shape \(entry.shape); F32 of shape [256] was expected")
+        }
+        let values = try file.floats(entry)
+        if values == (isSigned ? Codebook.dynamic : Codebook.dynamicUnsigned).values { return codebooks(isSigned: isSigned) }
+        do {
+            let codebook = try Codebook(values)
+            guard codebook.sorted.order == nil else { throw unsuitable("the values of '\(entry.name)' are not in ascending order") }
+            return codebook.slice(on: parameter.device)
+        } catch let error as OptimizerError { throw error } catch { throw unsuitable("'\(entry.name)' is \(error)") }
+    }
+
+    /// A copy that may be changed, paged where the parameter's moments are.
+    private func copied(_ source: Slice, into pages: inout [PagedMemory], isPaged: Bool = true) throws(OptimizerError) -> Slice {
+        let device = parameter.device
+        let copy: Slice
+        if isPaged, let pager {
+            let paged = try pager.allocate(source.dtype, count: source.count, on: device)
+            copy = paged.0
+            pages.append(paged.1)
+        } else {
+            copy = device.allocate(source.dtype, count: source.count)
+        }
+        let shape = [source.count]
+        device.run(StridedCopy(from: StridedSlice(contiguous: source, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
+        return copy
+    }
+
+    private func entry(_ key: String) throws(OptimizerError) -> SafetensorsEntry {
+        guard let entry = entries[key] else { throw unsuitable("its '\(key)' is missing; it may be of another optimizer") }
+        return entry
+    }
+
+    private func unsuitable(_ reason: String) -> OptimizerError { .unsuitableState(path: file.path, "the state of \(name) does not fit: \(reason)") }
+}
