@@ -20,6 +20,15 @@ public enum DType: String, Sendable, CaseIterable, Codable {
         }
     }
 
+    /// `value` as this floating-point type has it.
+    package func rounded(_ value: Float) -> Float {
+        switch self {
+        case .float16: Float(Float16(value))
+        case .bfloat16: BFloat16Bits.widening(BFloat16Bits.rounding(value))
+        default: value
+        }
+    }
+
     /// The code that the C kernels know the type by.
     var code: Int32 {
         switch self {

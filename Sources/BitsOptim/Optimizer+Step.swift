@@ -102,6 +102,7 @@ extension Optimizer {
         state.step += 1
         var arithmetic = rule.update(step: state.step, learningRate: schedule.learningRate(rule.learningRate, at: stepCount)).arithmetic
         arithmetic.skipsZeros = work.settings.skipsZeros
+        if work.gradient.dtype == .bfloat16, state.moments.first?.blocks == nil { arithmetic.rule.roundMomentumTwice() }
         var scale: Slice?
         switch clipping {
         case .norm: scale = gradientNorm?.scale

@@ -45,14 +45,14 @@ INLINE __mmask64 joined(const __mmask16 masks[4]) {
 }
 
 // 64 codes of a dynamic map.
-INLINE __m512i nearest_codes(const bits_code_map *map, int is_signed, const float *moment, __m512 absmax) {
+INLINE __m512i nearest_codes(const bits_code_map *map, int is_signed, const float *moment, __m512 inverse) {
     const __m512 lower_slope = _mm512_load_ps(map->octaves[0]), lower_offset = _mm512_load_ps(map->octaves[1]);
     const __m512 upper_slope = _mm512_load_ps(map->octaves[2]), upper_offset = _mm512_load_ps(map->octaves[3]);
     __m512 magnitude[4], threshold[4];
     __m512i candidate[4];
     __mmask16 negative[4], above[4];
     for (int j = 0; j < 4; j++) {
-        const __m512 s = _mm512_loadu_ps(moment + 16 * j), y = _mm512_div_ps(s, absmax);
+        const __m512 s = _mm512_loadu_ps(moment + 16 * j), y = _mm512_mul_ps(s, inverse);
         negative[j] = _mm512_cmp_ps_mask(s, _mm512_setzero_ps(), _CMP_LT_OQ);
         magnitude[j] = _mm512_max_ps(is_signed ? _mm512_abs_ps(y) : y, _mm512_set1_ps(0x1p-31f));
         const __m512i octaves = _mm512_srli_epi32((__m512i)magnitude[j], 24);
@@ -75,8 +75,8 @@ INLINE __m512i nearest_codes(const bits_code_map *map, int is_signed, const floa
     return _mm512_mask_sub_epi8(_mm512_add_epi8(middle, code), joined(negative), middle, least);
 }
 
-LEVEL_TARGET static void write_codes(const bits_code_map *map, const float *moment, uint8_t *codes, float absmax, int64_t count) {
-    const __m512 scale = _mm512_set1_ps(absmax);
+LEVEL_TARGET static void write_codes(const bits_code_map *map, const float *moment, uint8_t *codes, float inverse, int64_t count) {
+    const __m512 scale = _mm512_set1_ps(inverse);
     if (map->kind == BITS_MAP_SIGNED)
         for (int64_t i = 0; i < count; i += BITS_GROUP) _mm512_storeu_si512(codes + i, nearest_codes(map, 1, moment + i, scale));
     else

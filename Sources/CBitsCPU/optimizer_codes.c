@@ -111,8 +111,9 @@ void bits_write_codes(const bits_code_map *map, int32_t is_signed, const float *
     for (int64_t i = 0; i < count; i++)
         if (fabsf(moment[i]) > largest) largest = fabsf(moment[i]);
     *absmax = largest;
+    const float inverse = bits_inverse_scale(largest);
     for (int64_t i = 0; i < count; i++) {
-        const float s = moment[i], y = s / largest;
+        const float s = moment[i], y = s * inverse;
         uint32_t code = bits_nearest_code(map->table, y);
         if (is_signed && y == y && s != 0 && !signbit(map->values[code]) != !signbit(s)) {
             if (s > 0 && code < 255) code++;

@@ -25,12 +25,25 @@ INLINE vf load(const float *at) { return *(const vf_unaligned *)at; }
 INLINE void store(float *at, vf values) { *(vf_unaligned *)at = values; }
 INLINE vi is_finite(vf x) { return ((vi)x & 0x7fffffff) < 0x7f800000; }
 
+// Rounded to a 16-bit type and back; what half.h does one by one.
+INLINE vf rounded(int32_t dtype, vf x) {
+    const vu bits = (vu)x, magnitude = bits & 0x7fffffff, sign = bits ^ magnitude;
+    if (dtype == BITS_BF16) {
+        const vu nearest = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+        return magnitude > 0x7f800000 ? x : (vf)nearest;
+    }
+    const vu normal = (magnitude + 0xfff + (magnitude >> 13 & 1)) & 0xffffe000, denormal = (vu)(((vf)magnitude + 0.5f) - 0.5f);
+    vu nearest = magnitude < 0x38800000 ? denormal : normal;
+    nearest = nearest >= 0x47800000 ? (vu)0x7f800000 : nearest;
+    return magnitude > 0x7f800000 ? x : (vf)(nearest | sign);
+}
+
 // ---- Rules: from the gradient g and the moments s to the new moments and the direction.
 
 INLINE vf adam(const bits_update *u, vf g, vf *s, int32_t last) {
     (void)last;
-    s[0] = FMA(u->gain1, g, u->beta1 * s[0]);
-    s[1] = FMA(u->gain2 * g, g, u->beta2 * s[1]);
+    s[0] = FMA(u->beta1, s[0], u->gain1 * g);
+    s[1] = FMA(u->beta2, s[1], u->gain2 * (g * g));
     vf v = s[1];
     if (u->flags & BITS_UPDATE_AMSGRAD) v = s[2] = s[1] > s[2] ? s[1] : s[2];
     return s[0] / (SQRT(v) + u->epsilon);
@@ -38,30 +51,31 @@ INLINE vf adam(const bits_update *u, vf g, vf *s, int32_t last) {
 
 INLINE vf ademamix(const bits_update *u, vf g, vf *s, int32_t last) {
     (void)last;
-    s[0] = FMA(u->gain1, g, u->beta1 * s[0]);
-    s[1] = FMA(u->gain3, g, u->beta3 * s[1]);
-    s[2] = FMA(u->gain2 * g, g, u->beta2 * s[2]);
+    s[0] = FMA(u->beta1, s[0], u->gain1 * g);
+    s[1] = FMA(u->beta3, s[1], u->gain3 * g);
+    s[2] = FMA(u->beta2, s[2], u->gain2 * (g * g));
     return FMA(u->alpha, s[1], u->bias * s[0]) / (SQRT(s[2]) + u->epsilon);
 }
 
 INLINE vf momentum(const bits_update *u, vf g, vf *s, int32_t last) {
     if (last < 0) return g;
-    s[0] = u->flags & BITS_UPDATE_FIRST_STEP ? g : FMA(u->gain1, g, u->beta1 * s[0]);
+    const vf next = u->flags & BITS_UPDATE_TWO_ROUNDINGS ? u->beta1 * s[0] + u->gain1 * g : FMA(u->beta1, s[0], u->gain1 * g);
+    s[0] = u->flags & BITS_UPDATE_FIRST_STEP ? g : next;
     return u->flags & BITS_UPDATE_NESTEROV ? FMA(u->beta1, s[0], g) : s[0];
 }
 
 INLINE vf rmsprop(const bits_update *u, vf g, vf *s, int32_t last) {
-    s[0] = FMA(u->gain1 * g, g, u->beta1 * s[0]);
+    s[0] = FMA(u->beta1, s[0], u->gain1 * g * g);
     vf v = s[0];
     if (u->flags & BITS_UPDATE_CENTERED) {
-        const vf a = FMA(u->gain1, g, u->beta1 * s[last]);
+        const vf a = FMA(u->beta1, s[last], u->gain1 * g);
         s[last] = a;
         v = FMA(-a, a, v);
         v = v > 0 ? v : (vf)0;
     }
     const vf d = g / (SQRT(v) + u->epsilon);
     if (!(u->flags & BITS_UPDATE_MOMENTUM)) return d;
-    return s[1] = u->beta2 * s[1] + d;
+    return s[1] = FMA(u->beta2, s[1], d);
 }
 
 INLINE vf adagrad(const bits_update *u, vf g, vf *s, int32_t last) {
@@ -72,8 +86,8 @@ INLINE vf adagrad(const bits_update *u, vf g, vf *s, int32_t last) {
 
 INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
     (void)last;
-    const vf x = FMA(u->gain1, g, u->beta1 * s[0]);
-    s[0] = FMA(u->gain2, g, u->beta2 * s[0]);
+    const vf x = FMA(u->beta1, s[0], u->gain1 * g);
+    s[0] = FMA(u->beta2, s[0], u->gain2 * g);
     const vf negative = x < 0 ? (vf)-1 : (vf)0;
     return x > 0 ? (vf)1 : negative;
 }
@@ -83,6 +97,8 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
     LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {          \
         const bits_update u = *update;                                                                                \
         const bits_lanes l = *lanes;                                                                                  \
+        const int decays_first = u.flags & BITS_UPDATE_DECAY_FIRST, rounds = u.decay != 1 && l.parameter_dtype != BITS_F32; \
+        const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;                          \
         for (int64_t i = 0; i < count; i += BITS_LANES) {                                                             \
             const vf p = load(l.parameter + i), raw = l.scale * load(l.gradient + i);                                 \
             const vi live = is_finite(raw), idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;               \
@@ -99,7 +115,11 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
                 store(l.direction + i, idle ? (vf)0 : taken);                                                         \
                 continue;                                                                                             \
             }                                                                                                         \
-            const vf moved = live ? FMA(l.step, d, p * u.decay) : p;                                                  \
+            vf moved = p * before;                                                                                    \
+            if (rounds) moved = rounded(l.parameter_dtype, moved);                                                    \
+            moved = FMA(l.step, d, moved);                                                                            \
+            if (rounds) moved = rounded(l.parameter_dtype, moved);                                                    \
+            moved = live ? moved * after : p;                                                                         \
             store(l.parameter + i, idle ? p : moved);                                                                 \
             for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                            \
                 if (k < l.moment_count) {                                                                             \
@@ -186,10 +206,10 @@ LEVEL_TARGET static void read_codes(const bits_code_map *map, const uint8_t *cod
     }
 }
 
-LEVEL_TARGET static void write_codes(const bits_code_map *map, const float *moment, uint8_t *codes, float absmax, int64_t count) {
+LEVEL_TARGET static void write_codes(const bits_code_map *map, const float *moment, uint8_t *codes, float inverse, int64_t count) {
     const int is_signed = map->kind == BITS_MAP_SIGNED;
     for (int64_t i = 0; i < count; i += BITS_LANES) {
-        const vf s = load(moment + i), y = s / absmax, magnitude = is_signed ? (vf)((vi)y & 0x7fffffff) : (y > 0 ? y : (vf)0);
+        const vf s = load(moment + i), y = s * inverse, magnitude = is_signed ? (vf)((vi)y & 0x7fffffff) : (y > 0 ? y : (vf)0);
         vf line = FMA(magnitude, map->slopes[0], map->offsets[0]);
         for (int decade = 1; decade < 7; decade++) {
             const vf next = FMA(magnitude, map->slopes[decade], map->offsets[decade]);

@@ -21,6 +21,7 @@ typedef struct {
     float *moments[BITS_MAX_MOMENTS];
     int32_t moment_count;
     float scale, step;
+    int32_t parameter_dtype;  // what the parameter is rounded to between decay and step
     float *direction;  // not NULL: only the direction is wanted, and nothing else is written
 } bits_lanes;
 
@@ -56,8 +57,8 @@ typedef struct {
     int64_t (*add_squares)(const float *values, int64_t count, double sums[BITS_LANES]);
     void (*scale)(float *values, int64_t count, float scale, float limit);
     void (*read_codes)(const bits_code_map *map, const uint8_t *codes, float absmax, float *moment, int64_t count);
-    // The map is one of the dynamic ones, the moment finite, absmax its largest magnitude and not zero. NULL: there is nothing faster.
-    void (*write_codes)(const bits_code_map *map, const float *moment, uint8_t *codes, float absmax, int64_t count);
+    // Codes of moment * inverse, which lies between -1 and 1. The map is one of the dynamic ones, the moment finite. NULL: there is nothing faster.
+    void (*write_codes)(const bits_code_map *map, const float *moment, uint8_t *codes, float inverse, int64_t count);
     // The largest magnitude as a bit pattern, so that anything that is not finite shows.
     uint32_t (*largest_bits)(const float *moment, int64_t count);
 } bits_optimizer_level;
@@ -77,6 +78,9 @@ void bits_write_back(const bits_optimizer_level *level, int32_t dtype, const flo
 
 // The sum of the lanes' sums.
 double bits_folded(double sums[BITS_LANES]);
+
+// What a block of moments is multiplied by before its codes are looked up; finite also where the block is zero or nearly.
+static inline float bits_inverse_scale(float absmax) { return 1 / (absmax > 0x1p-126f ? absmax : 0x1p-126f); }
 
 static inline int64_t bits_rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 

@@ -58,10 +58,10 @@ static void write_block(const step_call *call, int32_t k, int64_t start, int64_t
     float *values = scratch->moments[k], *absmax = moment->absmax + start / call->block_size;
     memset(values + count, 0, (size_t)(padded - count) * 4);
     const uint32_t bits = call->level->largest_bits(values, padded);
-    const int fast = call->level->write_codes && map->kind == (moment->is_signed ? BITS_MAP_SIGNED : BITS_MAP_UNSIGNED) && bits > 0 && bits < 0x7f800000;
+    const int fast = call->level->write_codes && map->kind == (moment->is_signed ? BITS_MAP_SIGNED : BITS_MAP_UNSIGNED) && bits < 0x7f800000;
     if (fast) {
         memcpy(absmax, &bits, 4);
-        call->level->write_codes(map, values, written, *absmax, padded);
+        call->level->write_codes(map, values, written, bits_inverse_scale(*absmax), padded);
     } else {
         bits_write_codes(map, moment->is_signed, values, written, absmax, count);
     }
@@ -73,7 +73,8 @@ static void step_chunk(const step_call *call, int64_t start, int64_t count, scra
     const bits_optimizer_level *level = call->level;
     char *parameter = call->parameter + start * bits_width(call->parameter_dtype);
     const char *gradient = call->gradient + start * bits_width(call->gradient_dtype);
-    bits_lanes lanes = {.moment_count = call->moment_count, .scale = call->scale, .step = call->step};
+    bits_lanes lanes = {
+        .moment_count = call->moment_count, .scale = call->scale, .step = call->step, .parameter_dtype = call->parameter_dtype};
     lanes.parameter = bits_widened(level, call->parameter_dtype, parameter, scratch->parameter, count);
     lanes.gradient = bits_widened(level, call->gradient_dtype, gradient, scratch->gradient, count);
     for (int32_t k = 0; k < call->moment_count; k++)

@@ -19,6 +19,7 @@ struct OptimizerStepTests {
         ),
         ("momentum", .momentum(.init(beta: 0.9, gain: 1, isFirst: false)), [true]),
         ("first momentum", .momentum(.init(beta: 0.9, gain: 0.5, isFirst: true)), [true]),
+        ("momentum, product rounded", .momentum(.init(beta: 0.9, gain: 1, isFirst: false, roundsTwice: true)), [true]),
         ("nesterov", .momentum(.init(beta: 0.8, gain: 0.5, isFirst: false, isNesterov: true)), [true]),
         ("plain", .momentum(.init(beta: 0, gain: 1, isFirst: false)), []),
         ("rmsprop", .rmsProp(.init(beta: 0.99, gain: 0.01, epsilon: 1e-8)), [true]),
@@ -78,6 +79,22 @@ struct OptimizerStepTests {
             var step = StepCase(rule: Self.rule(name), signs: Self.signs(name), count: 5000, blockSize: blockSize)
             change(&step)
             #expect(try step.differences(steps: 3) == [])
+        }
+    }
+
+    @Test(
+        "Decay gives the reference's bits in every type, before the step and after it", arguments: [DType.float32, .float16, .bfloat16],
+        [false, true])
+    func decay(dtype: DType, decaysFirst: Bool) throws {
+        for blockSize in [nil, 256] as [Int?] {
+            var step = StepCase(rule: Self.rule("adam"), signs: [true, false], count: 3000, blockSize: blockSize)
+            (step.parameterType, step.gradientType) = (dtype, dtype)
+            step.arithmetic.decay = 0.9
+            step.arithmetic.decaysFirst = decaysFirst
+            #expect(try step.differences(steps: 3) == [])
+            // Tiny, huge and special parameters: every branch of the rounding.
+            step.parameters = HostileFloats.mixture(count: 3000, seed: 5).map { $0.isNaN ? 1e-7 : $0 }
+            #expect(try step.differences(steps: 2) == [])
         }
     }
 

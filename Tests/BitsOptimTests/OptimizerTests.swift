@@ -92,15 +92,31 @@ struct OptimizerTests {
         #expect(after.allSatisfy { $0.isFinite })
     }
 
-    @Test("16-bit parameters are rounded once, after decay and update", arguments: [DType.float16, .bfloat16])
-    func roundsOnce(dtype: DType) throws {
+    @Test("Decay follows the step unless the rule puts it first")
+    func decayOrder() throws {
+        for (decaysFirst, expected) in [(false, 0.25), (true, 0)] as [(Bool, Float)] {
+            let parameter = Parameter(Tensor([1.0]))
+            parameter.gradient = Tensor([1.0])
+            try Optimizer([parameter], rule: ElementRuleForTests(step: -0.5, decay: 0.5, decaysFirst: decaysFirst)).step()
+            #expect(try parameter.value.item() == expected)
+        }
+        let parameter = Parameter(Tensor([1.0]))
+        parameter.gradient = Tensor([1.0])
+        try Optimizer([parameter], rule: Lion(learningRate: 0.5, weightDecay: 1)).step()
+        #expect(try parameter.value.item() == 0)
+        (parameter.value, parameter.gradient) = (Tensor([1.0]), Tensor([1.0]))
+        try Optimizer([parameter], rule: AdamW(learningRate: 0.5, weightDecay: 1)).step()
+        #expect(try parameter.value.item() == 0.25)
+    }
+
+    @Test("16-bit parameters are rounded after the step and after the decay", arguments: [DType.float16, .bfloat16], [false, true])
+    func roundings(dtype: DType, decaysFirst: Bool) throws {
         let parameter = Parameter(Tensor([1.0, 1.0], dtype: dtype))
         parameter.gradient = Tensor([1.0, 1.0], dtype: dtype)
-        // Two roundings would lose either the decay or the update: each alone is less than half of the last place.
+        // Each alone is less than half of the last place, both together are more.
         let tiny = dtype == .bfloat16 ? 0x1.8p-10 : 0x1.8p-13
-        let rule = ElementRuleForTests(step: -tiny, decay: 1 - tiny)
-        try Optimizer([parameter], rule: rule).step()
-        #expect(try parameter.value.floats() == [Float](repeating: dtype == .bfloat16 ? 1 - 0x1p-8 : 1 - 0x1p-11, count: 2))
+        try Optimizer([parameter], rule: ElementRuleForTests(step: -tiny, decay: 1 - tiny, decaysFirst: decaysFirst)).step()
+        #expect(try parameter.value.floats() == [1, 1])
     }
 
     @Test("Gradients that do not lie in a row are taken in their order")
@@ -252,9 +268,12 @@ private struct ElementRuleForTests: UpdateRule {
     var learningRate = 1.0
     var step: Double
     var decay: Double
+    var decaysFirst: Bool
     var moments: [Moment] { [] }
 
-    init(step: Double, decay: Double) { (self.step, self.decay) = (step, decay) }
+    init(step: Double, decay: Double, decaysFirst: Bool) { (self.step, self.decay, self.decaysFirst) = (step, decay, decaysFirst) }
 
-    func update(step: Int, learningRate: Double) -> ElementUpdate { ElementUpdate(step: self.step, decay: decay) { gradient, _ in gradient } }
+    func update(step: Int, learningRate: Double) -> ElementUpdate {
+        ElementUpdate(step: self.step, decay: decay, decaysFirst: decaysFirst) { gradient, _ in gradient }
+    }
 }

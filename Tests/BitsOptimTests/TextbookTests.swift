@@ -17,14 +17,18 @@ struct TextbookTests {
 
     static func adam(_ rule: Adam, decay: Double) -> Formula {
         { p, g, s, t in
-            s[0] = rule.betas.first * s[0] + (1 - rule.betas.first) * g
-            s[1] = rule.betas.second * s[1] + (1 - rule.betas.second) * g * g
+            let (beta1, beta2) = (float32(rule.betas.first), float32(rule.betas.second))
+            s[0] = beta1 * s[0] + (1 - beta1) * g
+            s[1] = beta2 * s[1] + (1 - beta2) * g * g
             s[2] = max(s[2], s[1])
-            let m = s[0] / (1 - exponential(rule.betas.first, t))
-            let v = (rule.amsgrad ? s[2] : s[1]) / (1 - exponential(rule.betas.second, t))
-            p = p * (1 - rule.learningRate * decay) - rule.learningRate * m / (v.squareRoot() + rule.epsilon)
+            let m = s[0] / (1 - exponential(beta1, t))
+            let v = (rule.amsgrad ? s[2] : s[1]) / (1 - exponential(beta2, t))
+            p = (p - rule.learningRate * m / (v.squareRoot() + rule.epsilon)) * (1 - rule.learningRate * decay)
         }
     }
+
+    /// Betas are float32 numbers: 1 - 0.9999 is 1.7e-5 more in them than in double.
+    static func float32(_ beta: Double) -> Double { Double(Float(beta)) }
 
     static func exponential(_ base: Double, _ t: Double) -> Double { (0..<Int(t)).reduce(1.0) { result, _ in result * base } }
 
@@ -38,11 +42,12 @@ struct TextbookTests {
             formula: adam(Adam(betas: (0.9, 0.9), amsgrad: true), decay: 0)),
         Case(testDescription: "AdamW", rule: AdamW(learningRate: 1e-2), formula: adam(Adam(learningRate: 1e-2), decay: 1e-2)),
         Case(testDescription: "AdEMAMix", rule: AdEMAMix(learningRate: 1e-2)) { p, g, s, t in
-            s[0] = 0.9 * s[0] + 0.1 * g
-            s[1] = 0.9999 * s[1] + 0.0001 * g
-            s[2] = 0.999 * s[2] + 0.001 * g * g
-            let (m, v) = (s[0] / (1 - exponential(0.9, t)), s[2] / (1 - exponential(0.999, t)))
-            p = p * (1 - 1e-4) - 1e-2 * (m + 5 * s[1]) / (v.squareRoot() + 1e-8)
+            let (beta1, beta2, beta3) = (float32(0.9), float32(0.999), float32(0.9999))
+            s[0] = beta1 * s[0] + (1 - beta1) * g
+            s[1] = beta3 * s[1] + (1 - beta3) * g
+            s[2] = beta2 * s[2] + (1 - beta2) * g * g
+            let (m, v) = (s[0] / (1 - exponential(beta1, t)), s[2] / (1 - exponential(beta2, t)))
+            p = (p - 1e-2 * (m + 5 * s[1]) / (v.squareRoot() + 1e-8)) * (1 - 1e-4)
         },
         Case(testDescription: "Lion", rule: Lion(learningRate: 1e-2, weightDecay: 0.1)) { p, g, s, t in
             let d = 0.9 * s[0] + 0.1 * g

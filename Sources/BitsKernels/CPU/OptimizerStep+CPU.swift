@@ -63,6 +63,7 @@ extension UpdateArithmetic {
             (update.beta1, update.gain1) = (rule.beta, rule.gain)
             if rule.isFirst { flags |= BITS_UPDATE_FIRST_STEP }
             if rule.isNesterov { flags |= BITS_UPDATE_NESTEROV }
+            if rule.roundsTwice { flags |= BITS_UPDATE_TWO_ROUNDINGS }
         case .rmsProp(let rule):
             update.rule = Int32(BITS_RULE_RMSPROP)
             (update.beta1, update.gain1, update.epsilon, update.beta2) = (rule.beta, rule.gain, rule.epsilon, rule.momentum ?? 0)
@@ -78,6 +79,7 @@ extension UpdateArithmetic {
             return nil
         }
         if coupledDecay != 0 { flags |= BITS_UPDATE_COUPLED_DECAY }
+        if decaysFirst { flags |= BITS_UPDATE_DECAY_FIRST }
         if skipsZeros { flags |= BITS_UPDATE_SKIP_ZEROS }
         update.flags = Int32(flags)
         (update.weight_decay, update.decay, update.step, update.gradient_limit) = (coupledDecay, decay, step, gradientLimit)

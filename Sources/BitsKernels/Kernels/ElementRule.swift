@@ -1,7 +1,8 @@
 /// The arithmetic of an optimizer on one element: from its gradient g and its moments s to new moments and the direction d of the step.
 ///
 /// All of it is float32; `fma` rounds once, everything else after each operation. A `gain` is the share of what is new, usually one minus the `beta` of
-/// what is kept; both are rounded from double precision.
+/// what is kept. Order and rounding are those of bitsandbytes' CUDA kernels, so that moments come out with the same bits: products of `beta` are never
+/// rounded, what is new is multiplied first, and everything is divided at the end.
 package enum ElementRule: Sendable {
     case adam(Adam)
     case adEMAMix(AdEMAMix)
@@ -12,7 +13,7 @@ package enum ElementRule: Sendable {
     /// A rule given from outside the package: changes the moments, returns the direction.
     case custom(@Sendable (_ gradient: Float, _ moments: inout [Float]) -> Float)
 
-    /// `s0 = fma(gain1, g, beta1 * s0)`, `s1 = fma(gain2 * g, g, beta2 * s1)`, `d = s0 / (sqrt(s1) + epsilon)`.
+    /// `s0 = fma(beta1, s0, gain1 * g)`, `s1 = fma(beta2, s1, gain2 * (g * g))`, `d = s0 / (sqrt(s1) + epsilon)`.
     ///
     /// With `usesMaximum`, `s2 = max(s2, s1)` takes the place of s1 in d.
     package struct Adam: Sendable {
@@ -25,7 +26,7 @@ package enum ElementRule: Sendable {
         }
     }
 
-    /// `s0 = fma(gain1, g, beta1 * s0)`, `s1 = fma(gain3, g, beta3 * s1)`, `s2 = fma(gain2 * g, g, beta2 * s2)`,
+    /// `s0 = fma(beta1, s0, gain1 * g)`, `s1 = fma(beta3, s1, gain3 * g)`, `s2 = fma(beta2, s2, gain2 * (g * g))`,
     /// `d = fma(alpha, s1, bias * s0) / (sqrt(s2) + epsilon)`.
     package struct AdEMAMix: Sendable {
         package var beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon: Float
@@ -38,20 +39,24 @@ package enum ElementRule: Sendable {
         }
     }
 
-    /// `s0 = g` at the first step, then `s0 = fma(gain, g, beta * s0)`; `d = s0`, with `isNesterov` `d = fma(beta, s0, g)`. Without moments `d = g`.
+    /// `s0 = g` at the first step, then `s0 = fma(beta, s0, gain * g)`; `d = s0`, with `isNesterov` `d = fma(beta, s0, g)`. Without moments `d = g`.
+    ///
+    /// With `roundsTwice`, `s0 = beta * s0 + gain * g`: so the original has it where CUDA has nothing, for bfloat16 gradients and 32-bit moments.
     package struct Momentum: Sendable {
         package var beta, gain: Float
         package var isFirst, isNesterov: Bool
+        package var roundsTwice: Bool
 
-        package init(beta: Float, gain: Float, isFirst: Bool, isNesterov: Bool = false) {
+        package init(beta: Float, gain: Float, isFirst: Bool, isNesterov: Bool = false, roundsTwice: Bool = false) {
             (self.beta, self.gain, self.isFirst, self.isNesterov) = (beta, gain, isFirst, isNesterov)
+            self.roundsTwice = roundsTwice
         }
     }
 
-    /// `s0 = fma(gain * g, g, beta * s0)`, `d = g / (sqrt(s0) + epsilon)`.
+    /// `s0 = fma(beta, s0, (gain * g) * g)`, `d = g / (sqrt(s0) + epsilon)`.
     ///
-    /// Centered, the last moment is `a = fma(gain, g, beta * a)`, and `max(0, fma(-a, a, s0))` takes the place of s0 in d. With a momentum,
-    /// `s1 = momentum * s1 + d` and `d = s1`.
+    /// Centered, the last moment is `a = fma(beta, a, gain * g)`, and `max(0, fma(-a, a, s0))` takes the place of s0 in d. With a momentum,
+    /// `s1 = fma(momentum, s1, d)` and `d = s1`.
     package struct RMSProp: Sendable {
         package var beta, gain, epsilon: Float
         package var momentum: Float?
@@ -69,12 +74,21 @@ package enum ElementRule: Sendable {
         package init(epsilon: Float) { self.epsilon = epsilon }
     }
 
-    /// `d = sign(fma(gain1, g, beta1 * s0))`, then `s0 = fma(gain2, g, beta2 * s0)`; the sign of zero is zero.
+    /// `d = sign(fma(beta1, s0, gain1 * g))`, then `s0 = fma(beta2, s0, gain2 * g)`; the sign of zero is zero.
     package struct Lion: Sendable {
         package var beta1, gain1, beta2, gain2: Float
 
         package init(beta1: Float, gain1: Float, beta2: Float, gain2: Float) {
             (self.beta1, self.gain1, self.beta2, self.gain2) = (beta1, gain1, beta2, gain2)
         }
+    }
+}
+
+extension ElementRule {
+    /// Sets `roundsTwice` of a rule that has it.
+    package mutating func roundMomentumTwice() {
+        guard case .momentum(var momentum) = self else { return }
+        momentum.roundsTwice = true
+        self = .momentum(momentum)
     }
 }

@@ -1,8 +1,9 @@
 /// One step of an optimizer on one parameter, in place: the parameter and its moments change as ``UpdateArithmetic`` says.
 ///
 /// A moment in 8 bits is read as `fl(codebook[code] * absmax[block])`. It is written per block with its new `absmax = max |s|` (NaN left out) as
-/// `nearest(codebook, fl(s / absmax))` with the `nearest` of ``QuantizeBlockwise``: a block of zeros gets code 0. Where the moment is signed and s is
-/// not zero, a code whose value has the other sign gives way to its neighbour: a small moment may shrink but not turn round.
+/// `nearest(codebook, fl(s * fl(1 / max(absmax, 2^-126))))` with the `nearest` of ``QuantizeBlockwise``: zero gets the code of zero, also in a block of
+/// zeros. Where the moment is signed and s is not zero, a code whose value has the other sign gives way to its neighbour: a small moment may shrink but
+/// not turn round.
 package struct OptimizerStep: Kernel {
     package static let name = "optimizer_step"
     package var arithmetic: UpdateArithmetic

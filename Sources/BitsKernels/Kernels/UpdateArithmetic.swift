@@ -4,7 +4,9 @@
 /// g' = limited(scale * g)            an element whose scale * g is not finite keeps p and gets zero moments
 /// g' = fma(coupledDecay, p, g')      where coupledDecay is not 0
 /// d  = rule(g', s)
-/// p  = fma(step * U, d, p * decay)   rounded once to the parameter's type
+/// p  = T(p * decay)                  where decaysFirst
+/// p  = T(fma(step * U, d, p))        T rounds to the parameter's type
+/// p  = T(p * decay)                  elsewhere
 /// ```
 package struct UpdateArithmetic: Sendable {
     package var rule: ElementRule
@@ -12,6 +14,8 @@ package struct UpdateArithmetic: Sendable {
     package var step: Float
     /// What decoupled weight decay leaves of the parameter.
     package var decay: Float = 1
+    /// Whether the decay comes before the step; else after it.
+    package var decaysFirst = false
     /// The share of the parameter that joins its gradient.
     package var coupledDecay: Float = 0
     /// The largest magnitude of a gradient's element.

@@ -13,7 +13,9 @@ extension OptimizerStep {
             if length > longest { step *= Float(longest / length) }
         }
         for (i, outcome) in outcomes.enumerated() {
-            if case .moved(let direction, _) = outcome { values[i] = (values[i] * arithmetic.decay).addingProduct(step, direction) }
+            if case .moved(let direction, _) = outcome {
+                values[i] = arithmetic.moved(values[i], by: step, direction, rounded: parameter.dtype.rounded)
+            }
             for k in states.indices { states[k][i] = outcome.moment(k, before: states[k][i]) }
         }
         memory.store(values, to: parameter)
@@ -55,6 +57,11 @@ extension UpdateArithmetic {
         let direction = rule.direction(g, &moments)
         return .moved(direction: direction, moments: moments)
     }
+
+    fileprivate func moved(_ value: Float, by step: Float, _ direction: Float, rounded: (Float) -> Float) -> Float {
+        if decaysFirst { return rounded(rounded(value * decay).addingProduct(step, direction)) }
+        return rounded(rounded(value.addingProduct(step, direction)) * decay)
+    }
 }
 
 extension MomentSlice {
@@ -74,8 +81,9 @@ extension MomentSlice {
         var absmax = memory.floats(blocks.absmax)
         for (index, block) in state.blocks(of: blocks.size).enumerated() where !keeping(block.indices) {
             absmax[index] = Array(block).largestMagnitude
+            let inverse = 1 / max(absmax[index], .leastNormalMagnitude)
             for i in block.indices {
-                let y = block[i] / absmax[index]
+                let y = block[i] * inverse
                 codes[i] = nearest(y)
                 if blocks.isSigned && !y.isNaN { codes[i] = withSign(of: block[i], codes[i], codebook) }
             }

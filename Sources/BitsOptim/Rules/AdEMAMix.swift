@@ -5,7 +5,7 @@ import Glibc
 ///
 /// ```
 /// m = β₁ m + (1 - β₁) g      n = β₃ n + (1 - β₃) g      v = β₂ v + (1 - β₂) g²
-/// p = p (1 - η λ) - η (m̂ + α n) / (√v̂ + ε)         m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
+/// p = (p - η (m̂ + α n) / (√v̂ + ε)) (1 - η λ)        m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
 /// ```
 /// α and β₃ may grow to their values over a number of steps, so that the slow average does not swamp early training:
 /// `αₜ = min(α t / T, α)` and `β₃ₜ = min(exp(ln β₁ ln β₃ / ((1 - t/T) ln β₃ + t/T ln β₁)), β₃)`.
@@ -50,11 +50,10 @@ public struct AdEMAMix: UpdateRule {
 
     public func update(step: Int, learningRate: Double) -> ElementUpdate {
         let correction = BiasCorrection(betas: (betas.first, betas.second), step: step)
-        let (alpha, beta3) = (alpha(at: step), beta3(at: step))
+        let (first, second, third) = (Beta(betas.first), Beta(betas.second), Beta(beta3(at: step)))
         let rule = ElementRule.AdEMAMix(
-            beta1: Float(betas.first), gain1: Float(1 - betas.first), beta2: Float(betas.second), gain2: Float(1 - betas.second),
-            beta3: Float(beta3), gain3: Float(1 - beta3), alpha: Float(alpha), bias: Float(1 / correction.first),
-            epsilon: Float(epsilon * correction.second))
+            beta1: first.kept, gain1: first.gain, beta2: second.kept, gain2: second.gain, beta3: third.kept, gain3: third.gain,
+            alpha: Float(alpha(at: step)), bias: Float(1 / correction.first), epsilon: Float(epsilon * correction.second))
         return ElementUpdate(
             .adEMAMix(rule), step: -learningRate * correction.second, decay: weightDecay > 0 ? 1 - learningRate * weightDecay : 1)
     }

@@ -6,7 +6,7 @@ import BitsKernels
 /// ```
 /// m = β₁ m + (1 - β₁) g
 /// v = β₂ v + (1 - β₂) g²
-/// p = p (1 - η λ) - η m̂ / (√v̂ + ε)         m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
+/// p = (p - η m̂ / (√v̂ + ε)) (1 - η λ)        m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ)
 /// ```
 /// Decay is decoupled from the gradient also here, as in bitsandbytes: Adam and ``AdamW`` differ in the default of `weightDecay` alone.
 ///
@@ -63,14 +63,15 @@ struct BiasCorrection {
     init() {}
 
     init(betas: (first: Double, second: Double), step: Int) {
-        first = 1 - power(betas.first, step)
-        second = (1 - power(betas.second, step)).squareRoot()
+        first = Beta(betas.first).gathered(step)
+        second = Beta(betas.second).gathered(step).squareRoot()
     }
 
     func rule(betas: (first: Double, second: Double), epsilon: Double, amsgrad: Bool) -> ElementRule {
-        .adam(
+        let (first, second) = (Beta(betas.first), Beta(betas.second))
+        return .adam(
             ElementRule.Adam(
-                beta1: Float(betas.first), gain1: Float(1 - betas.first), beta2: Float(betas.second), gain2: Float(1 - betas.second),
-                epsilon: Float(epsilon * second), usesMaximum: amsgrad))
+                beta1: first.kept, gain1: first.gain, beta2: second.kept, gain2: second.gain, epsilon: Float(epsilon * self.second),
+                usesMaximum: amsgrad))
     }
 }

@@ -2,7 +2,7 @@ import BitsKernels
 
 /// Adam whose step is held to a share of the parameter's length.
 ///
-/// With the direction `d = m̂ / (√v̂ + ε)` of ``Adam``: `p = p (1 - η λ) - η U d`, where `U = min(1, maxUpdateNorm |p| / |d|)`, norms over the whole
+/// With the direction `d = m̂ / (√v̂ + ε)` of ``Adam``: `p = (p - η U d) (1 - η λ)`, where `U = min(1, maxUpdateNorm |p| / |d|)`, norms over the whole
 /// parameter. This is bitsandbytes' reading: a bound on the step, not the paper's rescaling. It holds in 8 bits as in 32; a parameter that is zero
 /// everywhere stays so.
 ///

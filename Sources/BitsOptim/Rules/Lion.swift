@@ -28,8 +28,8 @@ public struct Lion: UpdateRule {
     public var moments: [Moment] { [.signed] }
 
     public func update(step: Int, learningRate: Double) -> ElementUpdate {
-        let rule = ElementRule.Lion(
-            beta1: Float(betas.first), gain1: Float(1 - betas.first), beta2: Float(betas.second), gain2: Float(1 - betas.second))
-        return ElementUpdate(.lion(rule), step: -learningRate, decay: weightDecay > 0 ? 1 - learningRate * weightDecay : 1)
+        let (first, second) = (Beta(betas.first), Beta(betas.second))
+        let rule = ElementRule.Lion(beta1: first.kept, gain1: first.gain, beta2: second.kept, gain2: second.gain)
+        return ElementUpdate(.lion(rule), step: -learningRate, decay: weightDecay > 0 ? 1 - learningRate * weightDecay : 1, decaysFirst: true)
     }
 }

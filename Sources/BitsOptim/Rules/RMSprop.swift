@@ -50,7 +50,7 @@ public struct RMSprop: UpdateRule {
 
     public func update(step: Int, learningRate: Double) -> ElementUpdate {
         let rule = ElementRule.RMSProp(
-            beta: Float(alpha), gain: Float(1 - alpha), epsilon: Float(epsilon), momentum: momentum > 0 ? Float(momentum) : nil,
+            beta: Beta(alpha).kept, gain: Beta(alpha).gain, epsilon: Float(epsilon), momentum: momentum > 0 ? Float(momentum) : nil,
             isCentered: centered)
         return ElementUpdate(.rmsProp(rule), step: -learningRate, coupledDecay: weightDecay)
     }

@@ -5,20 +5,22 @@
 #include "bits_base.h"
 
 // What happens to an element, with moments s0, s1, s2 in this order; fma rounds once, everything else rounds after each operation.
-// d is the direction; the parameter becomes fma(step, d, p * decay), rounded once to its type.
+// d is the direction; the parameter becomes fma(step, d, p) * decay, or with DECAY_FIRST fma(step, d, p * decay), rounded to its type each time that
+// it would be stored: after the step and, where decay is not 1, after the decay.
 enum {
-    // s0 = fma(gain1, g, beta1 s0), s1 = fma(gain2 g, g, beta2 s1), d = s0 / (sqrt(s1) + epsilon); AMSGRAD: s2 = max(s2, s1) in place of s1 in d
+    // s0 = fma(beta1, s0, gain1 g), s1 = fma(beta2, s1, gain2 (g g)), d = s0 / (sqrt(s1) + epsilon); AMSGRAD: s2 = max(s2, s1) in place of s1 in d
     BITS_RULE_ADAM = 0,
-    // s0 as in Adam, s1 = fma(gain3, g, beta3 s1), s2 = fma(gain2 g, g, beta2 s2), d = fma(alpha, s1, bias s0) / (sqrt(s2) + epsilon)
+    // s0 as in Adam, s1 = fma(beta3, s1, gain3 g), s2 = fma(beta2, s2, gain2 (g g)), d = fma(alpha, s1, bias s0) / (sqrt(s2) + epsilon)
     BITS_RULE_ADEMAMIX = 1,
-    // s0 = g at the FIRST step, then fma(gain1, g, beta1 s0); d = s0, NESTEROV: fma(beta1, s0, g); without moments d = g
+    // s0 = g at the FIRST step, then fma(beta1, s0, gain1 g), TWO_ROUNDINGS: beta1 s0 + gain1 g; d = s0, NESTEROV: fma(beta1, s0, g); without
+    // moments d = g
     BITS_RULE_MOMENTUM = 2,
-    // s0 = fma(gain1 g, g, beta1 s0), d = g / (sqrt(s0) + epsilon); CENTERED: the last moment a = fma(gain1, g, beta1 a) and
-    // fma(-a, a, s0), at least 0, in place of s0 in d; MOMENTUM: s1 = beta2 s1 + d, d = s1
+    // s0 = fma(beta1, s0, (gain1 g) g), d = g / (sqrt(s0) + epsilon); CENTERED: the last moment a = fma(beta1, a, gain1 g) and
+    // fma(-a, a, s0), at least 0, in place of s0 in d; MOMENTUM: s1 = fma(beta2, s1, d), d = s1
     BITS_RULE_RMSPROP = 3,
     // s0 = fma(g, g, s0), d = g / (sqrt(s0) + epsilon)
     BITS_RULE_ADAGRAD = 4,
-    // d = sign(fma(gain1, g, beta1 s0)), then s0 = fma(gain2, g, beta2 s0)
+    // d = sign(fma(beta1, s0, gain1 g)), then s0 = fma(beta2, s0, gain2 g)
     BITS_RULE_LION = 5,
     BITS_RULE_COUNT = 6
 };
@@ -31,6 +33,8 @@ enum {
     BITS_UPDATE_MOMENTUM = 16,
     BITS_UPDATE_AMSGRAD = 32,
     BITS_UPDATE_SKIP_ZEROS = 64,  // an element whose gradient is zero keeps its value and its moments
+    BITS_UPDATE_DECAY_FIRST = 128,
+    BITS_UPDATE_TWO_ROUNDINGS = 256,
 };
 
 typedef struct {
@@ -55,7 +59,8 @@ typedef struct {
 
 // One step over `count` elements. The parameter and the gradient are float32, float16 or bfloat16; the gradient is multiplied by *gradient_scale
 // first (NULL: 1). An element whose gradient is then not finite keeps its value and gets zero moments. A block of a moment is requantized as
-// nearest(codebook, s / absmax) with its new absmax, ties to the even code; a signed moment that is not zero never gets a code of the other sign.
+// nearest(codebook, s * (1 / max(absmax, 2^-126))) with its new absmax, ties to the even code; a signed moment that is not zero never gets a code of
+// the other sign.
 int32_t bits_cpu_optimizer_step(
     const bits_update *update, void *parameter, int32_t parameter_dtype, const void *gradient, int32_t gradient_dtype,
     const float *gradient_scale, const bits_moment *moments, int32_t moment_count, int32_t block_size, int64_t count);
