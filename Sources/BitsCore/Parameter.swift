@@ -7,11 +7,21 @@ public final class Parameter {
     /// The value. Setting it leaves the gradient alone; shape and type may change only while there is no gradient.
     public var value: Tensor {
         get { stored }
-        set { stored = newValue.detached() }
+        set {
+            stored = newValue.detached()
+            changeCount += 1
+        }
     }
+
+    /// Grows whenever ``value`` changes: what was computed from it knows by that when to be computed anew.
+    package private(set) var changeCount = 0
 
     /// Whether computations that use it are recorded and ``Tensor/backward()`` computes its gradient.
     public var isTrainable: Bool
+
+    /// Whether optimizers keep its moments in 32 bits though they keep others in 8: the gradients of embeddings differ too much between rows. An override
+    /// of the optimizer says otherwise.
+    public var keeps32BitMoments = false
 
     private var stored: Tensor
     private let leaf: TapeNode
@@ -46,6 +56,24 @@ public final class Parameter {
         }
         change(slice)
         stored = Tensor(slice, shape: shape)
+        changeCount += 1
+    }
+
+    /// A parameter of its own with the same value, gradient and settings.
+    public func copied() -> Parameter {
+        let copy = Parameter(value, isTrainable: isTrainable)
+        copy.gradient = gradient
+        copy.keeps32BitMoments = keeps32BitMoments
+        return copy
+    }
+
+    /// Puts value and gradient on `device`; what was computed from it before stays where it is.
+    ///
+    /// - Throws: the first error of the work that leads here; nothing has moved then.
+    public func move(to device: Device) throws(DeviceError) {
+        let (value, gradient) = (try stored.moved(to: device), try gradient?.moved(to: device))
+        stored = value
+        self.gradient = gradient
     }
 
     /// Stands in for a value while it changes.

@@ -141,7 +141,8 @@ extension Optimizer {
     func settings(of member: Member, _ override: ParameterOverride?) throws(OptimizerError) -> Settings {
         let rule = groups[member.group].rule
         let settings = Settings(
-            rule: try override?.applied(to: rule) ?? rule, storage: moments.applying(override), skipsZeros: override?.skipsZeros ?? skipsZeros)
+            rule: try override?.applied(to: rule) ?? rule, storage: moments.applying(override, to: member.parameter),
+            skipsZeros: override?.skipsZeros ?? skipsZeros)
         if settings.storage.blockSize(forCount: member.parameter.count) != nil, let objection = settings.rule.objectionTo8Bits {
             throw .unsupported(objection)
         }

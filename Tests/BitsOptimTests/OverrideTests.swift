@@ -34,6 +34,19 @@ struct OverrideTests {
         #expect(second.momentByteCount == 2 * blockwise)
     }
 
+    @Test("A parameter that wants 32-bit moments has them, unless an override says otherwise")
+    func wishes() throws {
+        let (a, b) = (Layer(), Layer())
+        a.weight.keeps32BitMoments = true
+        b.weight.keeps32BitMoments = true
+        let (first, second) = (try optimizer(a), try optimizer(b))
+        try second.override(b.weight, ParameterOverride(bits: .eight))
+        try step(first, a)
+        try step(second, b)
+        #expect(first.momentByteCount == blockwise + 2 * 20000)
+        #expect(second.momentByteCount == 2 * blockwise)
+    }
+
     @Test("A parameter, a list, a module's property and a pattern of names all find their parameters")
     func selections() throws {
         for select: (Optimizer, Layer, ParameterOverride) throws -> Void in [

@@ -1,3 +1,4 @@
+import BitsCore
 public import BitsQuant
 
 /// How an optimizer keeps the moments of its parameters: in what precision, and where.
@@ -55,11 +56,11 @@ public struct MomentStorage: Sendable, Equatable {
         return 3 * count - 4 * ((count + size - 1) / size)
     }
 
-    /// This storage as an override wants it.
-    func applying(_ override: ParameterOverride?) -> MomentStorage {
+    /// This storage as `parameter` wants it, or an override where there is one.
+    func applying(_ override: ParameterOverride?, to parameter: Parameter) -> MomentStorage {
         var storage = self
         if let count = override?.minimum8bitCount { storage.minimum8bitCount = count }
-        switch (override?.bits, precision) {
+        switch (override?.bits ?? (parameter.keeps32BitMoments ? .thirtyTwo : nil), precision) {
         case (.thirtyTwo, _): storage.precision = .float32
         case (.eight, .float32): storage.precision = .blockwise8bit(.statistics)
         default: break
