@@ -1,16 +1,28 @@
 import BitsCore
+import BitsQuant
 
 /// What a property wrapper tells its module.
 protocol Declaration {
     var children: [(name: String, module: Module)] { get }
     var parameters: [(name: String, parameter: Parameter)] { get }
+    var quantized: [(name: String, tensor: any QuantizedTensor)] { get }
     func replaceChild(_ index: Int, with module: Module)
+    /// Puts what is declared on `device`, modules left out.
+    func move(to device: Device) throws(DeviceError)
+    /// What a checkpoint holds of what is declared, modules left out: names within the module.
+    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)]
+    /// Takes what is declared from `entry`, modules left out.
+    func load(_ entry: (String) throws -> Tensor?) throws
 }
 
 extension Declaration {
     var children: [(name: String, module: Module)] { [] }
     var parameters: [(name: String, parameter: Parameter)] { [] }
+    var quantized: [(name: String, tensor: any QuantizedTensor)] { [] }
     func replaceChild(_ index: Int, with module: Module) { preconditionFailure("a parameter has no modules below it") }
+    func move(to device: Device) throws(DeviceError) { for (_, parameter) in parameters { try parameter.move(to: device) } }
+    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] { parameters.map { ($0.name, $0.parameter.value) } }
+    func load(_ entry: (String) throws -> Tensor?) throws { for (name, parameter) in parameters { try parameter.load(name, entry) } }
 }
 
 /// Declares a parameter under its checkpoint name: `@Weight("weight") var weight: Parameter`. Optional parameters may be absent.
@@ -30,6 +42,36 @@ public final class Weight<Value>: Declaration {
     }
 
     var parameters: [(name: String, parameter: Parameter)] { (stored as? Parameter).map { [(name, $0)] } ?? [] }
+}
+
+/// Declares a quantized weight under its checkpoint name: `@Quantized("weight") var weight: FourBitTensor`. It is saved, loaded and moved with its
+/// module, and never trained.
+@propertyWrapper
+public final class Quantized<Value: QuantizedTensor>: Declaration {
+    private let name: String
+    private var stored: Value?
+
+    public init(_ name: String) { self.name = name }
+
+    public var wrappedValue: Value {
+        get {
+            guard let stored else { preconditionFailure("quantized weight '\(name)' was read before it was set") }
+            return stored
+        }
+        set { stored = newValue }
+    }
+
+    var quantized: [(name: String, tensor: any QuantizedTensor)] { stored.map { [(name, $0)] } ?? [] }
+
+    func move(to device: Device) throws(DeviceError) { stored = try stored?.moved(to: device) }
+
+    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] { try stored?.entries(named: name) ?? [] }
+
+    func load(_ entry: (String) throws -> Tensor?) throws {
+        let (current, loaded) = (wrappedValue, try Value(named: name, entry))
+        guard loaded.shape == current.shape else { throw LayerError.unsuitableEntry(name, expected: "\(current.shape)", found: "\(loaded.shape)") }
+        stored = try loaded.moved(to: current.device)
+    }
 }
 
 /// Declares a module below this one under its checkpoint name: `@Child("mlp") var mlp: FeedForward`. Optional modules may be absent.

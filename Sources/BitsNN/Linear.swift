@@ -10,13 +10,25 @@ public final class Linear: LinearLayer {
     public var computeDType: DType?
 
     public init(weight: Parameter, bias: Parameter? = nil, computeDType: DType? = nil) {
-        precondition(weight.shape.count == 2, "a linear weight of shape \(weight.shape)")
-        precondition(bias == nil || bias!.shape == [weight.shape[0]], "a bias of shape \(bias!.shape) for a weight of shape \(weight.shape)")
+        LinearLayer.check(weight: weight.shape, bias: bias)
         self.computeDType = computeDType
         super.init(inFeatures: weight.shape[1], outFeatures: weight.shape[0])
         self.weight = weight
         self.bias = bias
     }
+
+    /// A layer to be trained, weight and bias uniform in ±1 / sqrt(K), as PyTorch's `Linear` begins.
+    public convenience init(
+        inFeatures: Int, outFeatures: Int, bias: Bool = true, using generator: inout RandomGenerator, dtype: DType = .float32, device: Device = .cpu
+    ) {
+        let bound = 1 / Float(max(1, inFeatures)).squareRoot()
+        let weight = Tensor.uniform([outFeatures, inFeatures], in: -bound...bound, using: &generator, dtype: dtype, device: device)
+        let shift = bias ? Tensor.uniform([outFeatures], in: -bound...bound, using: &generator, dtype: dtype, device: device) : nil
+        self.init(weight: Parameter(weight), bias: shift.map { Parameter($0) })
+    }
+
+    /// A layer of its own that computes the same.
+    public func copied() -> Linear { Linear(weight: weight.copied(), bias: bias?.copied(), computeDType: computeDType) }
 
     public override func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias: bias?.tensor, computeDType: computeDType) }
 

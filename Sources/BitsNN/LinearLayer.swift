@@ -1,5 +1,7 @@
 public import BitsCore
 
+// Shapes: N = output width, K = input width.
+
 /// A layer that computes `x · Wᵀ + b`, whatever form W is kept in.
 ///
 /// What adapters, quantization and loading exchange for one another: a 4-bit layer, an 8-bit layer or an adapter around either is a drop-in.
@@ -19,4 +21,22 @@ open class LinearLayer: Module {
 
     /// W as a tensor [N, K] in `dtype` (default: as it is kept; a quantized layer dequantizes it), for merging and for heads that need the matrix itself.
     open func weightMatrix(_ dtype: DType? = nil) -> Tensor { preconditionFailure("\(type(of: self)) does not say what its weight is") }
+}
+
+extension LinearLayer {
+    /// Stops where a weight is no matrix, or the bias is not a vector of its output width: a mistake of the caller.
+    static func check(weight shape: [Int], bias: Parameter?) {
+        precondition(shape.count == 2, "a linear weight of shape \(shape)")
+        precondition(bias == nil || bias!.shape == [shape[0]], "a bias of shape \(bias!.shape) for a weight of shape \(shape)")
+    }
+
+    /// The bias among the entries of a layer whose weight has `shape`, frozen; nil where there is none.
+    static func bias(of shape: [Int], _ entry: (String) throws -> Tensor?) throws -> Parameter? {
+        guard shape.count == 2 else { throw LayerError.unsuitableEntry("weight", expected: "a matrix [N, K]", found: "of shape \(shape)") }
+        guard let tensor = try entry("bias") else { return nil }
+        guard tensor.dtype.isFloatingPoint, tensor.shape == [shape[0]] else {
+            throw LayerError.unsuitableEntry("bias", expected: "floating point [\(shape[0])]", found: "\(tensor.dtype.rawValue) \(tensor.shape)")
+        }
+        return Parameter(tensor, isTrainable: false)
+    }
 }

@@ -52,7 +52,8 @@ open class Module {
         }
     }
 
-    private var declarations: [any Declaration] {
+    /// What this module declares, classes above its own first.
+    var declarations: [any Declaration] {
         var result: [any Declaration] = []
         var mirror: Mirror? = Mirror(reflecting: self)
         while let current = mirror {
