@@ -1,16 +1,38 @@
 public import BitsCore
 
-/// A table of vectors, one a token: row `ids[i]` of [V, D].
-public final class Embedding: Module {
+/// A table of vectors in floating point: row `ids[i]` of [V, D].
+///
+/// An optimizer keeps the moments of its weight in 32 bits, others in 8 or not. Reference: `bnb.nn.Embedding`.
+public final class Embedding: EmbeddingLayer {
     /// [V, D]
     @Weight("weight") public var weight: Parameter
+    /// The row that stands for no token, and is not trained.
+    public let paddingIndex: Int?
 
-    public init(weight: Parameter) {
+    public init(weight: Parameter, paddingIndex: Int? = nil) {
         precondition(weight.shape.count == 2, "an embedding table of shape \(weight.shape)")
-        super.init()
+        self.paddingIndex = paddingIndex
+        super.init(vocabularySize: weight.shape[0], width: weight.shape[1])
+        weight.keeps32BitMoments = true
         self.weight = weight
     }
 
-    /// [..] int32 to [.., D] as `dtype` (default: the table's).
-    public func callAsFunction(_ ids: Tensor, dtype: DType? = nil) -> Tensor { weight.tensor.rows(ids, dtype: dtype) }
+    /// A table to be trained, uniform in ±sqrt(6 / (V + D)); the padding row is zero.
+    public convenience init(
+        vocabularySize: Int, width: Int, paddingIndex: Int? = nil, using generator: inout RandomGenerator, dtype: DType = .float32,
+        device: Device = .cpu
+    ) {
+        let shape = [vocabularySize, width]
+        let table = Tensor.xavierUniform(shape, paddingIndex: paddingIndex, using: &generator, dtype: dtype, device: device)
+        self.init(weight: Parameter(table), paddingIndex: paddingIndex)
+    }
+
+    /// A table of its own with the same vectors.
+    public func copied() -> Embedding { Embedding(weight: weight.copied(), paddingIndex: paddingIndex) }
+
+    public override func callAsFunction(_ ids: Tensor, dtype: DType? = nil) -> Tensor {
+        weight.tensor.rows(ids, dtype: dtype, paddingIndex: paddingIndex)
+    }
+
+    public override func table(_ dtype: DType? = nil) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
 }

@@ -1,0 +1,103 @@
+import BitsCore
+import BitsNN
+import BitsQuant
+import Testing
+import _BitsTestSupport
+
+@Suite("Embeddings")
+struct EmbeddingTests {
+    private var random = RandomGenerator(seed: 5)
+    private let ids = Tensor([Int32]([2, 0, 7, 2]), shape: [2, 2])
+
+    @Test("A table starts uniform within its bound, the padding row at zero", arguments: [DType.float32, .bfloat16])
+    mutating func initialization(dtype: DType) throws {
+        let layer = Embedding(vocabularySize: 40, width: 56, paddingIndex: 3, using: &random, dtype: dtype)
+        #expect(layer.vocabularySize == 40 && layer.width == 56 && layer.weight.dtype == dtype)
+        let values = try layer.weight.value.floats()
+        let bound = Float(0.25)  // sqrt(6 / 96)
+        #expect(values[3 * 56..<4 * 56].allSatisfy { $0 == 0 })
+        #expect(values.allSatisfy { abs($0) <= bound })
+        #expect(values.contains { $0 > 0.98 * bound } && values.contains { $0 < -0.98 * bound })
+        let mean = values.reduce(0, +) / Float(values.count)
+        let deviation = (values.reduce(0) { $0 + $1 * $1 } / Float(values.count)).squareRoot()
+        #expect(abs(mean) < 0.01 && abs(deviation - bound / Float(3).squareRoot()) < 0.01)
+        var again = RandomGenerator(seed: 5)
+        #expect(try Embedding(vocabularySize: 40, width: 56, paddingIndex: 3, using: &again, dtype: dtype).weight.value.floats() == values)
+    }
+
+    @Test("The padding row gets no gradient, the others theirs")
+    func padding() throws {
+        for paddingIndex in [nil, 2] {
+            let layer = Embedding(weight: Parameter(.ones([8, 4])), paddingIndex: paddingIndex)
+            layer(ids).sum().backward()
+            let rows = try #require(layer.weight.gradient).sum(1).floats()
+            #expect(rows == [4, 0, paddingIndex == nil ? 8 : 0, 0, 0, 0, 0, 4])
+            let stable = StableEmbedding(
+                weight: Parameter(Tensor.ones([8, 4]) + Tensor([Float]([0, 1, 2, 4]))), norm: LayerNorm(width: 4), paddingIndex: paddingIndex)
+            (stable(ids) * Tensor([Float]([1, 2, -3, 5]))).sum().backward()
+            let found = try #require(stable.weight.gradient).absoluteValue().sum(1).floats()
+            #expect((found[2] == 0) == (paddingIndex != nil) && found[0] > 0 && found[1] == 0)
+        }
+    }
+
+    @Test("A stable embedding is the layer norm of the rows, in the table's type")
+    mutating func stable() throws {
+        let layer = StableEmbedding(vocabularySize: 8, width: 24, using: &random, dtype: .bfloat16)
+        #expect(layer.namedParameters().map(\.path) == ["weight", "norm.weight", "norm.bias"])
+        #expect(layer.norm.epsilon == 1e-5 && layer.norm.weight.dtype == .float32)
+        layer.norm.weight.value = .normal([24], using: &random)
+        let found = layer(ids)
+        #expect(found.dtype == .bfloat16 && found.shape == [2, 2, 24])
+        let rows = try layer.weight.value.floats()
+        let weight = try layer.norm.weight.value.floats()
+        let row = rows[7 * 24..<8 * 24].map(Double.init)
+        let mean = row.reduce(0, +) / 24
+        let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 24
+        let expected = zip(row, weight).map { Float(($0 - mean) / (variance + 1e-5).squareRoot() * Double($1)) }
+        #expect(try distance(found.narrowed(0, 1..<2).narrowed(1, 0..<1).reshaped(24).cast(to: .float32), Tensor(expected)) < 4e-3)
+        #expect(layer(ids, dtype: .float32).dtype == .float32)
+        #expect(try distance(layer(ids, dtype: .float32), found.cast(to: .float32)) < 4e-3)
+    }
+
+    @Test("Embeddings want 32-bit moments for their table, other weights do not")
+    mutating func moments() {
+        #expect(Embedding(vocabularySize: 8, width: 4, using: &random).weight.keeps32BitMoments)
+        let stable = StableEmbedding(vocabularySize: 8, width: 4, using: &random)
+        #expect(stable.weight.keeps32BitMoments && !stable.norm.weight.keeps32BitMoments)
+        #expect(stable.copied().weight.keeps32BitMoments)
+        #expect(!Linear(inFeatures: 4, outFeatures: 4, using: &random).weight.keeps32BitMoments)
+    }
+
+    @Test("In 4 bits, the rows are the dequantized table's, bit for bit", arguments: [FourBitFormat.nf4, .fp4], [64, 96, 7])
+    mutating func fourBit(format: FourBitFormat, width: Int) throws {
+        let dtype: DType? = width == 96 ? .float16 : nil
+        let table = Embedding(vocabularySize: 9, width: width, using: &random, dtype: .bfloat16)
+        let packed = format == .nf4 ? try Embedding4bit.nf4(table, dtype: dtype) : try .fp4(table, dtype: dtype)
+        #expect(packed.weight.format == format && packed.weight.state.blockSize == .b64 && !packed.weight.state.isDoublyQuantized)
+        #expect(packed(ids).dtype == dtype ?? .bfloat16 && packed(ids).shape == [2, 2, width])
+        #expect(try packed(ids).bytes() == packed.table().rows(ids).bytes())
+        #expect(try packed(ids, dtype: .float32).bytes() == packed.table(.float32).rows(ids).bytes())
+        #expect(try distance(packed.table(.float32), table.table(.float32)) < 0.3)
+        #expect(packed.byteCount < table.byteCount)
+    }
+
+    @Test("A 4-bit table is saved and loaded, copied and moved without a change")
+    mutating func fourBitState() throws {
+        let packed = try Embedding4bit.nf4(Embedding(vocabularySize: 8, width: 64, using: &random))
+        let expected = try packed(ids).bytes()
+        let entries = try packed.entries("embed")
+        #expect(
+            entries.map(\.name) == ["embed.weight", "embed.weight.absmax", "embed.weight.quant_map", "embed.weight.quant_state.bitsandbytes__nf4"])
+        let saved = Dictionary(uniqueKeysWithValues: entries)
+        #expect(try Embedding4bit { saved["embed.\($0)"] }(ids).bytes() == expected)
+        let copy = packed.copied()
+        let device = Device.deferred()
+        try copy.move(to: device)
+        #expect(copy.device == device && packed.device == .cpu)
+        #expect(try copy(ids.moved(to: device)).bytes() == expected)
+        try copy.load("embed") { saved[$0] }
+        #expect(copy.device == device)
+        #expect(try copy(ids.moved(to: device)).bytes() == expected)
+        #expect(throws: QuantizationError.self) { try Embedding4bit { $0 == "weight.absmax" ? nil : saved["embed.\($0)"] } }
+    }
+}
