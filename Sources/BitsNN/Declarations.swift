@@ -45,9 +45,9 @@ public final class Weight<Value>: Declaration {
 }
 
 /// Declares a quantized weight under its checkpoint name: `@Quantized("weight") var weight: FourBitTensor`. It is saved, loaded and moved with its
-/// module, and never trained.
+/// module, and never trained. Optional weights may be absent.
 @propertyWrapper
-public final class Quantized<Value: QuantizedTensor>: Declaration {
+public final class Quantized<Value>: Declaration {
     private let name: String
     private var stored: Value?
 
@@ -61,16 +61,24 @@ public final class Quantized<Value: QuantizedTensor>: Declaration {
         set { stored = newValue }
     }
 
-    var quantized: [(name: String, tensor: any QuantizedTensor)] { stored.map { [(name, $0)] } ?? [] }
+    var quantized: [(name: String, tensor: any QuantizedTensor)] { (stored as? any QuantizedTensor).map { [(name, $0)] } ?? [] }
 
-    func move(to device: Device) throws(DeviceError) { stored = try stored?.moved(to: device) }
+    func move(to device: Device) throws(DeviceError) {
+        for (_, tensor) in quantized { stored = try tensor.moved(to: device) as? Value }
+    }
 
-    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] { try stored?.entries(named: name) ?? [] }
+    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] {
+        var result: [(name: String, tensor: Tensor)] = []
+        for (name, tensor) in quantized { result += try tensor.entries(named: name) }
+        return result
+    }
 
     func load(_ entry: (String) throws -> Tensor?) throws {
-        let (current, loaded) = (wrappedValue, try Value(named: name, entry))
-        guard loaded.shape == current.shape else { throw LayerError.unsuitableEntry(name, expected: "\(current.shape)", found: "\(loaded.shape)") }
-        stored = try loaded.moved(to: current.device)
+        for (name, tensor) in quantized {
+            let loaded = try type(of: tensor).init(named: name, as: tensor.dtype, entry)
+            guard loaded.shape == tensor.shape else { throw LayerError.unsuitableEntry(name, expected: "\(tensor.shape)", found: "\(loaded.shape)") }
+            stored = try loaded.moved(to: tensor.device) as? Value
+        }
     }
 }
 

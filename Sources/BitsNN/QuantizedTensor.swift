@@ -17,7 +17,9 @@ public protocol QuantizedTensor: Sendable {
     /// The entries of a weight called `name`, its codes first.
     func entries(named name: String) throws(DeviceError) -> [(name: String, tensor: Tensor)]
     /// The weight called `name` of which `entry` gives the parts.
-    init(named name: String, _ entry: (String) throws -> Tensor?) throws
+    ///
+    /// - Parameter dtype: of what ``dequantized(to:)`` gives back, where the entries do not say.
+    init(named name: String, as dtype: DType, _ entry: (String) throws -> Tensor?) throws
 }
 
 extension FourBitTensor: QuantizedTensor {
@@ -27,5 +29,17 @@ extension FourBitTensor: QuantizedTensor {
         try entries().map { (name + $0.suffix, $0.tensor) }
     }
 
-    public init(named name: String, _ entry: (String) throws -> Tensor?) throws { try self.init { suffix in try entry(name + suffix) } }
+    public init(named name: String, as dtype: DType = .float16, _ entry: (String) throws -> Tensor?) throws {
+        try self.init { suffix in try entry(name + suffix) }
+    }
+}
+
+extension Int8Tensor: QuantizedTensor {
+    public func entries(named name: String) throws(DeviceError) -> [(name: String, tensor: Tensor)] {
+        entries().map { ($0.name == "weight" ? name : $0.name, $0.tensor) }
+    }
+
+    public init(named name: String, as dtype: DType = .float16, _ entry: (String) throws -> Tensor?) throws {
+        try self.init(dtype: dtype) { part in try entry(part == "weight" ? name : part) }
+    }
 }

@@ -100,4 +100,34 @@ struct EmbeddingTests {
         #expect(try copy(ids.moved(to: device)).bytes() == expected)
         #expect(throws: QuantizationError.self) { try Embedding4bit { $0 == "weight.absmax" ? nil : saved["embed.\($0)"] } }
     }
+
+    @Test("In int8, the rows are the dequantized table's, bit for bit")
+    mutating func int8() throws {
+        let table = Embedding(vocabularySize: 9, width: 30, using: &random, dtype: .bfloat16)
+        let packed = Embedding8bit(table)
+        #expect(packed(ids).dtype == .bfloat16 && packed(ids).shape == [2, 2, 30] && packed.vocabularySize == 9 && packed.width == 30)
+        #expect(try packed(ids).bytes() == packed.table().rows(ids).bytes())
+        #expect(try packed(ids, dtype: .float32).bytes() == packed.table(.float32).rows(ids).bytes())
+        #expect(try distance(packed.table(.float32), table.table(.float32)) < 0.01)
+        #expect(Embedding8bit(table, dtype: .float16)(ids).dtype == .float16)
+    }
+
+    @Test("An int8 table is saved and loaded, copied and moved without a change")
+    mutating func int8State() throws {
+        let packed = Embedding8bit(Embedding(vocabularySize: 8, width: 64, using: &random))
+        let expected = try packed(ids).bytes()
+        let entries = try packed.entries("embed")
+        #expect(entries.map(\.name) == ["embed.weight", "embed.SCB", "embed.weight_format"])
+        let saved = Dictionary(uniqueKeysWithValues: entries)
+        #expect(try Embedding8bit(dtype: .float32) { saved["embed.\($0)"] }(ids).bytes() == expected)
+        let copy = packed.copied()
+        let device = Device.deferred()
+        try copy.move(to: device)
+        #expect(copy.device == device && packed.device == .cpu)
+        #expect(try copy(ids.moved(to: device)).bytes() == expected)
+        try copy.load("embed") { saved[$0] }
+        #expect(copy.device == device)
+        #expect(try copy(ids.moved(to: device)).bytes() == expected)
+        #expect(throws: QuantizationError.self) { try Embedding8bit(dtype: .float32) { $0 == "SCB" ? nil : saved["embed.\($0)"] } }
+    }
 }

@@ -64,11 +64,3 @@ extension Embedding4bit {
         try Embedding4bit(embedding, format: .fp4, storage: storage, dtype: dtype)
     }
 }
-
-extension QuantizedTensor {
-    /// The weight called `name`, which has to be a table.
-    init(tableNamed name: String, _ entry: (String) throws -> Tensor?) throws {
-        try self.init(named: name, entry)
-        guard shape.count == 2 else { throw LayerError.unsuitableEntry(name, expected: "a table [V, D]", found: "of shape \(shape)") }
-    }
-}

@@ -36,3 +36,11 @@ extension Tensor {
         return Tensor(values, shape: shape, dtype: dtype, device: device)
     }
 }
+
+extension QuantizedTensor {
+    /// The weight called `name`, which has to be a table.
+    init(tableNamed name: String, as dtype: DType = .float16, _ entry: (String) throws -> Tensor?) throws {
+        try self.init(named: name, as: dtype, entry)
+        guard shape.count == 2 else { throw LayerError.unsuitableEntry(name, expected: "a table [V, D]", found: "of shape \(shape)") }
+    }
+}
