@@ -51,10 +51,11 @@ public final class Optimizer {
 
     /// An optimizer of groups of parameters, each with its rule.
     ///
-    /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized.
+    /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized, an override that
+    ///   cannot be.
     public init(
         groups: [ParameterGroup], moments: MomentStorage = .float32, schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil,
-        skipsZeros: Bool = false
+        skipsZeros: Bool = false, overrides: ParameterOverrides = ParameterOverrides()
     ) throws(OptimizerError) {
         self.groups = groups
         self.moments = moments
@@ -63,17 +64,19 @@ public final class Optimizer {
         self.skipsZeros = skipsZeros
         members = try Optimizer.members(of: groups)
         try validateSettings()
+        try override(overrides)
     }
 
     /// An optimizer of parameters that share a rule.
     ///
-    /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized.
+    /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized, an override that
+    ///   cannot be.
     public convenience init(
         _ parameters: [Parameter], rule: some UpdateRule, moments: MomentStorage = .float32, schedule: LearningRateSchedule = .constant,
-        clipping: GradientClipping? = nil, skipsZeros: Bool = false
+        clipping: GradientClipping? = nil, skipsZeros: Bool = false, overrides: ParameterOverrides = ParameterOverrides()
     ) throws(OptimizerError) {
         let groups = [ParameterGroup(parameters, rule: rule)]
-        try self.init(groups: groups, moments: moments, schedule: schedule, clipping: clipping, skipsZeros: skipsZeros)
+        try self.init(groups: groups, moments: moments, schedule: schedule, clipping: clipping, skipsZeros: skipsZeros, overrides: overrides)
     }
 
     private static func members(of groups: [ParameterGroup]) throws(OptimizerError) -> [ObjectIdentifier: Member] {

@@ -1,6 +1,7 @@
 import BitsCore
 import BitsOptim
 import Testing
+import _BitsTestSupport
 
 @Suite("What an optimizer refuses")
 struct BadInputTests {
@@ -57,6 +58,13 @@ struct BadInputTests {
         parameters[0].gradient = Tensor([1.0, 1.0])
         parameters[1].gradient = Tensor([1, 1] as [Int32])
         #expect(message { try optimizer.step() }.contains("the gradient of parameter 1 is int32"))
+        parameters[1].gradient = try Tensor([1.0, 1.0]).moved(to: .deferred())
+        #expect(message { try optimizer.step() }.contains("on deferred; expected floating-point numbers of shape [2] on cpu"))
+        parameters[1].gradient = nil
+        parameters[1].value = Tensor([3.0, 4.0, 5.0])
+        parameters[1].gradient = Tensor([1.0, 1.0, 1.0])
+        parameters[1].value = Tensor([3.0, 4.0])
+        #expect(message { try optimizer.step() }.contains("the gradient of parameter 1 is float32 of shape [3]"))
         #expect(try parameters[0].value.floats() == [1, 2])
         #expect(optimizer.stepCount == 0)
     }

@@ -84,6 +84,25 @@ struct ClippingTests {
         #expect(clipGradients(of: [Parameter(Tensor([1.0]))], toNorm: 1) == nil)
     }
 
+    @Test("By percentile, every rule takes every type of gradient scaled", arguments: OptimizerTests.rules.indices, OptimizerTests.storages)
+    func percentileOfEveryRule(rule: Int, storage: MomentStorage) throws {
+        for dtype in [DType.float32, .float16, .bfloat16] {
+            func run(_ clipping: GradientClipping?, _ factors: [Float]) throws -> [Float] {
+                let parameter = OptimizerTests.parameter(600, seed: 1, dtype: dtype)
+                let group = ParameterGroup([parameter], rule: OptimizerTests.rules[rule])
+                let optimizer = try Optimizer(groups: [group], moments: storage, clipping: clipping)
+                let gradient = Tensor(HostileFloats.ordinary(count: 600, seed: 2), dtype: dtype)
+                for factor in factors {
+                    parameter.gradient = Tensor(try gradient.floats().map { $0 * factor }, dtype: dtype)
+                    try optimizer.step()
+                }
+                return try parameter.value.floats()
+            }
+            // Norms of 1, 4 and 1/2 the first: held to the least so far, the second is cut to a quarter and the third stays.
+            #expect(try run(.percentile(0), [1, 4, 0.5]) == run(nil, [1, 1, 0.5]))
+        }
+    }
+
     @Test("By percentile, a gradient is held to the norms of its last hundred steps", arguments: [DType.float32, .bfloat16], [5, 50, 99])
     func byPercentile(dtype: DType, percentile: Int) throws {
         let count = 64

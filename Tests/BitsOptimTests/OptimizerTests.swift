@@ -131,6 +131,17 @@ struct OptimizerTests {
         #expect(try a.value.floats() != [Float](repeating: 0, count: 12))
     }
 
+    @Test("Parameters that do not lie in a row are stepped in their order")
+    func stridedParameters() throws {
+        let values = Tensor(HostileFloats.ordinary(count: 12, seed: 1), shape: [3, 4]).transposed(0, 1)
+        let (a, b) = (Parameter(values), Parameter(Tensor(try values.floats(), shape: [4, 3])))
+        for parameter in [a, b] { parameter.gradient = Tensor(HostileFloats.ordinary(count: 12, seed: 2), shape: [4, 3]) }
+        try Optimizer([a, b], rule: AdamW()).step()
+        #expect(a.value.shape == [4, 3])
+        #expect(try a.value.floats() == b.value.floats())
+        #expect(try a.value.floats() != values.floats())
+    }
+
     @Test("Moments take the bytes that are documented")
     func footprint() throws {
         func bytes(_ rule: any UpdateRule, _ storage: MomentStorage) throws -> Double {

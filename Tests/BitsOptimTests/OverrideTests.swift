@@ -62,6 +62,46 @@ struct OverrideTests {
         }
     }
 
+    @Test("Overrides may be decided before there is an optimizer, or any")
+    func before() throws {
+        let layer = Layer()
+        var overrides = ParameterOverrides()
+        overrides.add(named: "*", ParameterOverride(learningRate: 0.5))
+        overrides.add(layer, \.weight, ParameterOverride(learningRate: 0.25))
+        let named = [("a", layer.weight), ("b", layer.bias)].map { (path: $0.0, parameter: $0.1) }
+        let optimizer = try Optimizer(groups: [ParameterGroup(named, rule: SGD(learningRate: 1))], overrides: overrides)
+        try step(optimizer, layer)
+        #expect(try layer.weight.value.floats()[0] == -0.25)
+        #expect(try layer.bias.value.floats()[0] == -0.5)
+
+        var bits = ParameterOverrides()
+        bits.add([layer.weight], ParameterOverride(bits: .thirtyTwo))
+        let adam = try Optimizer.adam8bit([layer.weight, layer.bias], options: OptimizerOptions(overrides: bits))
+        try step(adam, layer)
+        #expect(adam.momentByteCount == blockwise + 2 * 20000)
+
+        overrides.add(named: "*.wieght", ParameterOverride(bits: .eight))
+        #expect(throws: OptimizerError.overrideMatchesNothing("the name pattern '*.wieght'")) {
+            try Optimizer(groups: [ParameterGroup(named, rule: SGD(learningRate: 1))], overrides: overrides)
+        }
+        // All or none: the pattern that matches nothing keeps the others out too.
+        let other = try Optimizer(groups: [ParameterGroup(named, rule: SGD(learningRate: 1))])
+        #expect(throws: OptimizerError.self) { try other.override(overrides) }
+        try step(other, layer)
+        #expect(try layer.weight.value.floats()[0] < -1.2)
+    }
+
+    @Test("An override of one optimizer does not reach another one of the same parameter")
+    func sameParameter() throws {
+        let layer = Layer()
+        let (first, second) = (try optimizer(layer, SGD(learningRate: 1)), try optimizer(layer, SGD(learningRate: 1)))
+        try first.override(layer.weight, ParameterOverride(learningRate: 0))
+        try step(first, layer)
+        #expect(try layer.weight.value.floats()[0] == 0)
+        try step(second, layer)
+        #expect(try layer.weight.value.floats()[0] == -1)
+    }
+
     @Test("Every setting of a rule can be overridden, before the first step and between steps")
     func settings() throws {
         let (layer, twin) = (Layer(), Layer())

@@ -1,5 +1,6 @@
 import BitsCore
 import BitsOptim
+import Glibc
 import Testing
 import _BitsTestSupport
 
@@ -48,6 +49,35 @@ struct TextbookTests {
             s[2] = beta2 * s[2] + (1 - beta2) * g * g
             let (m, v) = (s[0] / (1 - exponential(beta1, t)), s[2] / (1 - exponential(beta2, t)))
             p = (p - 1e-2 * (m + 5 * s[1]) / (v.squareRoot() + 1e-8)) * (1 - 1e-4)
+        },
+        Case(
+            testDescription: "AdEMAMix while it grows",
+            rule: AdEMAMix(learningRate: 1e-2, betas: (0.8, 0.9, 0.99), alpha: 3, alphaSteps: 20, beta3Steps: 25, weightDecay: 0)
+        ) { p, g, s, t in
+            let (beta1, beta2) = (float32(0.8), float32(0.9))
+            let beta3 = float32(min(0.99, exp(log(0.8) * log(0.99) / ((1 - t / 25) * log(0.99) + t / 25 * log(0.8)))))
+            s[0] = beta1 * s[0] + (1 - beta1) * g
+            s[1] = beta3 * s[1] + (1 - beta3) * g
+            s[2] = beta2 * s[2] + (1 - beta2) * g * g
+            let (m, v) = (s[0] / (1 - exponential(beta1, t)), s[2] / (1 - exponential(beta2, t)))
+            p -= 1e-2 * (m + min(3, 3 * t / 20) * s[1]) / (v.squareRoot() + 1e-8)
+        },
+        Case(
+            testDescription: "LAMB without bound is Adam", rule: LAMB(learningRate: 1e-2, weightDecay: 0.1, maxUpdateNorm: 0),
+            formula: adam(Adam(learningRate: 1e-2), decay: 0.1)),
+        Case(
+            testDescription: "LAMB with the largest second moment",
+            rule: LAMB(learningRate: 1e-2, betas: (0.9, 0.9), amsgrad: true, maxUpdateNorm: 0),
+            formula: adam(Adam(learningRate: 1e-2, betas: (0.9, 0.9), amsgrad: true), decay: 0)),
+        Case(
+            testDescription: "LAMB with coupled decay and without bias correction",
+            rule: LAMB(
+                learningRate: 1e-2, biasCorrection: false, betas: (0.8, 0.9), weightDecay: 0.1, decouplesWeightDecay: false, maxUpdateNorm: 0)
+        ) { p, g, s, t in
+            let (g, beta1, beta2) = (g + 0.1 * p, float32(0.8), float32(0.9))
+            s[0] = beta1 * s[0] + (1 - beta1) * g
+            s[1] = beta2 * s[1] + (1 - beta2) * g * g
+            p -= 1e-2 * s[0] / (s[1].squareRoot() + 1e-8)
         },
         Case(testDescription: "Lion", rule: Lion(learningRate: 1e-2, weightDecay: 0.1)) { p, g, s, t in
             let d = 0.9 * s[0] + 0.1 * g

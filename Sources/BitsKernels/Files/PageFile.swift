@@ -46,11 +46,11 @@ package final class PageFile: Sendable {
     package func reserve(byteCount: Int) throws(FileError) -> PagedMemory {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let size = max(page, (byteCount + page - 1) / page * page)
-        let offset = end.withLock { end in
-            defer { end += size }
-            return end
+        let (offset, code) = end.withLock { end in
+            let (offset, code) = (end, posix_fallocate(descriptor, end, size))
+            if code == 0 { end += size }
+            return (offset, code)
         }
-        let code = posix_fallocate(descriptor, offset, size)
         guard code == 0 else {
             let reason = unsafe String(cString: strerror(code))
             throw FileError(

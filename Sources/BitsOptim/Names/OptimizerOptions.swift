@@ -1,7 +1,7 @@
 import BitsCore
 
 /// What the named constructors take beside their rule's settings: the arguments that all of bitsandbytes' classes share, and what this package adds.
-public struct OptimizerOptions: Sendable {
+public struct OptimizerOptions {
     /// Fewest elements for 8-bit moments. Original: `min_8bit_size`.
     public var minimum8bitCount = 4096
     /// 100 for none; below, each gradient is held to that percentile of its last hundred norms. Original: `percentile_clipping`.
@@ -14,10 +14,12 @@ public struct OptimizerOptions: Sendable {
     public var schedule = LearningRateSchedule.constant
     /// Not together with ``percentileClipping``.
     public var clipping: GradientClipping?
+    /// What single parameters do differently. Reference: `GlobalOptimManager`.
+    public var overrides: ParameterOverrides
 
     public init(
         minimum8bitCount: Int = 4096, percentileClipping: Int = 100, blockWise: Bool = true, skipsZeros: Bool = false,
-        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil
+        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil, overrides: ParameterOverrides = ParameterOverrides()
     ) {
         self.minimum8bitCount = minimum8bitCount
         self.percentileClipping = percentileClipping
@@ -25,6 +27,7 @@ public struct OptimizerOptions: Sendable {
         self.skipsZeros = skipsZeros
         self.schedule = schedule
         self.clipping = clipping
+        self.overrides = overrides
     }
 
     /// What happens to large gradients, whichever way it was asked for.
@@ -60,6 +63,7 @@ extension Optimizer {
         let moments = try MomentStorage(bits: bits, minimum8bitCount: options.minimum8bitCount, paged: paged)
         let clipping = try options.resolvedClipping()
         try self.init(
-            parameters, rule: rule, moments: moments, schedule: options.schedule, clipping: clipping, skipsZeros: options.skipsZeros)
+            parameters, rule: rule, moments: moments, schedule: options.schedule, clipping: clipping, skipsZeros: options.skipsZeros,
+            overrides: options.overrides)
     }
 }
