@@ -4,10 +4,12 @@
 // element at a time, columns sixteen at once. Either operand of a product can take either side; what is computed may be the result's transpose.
 //
 // Packed rows: one after the other, each contiguous in k, `stride` bytes apart.
-// Packed columns: panels of 16; within a panel float32 lies as [k][16], bfloat16 as [k / 2][16][2].
+// Packed columns: panels of 16; within a panel float32 lies as [k][16], bfloat16 as [k / 2][16][2], int8 as [k / 4][16][4].
+// int8 products are the same with int32 in place of float32 sums, in the same memory.
 #ifndef BITS_MATRIX_ENGINE_H
 #define BITS_MATRIX_ENGINE_H
 #include "private_base.h"
+#include "include/bits_int8.h"
 #include "include/bits_matrix.h"
 #include <stddef.h>
 
@@ -20,6 +22,9 @@ enum {
     BITS_ROW_GAP = 64,         // bytes between packed rows, so that they do not share cache sets
 };
 
+// Packed only: int8 widened to pairs of 16 bits.
+enum { BITS_I16 = 100 };
+
 // One operand as it lies in memory: element (i, k), i a row or column of the result. `along`: k is contiguous and `stride` separates the i's;
 // otherwise the other way round. With a weight, the elements are its codes times scales.
 typedef struct {
@@ -30,6 +35,7 @@ typedef struct {
     int32_t rounds;  // to bfloat16, where the packed type is float32
     int32_t ordered;  // a weight to be unpacked in the engine's order
     const bits_fourbit_matrix *weight;
+    const bits_int8_matrix *int8;  // an int8 weight of a floating-point product, rounded to dtype; its rows are k
 } matrix_operand;
 
 // Where a finished tile goes: (r, c) to data[r * stride + c], transposed to data[c * stride + r]; the bias runs along the contiguous direction.
@@ -41,10 +47,12 @@ typedef struct {
     int32_t accumulates;
     int32_t bias_dtype;
     const char *bias;
+    const struct bits_int8_epilogue *epilogue;  // of int8 products; NULL stores the sums
 } matrix_result;
 
 typedef struct {
-    int32_t packed;      // type of packed operands: BITS_F32 or BITS_BF16
+    int32_t packed;      // type of packed operands
+    int32_t copies_rows; // packing changes rows, so that they cannot be read as they lie
     int32_t depth_unit;  // packed k is padded with zeros to a multiple of this
     int32_t rows;        // most rows of a tile
     int32_t whole_rows;  // tiles read all their rows: packed rows are padded with zeros to a multiple of `rows`
@@ -78,9 +86,10 @@ typedef struct {
 // The engine for a precision at the level in effect; *rounds tells whether packing must round to bfloat16.
 const matrix_engine *bits_matrix_engine(int32_t precision, int32_t *rounds);
 
-extern const matrix_engine bits_matrix_portable;
+extern const matrix_engine bits_matrix_portable, bits_int8_portable;
 #if BITS_X86
 extern const matrix_engine bits_matrix_avx2, bits_matrix_avx512, bits_matrix_avx512_bf16, bits_matrix_amx;
+extern const matrix_engine bits_int8_avx2, bits_int8_avx512_vnni, bits_int8_amx;
 #endif
 
 // result = P · Qᵀ over `depth`; P has `rows` rows, Q `columns` columns.
@@ -94,6 +103,9 @@ int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p);
 int bits_matrix_are_few(const matrix_engine *engine, const matrix_operand *p, int64_t columns);
 int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t rows, int64_t columns,
                             int64_t depth, const matrix_result *to);
+
+// Whether the rows of a matrix that lies as [rows, columns] do not overlap.
+BITS_INLINE int bits_rows_fit(const bits_matrix *x, int64_t rows, int64_t columns) { return rows <= 1 || x->stride >= columns; }
 
 // n / size, where size is usually a power of two and a division would keep everything after it waiting.
 BITS_INLINE int64_t bits_quotient(int64_t n, int64_t size) { return size & (size - 1) ? n / size : n >> __builtin_ctzll((uint64_t)size); }
@@ -124,7 +136,7 @@ BITS_INLINE float bits_fourbit_scale(const bits_fourbit_matrix *w, int64_t b) {
 BITS_INLINE int64_t bits_round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 BITS_INLINE int64_t bits_min(int64_t a, int64_t b) { return a < b ? a : b; }
 BITS_INLINE int64_t bits_max(int64_t a, int64_t b) { return a > b ? a : b; }
-BITS_INLINE int64_t bits_element_size(int32_t dtype) { return dtype == BITS_F32 ? 4 : 2; }
+BITS_INLINE int64_t bits_element_size(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_I32 ? 4 : dtype == BITS_I8 ? 1 : 2; }
 BITS_INLINE int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
 
 #endif

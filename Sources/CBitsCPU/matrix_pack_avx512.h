@@ -1,8 +1,10 @@
-// Packing with AVX-512, for both packed types: everything is moved in vectors of sixteen 32-bit units, a float32 or a pair of bfloat16 that
-// follow each other in k. The including file defines PACK_NAME(name), PACK_TARGET, PACK_UNIT (elements of k in a unit), `along` and `across`.
+// Packing with AVX-512, for every packed type: everything is moved in vectors of sixteen 32-bit units, a float32, a pair of bfloat16 or four int8
+// that follow each other in k. The including file defines PACK_NAME(name), PACK_TARGET, PACK_UNIT (elements of k in a unit), PACK_TYPES(function)
+// (calls function for the operand's type), `along` and `across`.
 //
 // along(from, dtype, rounds, count): sixteen units that follow each other in k, from contiguous memory of `count` elements.
-// across(from, next, dtype, rounds, mask): one unit for each of sixteen rows or columns, contiguous in memory; `next` is the following k.
+// across(from, line, count, dtype, rounds, mask): one unit for each of sixteen rows or columns, contiguous in memory; `count` k's are left, `line`
+// bytes apart.
 #include "matrix_vectors_avx512.h"
 
 enum { VECTOR = 16 * PACK_UNIT };  // elements of k in a vector
@@ -28,8 +30,7 @@ PACK_TARGET BITS_INLINE void rows_across(const matrix_operand *from, const int32
 #pragma unroll
             for (int u = 0; u < 16; u++) {
                 const int64_t left = depth - t - u * PACK_UNIT;
-                const char *const here = corner + u * PACK_UNIT * line;
-                x[u] = left <= 0 ? _mm512_setzero_si512() : across(here, left > 1 ? here + line : NULL, dtype, from->rounds, mask);
+                x[u] = left <= 0 ? _mm512_setzero_si512() : across(corner + u * PACK_UNIT * line, line, left, dtype, from->rounds, mask);
             }
             bits_transpose16(x);
             char *const row = to + i * stride + t / PACK_UNIT * 4;
@@ -65,31 +66,31 @@ PACK_TARGET BITS_INLINE void columns_across(const matrix_operand *from, const in
     const int64_t size = bits_element_size(dtype), line = from->stride * size;
     for (int64_t t = 0; t < padded; t += PACK_UNIT) {
         const char *const here = from->data + ((k + t) * from->stride + first) * size;
-        const char *const next = depth - t > 1 ? here + line : NULL;
         char *out = to + t / PACK_UNIT * 64;
         for (int64_t i = 0; i < count; i += BITS_PANEL, out += stride) {
             const __m512i x = t >= depth ? _mm512_setzero_si512()
-                                         : across(here + i * size, next ? next + i * size : NULL, dtype, from->rounds, bits_mask16(count - i));
+                                         : across(here + i * size, line, depth - t, dtype, from->rounds, bits_mask16(count - i));
             _mm512_storeu_si512(out, x);
         }
     }
 }
 
-#define PACK_FOR_EACH_TYPE(function)                                                                                     \
-    switch (from->dtype) {                                                                                               \
-    case BITS_F32: return function(from, BITS_F32, first, count, k, depth, padded, to, stride);                          \
-    case BITS_BF16: return function(from, BITS_BF16, first, count, k, depth, padded, to, stride);                        \
-    default: return function(from, BITS_F16, first, count, k, depth, padded, to, stride);                                \
+#define PACK_AS(function, type) function(from, type, first, count, k, depth, padded, to, stride)
+#define PACK_FLOATS(function)                                         \
+    switch (from->dtype) {                                            \
+    case BITS_F32: return PACK_AS(function, BITS_F32);                \
+    case BITS_BF16: return PACK_AS(function, BITS_BF16);              \
+    default: return PACK_AS(function, BITS_F16);                      \
     }
 
 PACK_TARGET void PACK_NAME(rows)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to,
                                  int64_t stride) {
-    if (from->along) PACK_FOR_EACH_TYPE(rows_along)
-    PACK_FOR_EACH_TYPE(rows_across)
+    if (from->along) PACK_TYPES(rows_along)
+    PACK_TYPES(rows_across)
 }
 
 PACK_TARGET void PACK_NAME(columns)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to,
                                     int64_t stride) {
-    if (from->along) PACK_FOR_EACH_TYPE(columns_along)
-    PACK_FOR_EACH_TYPE(columns_across)
+    if (from->along) PACK_TYPES(columns_along)
+    PACK_TYPES(columns_across)
 }

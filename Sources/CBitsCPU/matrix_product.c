@@ -16,17 +16,13 @@ static double cost(const matrix_engine *e, const matrix_operand *p, const matrix
            + (transposed ? 0.6 : 0.1) * (double)rows * (double)columns;
 }
 
-static int is_valid(const bits_matrix *x, int64_t rows, int64_t columns) {
-    return rows <= 1 || x->stride >= columns;
-}
-
 int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, const void *bias, int32_t bias_dtype, void *c, int32_t c_dtype,
                                 int64_t c_stride, int64_t m, int64_t n, int64_t k, int32_t accumulates, int32_t precision) {
     if (!bits_is_float(a->dtype) || !bits_is_float(b->dtype) || !bits_is_float(c_dtype)) return BITS_BAD_DTYPE;
     if (bias && !bits_is_float(bias_dtype)) return BITS_BAD_DTYPE;
     if (precision != BITS_PRODUCT_F32 && precision != BITS_PRODUCT_BF16) return BITS_BAD_OPTION;
     if (m < 0 || n < 0 || k < 0 || (m > 1 && c_stride < n)) return BITS_BAD_SIZE;
-    if (!is_valid(a, a->transposed ? k : m, a->transposed ? m : k) || !is_valid(b, b->transposed ? n : k, b->transposed ? k : n))
+    if (!bits_rows_fit(a, a->transposed ? k : m, a->transposed ? m : k) || !bits_rows_fit(b, b->transposed ? n : k, b->transposed ? k : n))
         return BITS_BAD_SIZE;
     if (m == 0 || n == 0) return BITS_OK;
 

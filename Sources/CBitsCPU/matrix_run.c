@@ -3,6 +3,7 @@
 // One side, the shared one, is packed once for all; the other is cut into panels, each packed, or unpacked from 4 bits, by the part that uses it,
 // chunk by chunk of k. A part is one panel against one block of the shared side. Sums run over k in an order that depends on the sizes alone.
 #include "matrix_engine.h"
+#include "matrix_int8.h"
 #include "scratch.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -83,6 +84,19 @@ static void pack_weight_columns(const product *x, int64_t first, int64_t count, 
     }
 }
 
+// The same with an int8 weight.
+static void pack_int8_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
+    const int64_t depth = chunk_depth(x, t), padded = padded_depth(x, t), size = packed_size(x), width = bits_round_up(count, BITS_PANEL);
+    _Alignas(64) char unpacked[UNPACKED_ROWS * PANEL * 2 * 4];
+    const matrix_operand dense = {.data = unpacked, .stride = width, .dtype = x->engine->packed};
+    for (int64_t k = 0; k < depth; k += UNPACKED_ROWS) {
+        const int64_t lines = bits_min(UNPACKED_ROWS, depth - k);
+        for (int64_t i = 0; i < lines; i++)
+            bits_int8_unpack(x->q, t * x->chunk + k + i, first, count, x->engine->packed, unpacked + i * width * size);
+        x->engine->pack_columns(&dense, 0, count, 0, lines, bits_min(UNPACKED_ROWS, padded - k), to + k * BITS_PANEL * size, x->panel_stride);
+    }
+}
+
 // Rows of the weight are columns here: a panel's rows are unpacked, then transposed as a dense operand would be.
 static void pack_weight_rows_as_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
     enum { MOST = 2048 };  // bytes of a chunk
@@ -103,6 +117,7 @@ static void pack_weight_rows_as_columns(const product *x, int64_t first, int64_t
 static void pack_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
     if (x->q->weight && x->q->along) return pack_weight_rows_as_columns(x, first, count, t, to);
     if (x->q->weight) return pack_weight_columns(x, first, count, t, to);
+    if (x->q->int8) return pack_int8_columns(x, first, count, t, to);
     x->engine->pack_columns(x->q, first, count, t * x->chunk, chunk_depth(x, t), padded_depth(x, t), to, x->panel_stride);
 }
 
@@ -203,14 +218,14 @@ static void run_part(void *context, int64_t part) {
 static int reads_rows_directly(const product *x) {
     const matrix_engine *const e = x->engine;
     const matrix_operand *const p = x->p;
-    return !p->weight && p->along && p->dtype == e->packed && !p->rounds && x->depth % e->depth_unit == 0 && x->depth > 0
+    return !p->weight && p->along && p->dtype == e->packed && !e->copies_rows && !p->rounds && x->depth % e->depth_unit == 0 && x->depth > 0
            && !(e->whole_rows && x->rows % e->rows) && p->stride * packed_size(x) % 4096 != 0;
 }
 
 static void plan_chunks(product *x) {
     const int64_t most = x->engine->chunk / packed_size(x);
     x->chunks = bits_max(1, (x->depth + most - 1) / most);
-    x->chunk = bits_max(x->engine->depth_unit, bits_round_up((x->depth + x->chunks - 1) / x->chunks, x->p->ordered ? 128 : 32));
+    x->chunk = bits_max(x->engine->depth_unit, bits_round_up((x->depth + x->chunks - 1) / x->chunks, x->p->ordered ? 128 : 64));
     x->chunks = bits_max(1, (x->depth + x->chunk - 1) / x->chunk);
     x->row_stride = bits_round_up(x->chunk * packed_size(x), 64) + BITS_ROW_GAP;
     x->panel_stride = bits_round_up(x->chunk, x->engine->depth_unit) * BITS_PANEL * packed_size(x);
@@ -244,7 +259,7 @@ int32_t bits_matrix_run(const matrix_engine *engine, const matrix_operand *p, co
     if (rows == 0 || columns == 0) return BITS_OK;
     product x = {.engine = engine, .p = p, .q = q, .to = to, .rows = rows, .columns = columns, .depth = depth};
     const int64_t threads = (double)rows * (double)columns * (double)depth < SERIAL_PRODUCTS ? 1 : bits_pool_threads();
-    x.shares_rows = q->weight ? 1 : p->weight ? 0 : rows < columns;
+    x.shares_rows = q->weight || q->int8 ? 1 : p->weight ? 0 : rows < columns;
     plan_chunks(&x);
     x.direct_rows = reads_rows_directly(&x);
     int64_t shared_most;

@@ -18,7 +18,7 @@ package struct QuantizeInt8Rows: Kernel {
     package var codes: Slice
     /// float32 [rows]
     package var scales: Slice
-    /// uint8 [columns]: 1 for outlier columns, 0 for others.
+    /// uint8 [columns]: 1 for outlier columns, 0 for others. Must be there with a threshold.
     package var outliers: Slice?
     /// int64 [1]: how many inputs were NaN or infinite.
     package var nonFiniteCount: Slice?
@@ -26,7 +26,7 @@ package struct QuantizeInt8Rows: Kernel {
     package init(
         _ input: Slice, columns: Int, threshold: Float = 0, codes: Slice, scales: Slice, outliers: Slice? = nil, nonFiniteCount: Slice? = nil
     ) {
-        precondition(threshold >= 0, "outlier threshold \(threshold)")
+        precondition(threshold == 0 || threshold > 0 && outliers != nil, "outlier threshold \(threshold), nowhere to mark outliers")
         precondition(codes.dtype == .int8 && codes.count == input.count, "\(codes.count) \(codes.dtype.rawValue) codes for \(input.count) elements")
         precondition(
             scales.dtype == .float32 && scales.count * columns == input.count, "\(scales.count) scales for \(input.count) elements, \(columns) a row")

@@ -6,7 +6,7 @@
 // What the operands are before they are multiplied; sums are float32 in both.
 enum { BITS_PRODUCT_F32 = 0, BITS_PRODUCT_BF16 = 1 };
 
-// A matrix of floating-point numbers in rows that start `stride` elements apart, used as it lies or transposed.
+// A matrix in rows that start `stride` elements apart, used as it lies or transposed.
 typedef struct {
     const void *data;
     int64_t stride;
