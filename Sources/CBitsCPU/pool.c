@@ -86,7 +86,8 @@ static void take_parts(uint32_t region, uint32_t worker) {
         claim = atomic_load_explicit(&pool.claim, memory_order_acquire);
     }
     if (finished == 0) return;
-    if (atomic_fetch_sub(&pool.remaining, finished) == finished && atomic_exchange(&pool.caller_sleeps, 0)) futex_wake(&pool.remaining, 1);
+    // The flag is the caller's to clear: by now it may be waiting in a later region. A wake that comes too late only makes it look again.
+    if (atomic_fetch_sub(&pool.remaining, finished) == finished && atomic_load(&pool.caller_sleeps)) futex_wake(&pool.remaining, 1);
 }
 
 static void *work(void *argument) {

@@ -24,4 +24,14 @@ public enum ProcessorConditions {
             }
         }
     }
+
+    /// Runs `body` with `count` threads; the rest as in ``forEach(_:)``.
+    public static func with(threads count: Int, _ body: () throws -> Void) rethrows {
+        try turn.withLock { _ in
+            let threads = Processor.threadCount
+            defer { Processor.setThreadCount(threads) }
+            Processor.setThreadCount(count)
+            try body()
+        }
+    }
 }
