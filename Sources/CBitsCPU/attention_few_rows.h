@@ -39,7 +39,7 @@ static void few_scores_of(int64_t rows, const float *queries, int64_t padded, co
 }
 
 // sums[r][h] = sums[r][h] * factors[r] + sum_j weights[r][j] tokens[j][h], for `vectors` vectors of h from the pointers on, or for a part of one.
-INLINE void few_weighted_sum(const int rows, const int vectors, int64_t part, const float *weights, const float *tokens, int64_t stride, int64_t count,
+INLINE void few_weighted_sum(const int rows, const int vectors, const int selective, int64_t part, const float *weights, const float *tokens, int64_t stride, int64_t count,
                              const float *factors, float *sums, int64_t width) {
     vf total[SHARING][FEW_VECTORS];
     for (int r = 0; r < rows; r++)
@@ -49,30 +49,36 @@ INLINE void few_weighted_sum(const int rows, const int vectors, int64_t part, co
         for (int v = 0; v < vectors; v++) {
             const vf t = load(tokens + j * stride, BITS_F32, v * WIDTH, part);
 #pragma clang loop unroll(full)
-            for (int r = 0; r < rows; r++) total[r][v] = fma_or_not(splat(weights[r * KEYS + j]), t, total[r][v]);
+            for (int r = 0; r < rows; r++) total[r][v] = weighted(selective, total[r][v], splat(weights[r * KEYS + j]), t);
         }
     }
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) store(sums + r * width, BITS_F32, v * WIDTH, part, total[r][v]);
 }
 
-INLINE void few_weighted_sums(const int rows, const float *weights, const float *tokens, int64_t stride, int64_t count, const float *factors,
-                              float *sums, int64_t width) {
+INLINE void few_weighted_sums(const int rows, int selective, const float *weights, const float *tokens, int64_t stride, int64_t count,
+                              const float *factors, float *sums, int64_t width) {
     const int64_t step = FEW_VECTORS * WIDTH;
     int64_t h = 0;
+    if (selective) {
+        for (; h < width; h += WIDTH)
+            few_weighted_sum(rows, 1, 1, width - h < WIDTH ? width - h : WIDTH, weights, tokens + h, stride, count, factors, sums + h, width);
+        return;
+    }
     for (; h + step <= width; h += step)
-        few_weighted_sum(rows, FEW_VECTORS, step, weights, tokens + h, stride, count, factors, sums + h, width);
-    for (; h + WIDTH <= width; h += WIDTH) few_weighted_sum(rows, 1, WIDTH, weights, tokens + h, stride, count, factors, sums + h, width);
-    if (h < width) few_weighted_sum(rows, 1, width - h, weights, tokens + h, stride, count, factors, sums + h, width);
+        few_weighted_sum(rows, FEW_VECTORS, 0, step, weights, tokens + h, stride, count, factors, sums + h, width);
+    for (; h + WIDTH <= width; h += WIDTH) few_weighted_sum(rows, 1, 0, WIDTH, weights, tokens + h, stride, count, factors, sums + h, width);
+    if (h < width) few_weighted_sum(rows, 1, 0, width - h, weights, tokens + h, stride, count, factors, sums + h, width);
 }
 
-static void few_weighted_sums_of(int64_t rows, const float *weights, const float *tokens, int64_t stride, int64_t count, const float *factors,
-                                 float *sums, int64_t width) {
+// `selective`: tokens hold NaN or infinities, which a weight of 0 does not hide.
+static void few_weighted_sums_of(int64_t rows, int selective, const float *weights, const float *tokens, int64_t stride, int64_t count,
+                                 const float *factors, float *sums, int64_t width) {
     switch (rows) {
-    case 1: few_weighted_sums(1, weights, tokens, stride, count, factors, sums, width); break;
-    case 2: few_weighted_sums(2, weights, tokens, stride, count, factors, sums, width); break;
-    case 3: few_weighted_sums(3, weights, tokens, stride, count, factors, sums, width); break;
-    default: few_weighted_sums(4, weights, tokens, stride, count, factors, sums, width); break;
+    case 1: few_weighted_sums(1, selective, weights, tokens, stride, count, factors, sums, width); break;
+    case 2: few_weighted_sums(2, selective, weights, tokens, stride, count, factors, sums, width); break;
+    case 3: few_weighted_sums(3, selective, weights, tokens, stride, count, factors, sums, width); break;
+    default: few_weighted_sums(4, selective, weights, tokens, stride, count, factors, sums, width); break;
     }
 }
 
@@ -94,6 +100,8 @@ static void attention_few(const bits_attention_group *group, int64_t from, int64
     for (int k = 0; k < WIDTH; k++) number[k] = k;
     for (int64_t start = from; start < to; start += KEYS) {
         const int64_t keys = start + KEYS < to ? KEYS : to - start;
+        int masked = 0;
+        for (int64_t r = 0; r < group->rows; r++) masked |= rows.low[r] > start || rows.high[r] < start + keys;
         int64_t stride;
         const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, start, keys, width, buffer, &stride);
         for (int64_t first = 0; first < group->rows; first += SHARING) {
@@ -124,9 +132,10 @@ static void attention_few(const bits_attention_group *group, int64_t from, int64
             }
         }
         tokens = widened_tokens(group->value, group->value_dtype, group->key_stride, start, keys, width, buffer, &stride);
+        const int selective = masked && holds_non_finite(tokens, stride, keys, width);
         for (int64_t r = 0; r < group->rows; r += SHARING)
-            few_weighted_sums_of(group->rows - r < SHARING ? group->rows - r : SHARING, weights + r * KEYS, tokens, stride, keys, factors + r,
-                                 sums + r * width, width);
+            few_weighted_sums_of(group->rows - r < SHARING ? group->rows - r : SHARING, selective, weights + r * KEYS, tokens, stride, keys,
+                                 factors + r, sums + r * width, width);
     }
 }
 

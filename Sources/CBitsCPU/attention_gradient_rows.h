@@ -4,7 +4,7 @@
 #include "attention_rows.h"
 
 // sums[j][h] += sum_r weights[j][r] rows[r][h], `tokens` x `vectors` of them from the pointers on.
-INLINE void outer_sum_block(const int tokens, const int vectors, const float *weights, const float *rows, int64_t padded, float *sums) {
+INLINE void outer_sum_block(const int tokens, const int vectors, const int selective, const float *weights, const float *rows, int64_t padded, float *sums) {
     vf total[4][2];
     for (int s = 0; s < tokens; s++)
         for (int v = 0; v < vectors; v++) total[s][v] = load_f32(sums + s * padded + v * WIDTH);
@@ -15,22 +15,28 @@ INLINE void outer_sum_block(const int tokens, const int vectors, const float *we
         for (int s = 0; s < tokens; s++) {
             const vf w = splat(weights[s * ROWS + r]);
 #pragma clang loop unroll(full)
-            for (int v = 0; v < vectors; v++) total[s][v] = fma_or_not(w, x[v], total[s][v]);
+            for (int v = 0; v < vectors; v++) total[s][v] = weighted(selective, total[s][v], w, x[v]);
         }
     }
     for (int s = 0; s < tokens; s++)
         for (int v = 0; v < vectors; v++) store_f32(sums + s * padded + v * WIDTH, total[s][v]);
 }
 
-static void outer_sum(const float *weights, int64_t tokens, const float *rows, int64_t padded, float *sums) {
+// `selective`: rows hold NaN or infinities, which a weight of 0 does not hide.
+static void outer_sum(int selective, const float *weights, int64_t tokens, const float *rows, int64_t padded, float *sums) {
     int64_t j = 0;
+    if (selective) {
+        for (; j < tokens; j++)
+            for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, 1, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+        return;
+    }
     for (; j + 4 <= tokens; j += 4) {
         int64_t h = 0;
-        for (; h + 2 * WIDTH <= padded; h += 2 * WIDTH) outer_sum_block(4, 2, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
-        if (h < padded) outer_sum_block(4, 1, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+        for (; h + 2 * WIDTH <= padded; h += 2 * WIDTH) outer_sum_block(4, 2, 0, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+        if (h < padded) outer_sum_block(4, 1, 0, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
     }
     for (; j < tokens; j++)
-        for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
+        for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, 0, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
 }
 
 static void attention_tile_gradient(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
@@ -52,6 +58,7 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
         dots[r] = sum_of_lanes(sum);
         logs[r] = lse[first + r] * LOG2_E;
     }
+    const int wild_query = holds_non_finite(query_rows, padded, ROWS, width), wild_doutput = holds_non_finite(doutput_rows, padded, ROWS, width);
     vf one[QV], scale[QV];
     for (int v = 0; v < QV; v++) one[v] = splat(1), scale[v] = splat(group->scale);
 
@@ -78,9 +85,9 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
                 store_f32(dsj, d);
             }
         }
-        outer_sum(p, keys, doutput_rows, padded, dvalue + from * padded);
-        outer_sum(ds, keys, query_rows, padded, dkey + from * padded);
-        tile_weighted_sum(tokens, stride, keys, width, ds, one, dquery_columns);
+        outer_sum(masked && wild_doutput, p, keys, doutput_rows, padded, dvalue + from * padded);
+        outer_sum(masked && wild_query, ds, keys, query_rows, padded, dkey + from * padded);
+        tile_weighted_sum(masked, tokens, stride, keys, width, ds, one, dquery_columns);
     }
     store_tile(&rows, count, dquery_columns, scale, dquery, dquery_dtype, width);
 }

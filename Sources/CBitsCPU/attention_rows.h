@@ -133,9 +133,23 @@ static void tile_scores(const float *tokens, int64_t stride, int64_t count, cons
     }
 }
 
+// Whether `count` rows of `width` numbers hold NaN or an infinity. A weight of 0 hides other rows, but not these: 0 * NaN is NaN.
+static int holds_non_finite(const float *rows, int64_t stride, int64_t count, int64_t width) {
+    vf probe = {};
+    for (int64_t j = 0; j < count; j++)
+        for (int64_t h = 0; h < width; h += WIDTH) probe = fma_or_not(load(rows + j * stride, BITS_F32, h, width), zero(), probe);
+    return sum_of_lanes(probe) != 0;
+}
+
+// total + weight * x; `selective`: total alone where the weight is 0.
+INLINE vf weighted(const int selective, vf total, vf weight, vf x) {
+    const vf sum = fma_or_not(x, weight, total);
+    return selective ? pick(weight == 0.0f, total, sum) : sum;
+}
+
 // sums[h][row] = sums[h][row] * factor[row] + sum_j weights[j][row] tokens[j][h]
-INLINE void weighted_sum_step(const int steps, const float *tokens, int64_t stride, int64_t count, const float *weights, const vf factor[], float *sums,
-                              int64_t h) {
+INLINE void weighted_sum_step(const int steps, const int selective, const float *tokens, int64_t stride, int64_t count, const float *weights,
+                              const vf factor[], float *sums, int64_t h) {
     vf total[STEP][QV];
     for (int s = 0; s < steps; s++)
         for (int v = 0; v < QV; v++) total[s][v] = load_f32(sums + (h + s) * ROWS + v * WIDTH) * factor[v];
@@ -147,17 +161,23 @@ INLINE void weighted_sum_step(const int steps, const float *tokens, int64_t stri
         for (int s = 0; s < steps; s++) {
             const vf x = splat(token[s]);
 #pragma clang loop unroll(full)
-            for (int v = 0; v < QV; v++) total[s][v] = fma_or_not(x, w[v], total[s][v]);
+            for (int v = 0; v < QV; v++) total[s][v] = weighted(selective, total[s][v], w[v], x);
         }
     }
     for (int s = 0; s < steps; s++)
         for (int v = 0; v < QV; v++) store_f32(sums + (h + s) * ROWS + v * WIDTH, total[s][v]);
 }
 
-static void tile_weighted_sum(const float *tokens, int64_t stride, int64_t count, int64_t width, const float *weights, const vf factor[], float *sums) {
+// `masked`: some weights are 0 because their row does not see the token.
+static void tile_weighted_sum(int masked, const float *tokens, int64_t stride, int64_t count, int64_t width, const float *weights, const vf factor[],
+                              float *sums) {
     int64_t h = 0;
-    for (; h + STEP <= width; h += STEP) weighted_sum_step(STEP, tokens, stride, count, weights, factor, sums, h);
-    for (; h < width; h++) weighted_sum_step(1, tokens, stride, count, weights, factor, sums, h);
+    if (masked && holds_non_finite(tokens, stride, count, width)) {
+        for (; h < width; h++) weighted_sum_step(1, 1, tokens, stride, count, weights, factor, sums, h);
+        return;
+    }
+    for (; h + STEP <= width; h += STEP) weighted_sum_step(STEP, 0, tokens, stride, count, weights, factor, sums, h);
+    for (; h < width; h++) weighted_sum_step(1, 0, tokens, stride, count, weights, factor, sums, h);
 }
 
 // All ones where row lanes of vector `v` see key `key`.
@@ -213,7 +233,7 @@ static void attention_tile(const bits_attention_group *group, int64_t first, int
             largest[v] = top;
         }
         tokens = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
-        tile_weighted_sum(tokens, stride, keys, width, scores, factor, sums);
+        tile_weighted_sum(masked, tokens, stride, keys, width, scores, factor, sums);
     }
 
     for (int v = 0; v < QV; v++) factor[v] = pick(total[v] == 0.0f, zero(), 1.0f / total[v]);

@@ -31,7 +31,7 @@ package struct AttentionOperands: Sendable {
     package var keyRanges: Slice
     package let output: Slice
     package let logSumExp: Slice
-    package let outputGradient: Slice
+    package var outputGradient: Slice
     package let gradients: [Slice]
 
     package init(_ shape: AttentionShape, dtype: DType, ranges: KeyRanges, on device: Device = .cpu) {

@@ -60,6 +60,34 @@ struct AttentionTests {
         }
     }
 
+    @Test("NaN and infinities of one packed sequence stay there", arguments: floats)
+    func separateSequences(dtype: DType) throws {
+        for (batch, queries, keys) in [(1, 40, 40), (2, 33, 33), (1, 4, 61)] {
+            let shape = AttentionTests.shape(batch, queries, keys, keys, 4, 2, 20)
+            var operands = AttentionOperands(shape, dtype: dtype, ranges: .packed)
+            // The last sequence but one, of seven tokens each: from the key range of the token that the last one begins at.
+            let end = (keys - 1) / 7 * 7
+            func damaged(_ slice: Slice, tokens: Int, last: Int) -> Slice {
+                var values = DeviceMemory().floats(slice)
+                let width = values.count / shape.batch / tokens
+                for (i, k) in (last - 7..<last).enumerated() where k >= 0 {
+                    values.replaceSubrange(k * width..<(k + 1) * width, with: repeatElement([.nan, .infinity, -.infinity][i % 3], count: width))
+                }
+                return Device.cpu.input(values, as: slice.dtype)
+            }
+            operands.key = damaged(operands.key, tokens: keys, last: end)
+            operands.value = damaged(operands.value, tokens: keys, last: end)
+            operands.query = damaged(operands.query, tokens: queries, last: end - (keys - queries))
+            operands.outputGradient = damaged(operands.outputGradient, tokens: queries, last: end - (keys - queries))
+            #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
+            guard queries == keys else { continue }
+            operands.forward.reference(DeviceMemory())
+            #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
+            let gradient = DeviceMemory().floats(operands.gradients[0])
+            #expect(gradient.contains { !$0.isFinite } && gradient.count { $0.isFinite } == gradient.count - 7 * 4 * 20)
+        }
+    }
+
     @Test("Scores far apart do not overflow")
     func farScores() throws {
         for queries in [1, 20] {
