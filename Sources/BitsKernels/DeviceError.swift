@@ -1,7 +1,8 @@
 /// What a device reports when it cannot do its work.
 ///
 /// Work is submitted without waiting, so an error surfaces where the host waits for a result: at a download or a
-/// ``Device/synchronize()``.
+/// ``Device/synchronize()``. What was to follow is not computed. A tensor that got no memory, or that should have been computed from one, has no
+/// contents: every wait throws until the last of them is released, then the device works on.
 public enum DeviceError: Error, Equatable, Sendable {
     /// `kernel` has no implementation on `device`.
     case missingKernel(String, device: String)
@@ -26,4 +27,34 @@ extension DeviceError: CustomStringConvertible {
             "backend '\(name)' is not part of this build; use cpu"
         }
     }
+}
+
+/// What a device remembers of a failure: it is over when it has been reported and no buffer that got no memory is left.
+package struct DeviceFailure: Sendable {
+    private let error: DeviceError
+    /// Living buffers without memory.
+    private var missing: Int
+    private var isReported = false
+
+    /// `error`, after what is remembered already: the first error counts.
+    package init(_ earlier: DeviceFailure?, _ error: DeviceError, leavesMemoryMissing: Bool) {
+        self = earlier ?? DeviceFailure(error)
+        if leavesMemoryMissing { missing += 1 }
+    }
+
+    private init(_ error: DeviceError) {
+        self.error = error
+        missing = 0
+    }
+
+    /// Notes that a buffer without memory is gone.
+    package mutating func released() { missing -= 1 }
+
+    /// Notes that somebody is told.
+    package mutating func reported() -> DeviceError {
+        isReported = true
+        return error
+    }
+
+    package var isOver: Bool { isReported && missing == 0 }
 }

@@ -29,7 +29,9 @@ final class DeferredBackend: DeviceBackend {
         var nextAddress: UInt = 0x0bad_0000_0000_0000
         var allocated = 0
         var queue: [@Sendable () -> Void] = []
-        var failure: DeviceError?
+        var failure: DeviceFailure? {
+            didSet { if failure?.isOver == true { failure = nil } }
+        }
     }
 
     init(capacity: Int, failingKernels: Set<String>) {
@@ -41,8 +43,9 @@ final class DeferredBackend: DeviceBackend {
 
     func allocate(byteCount: Int) -> UInt {
         state.withLock { state in
-            guard state.allocated + byteCount <= capacity else {
-                if state.failure == nil { state.failure = .outOfMemory(byteCount: byteCount, device: name) }
+            // What is allocated after a failure would never be filled.
+            guard state.failure == nil && state.allocated + byteCount <= capacity else {
+                state.failure = DeviceFailure(state.failure, .outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
                 return 0
             }
             let address = state.nextAddress
@@ -54,8 +57,11 @@ final class DeferredBackend: DeviceBackend {
     }
 
     func deallocate(address: UInt, byteCount: Int) {
-        guard address != 0 else { return }
         state.withLock { state in
+            guard address != 0 else {
+                state.failure?.released()
+                return
+            }
             precondition(state.memory.removeValue(forKey: address) != nil, "memory at \(address) is freed twice")
             state.allocated -= byteCount
         }
@@ -94,16 +100,12 @@ final class DeferredBackend: DeviceBackend {
                 while let work = round.popLast() { work() }
             }
         }
-        let failure = state.withLock { state in
-            defer { state.failure = nil }
-            return state.failure
-        }
-        if let failure { throw failure }
+        if let error = state.withLock({ $0.failure?.reported() }) { throw error }
     }
 
     private func enqueue(_ work: @escaping @Sendable () -> Void) { state.withLock { $0.queue.append(work) } }
 
-    private func fail(_ error: DeviceError) { state.withLock { if $0.failure == nil { $0.failure = error } } }
+    private func fail(_ error: DeviceError) { state.withLock { $0.failure = DeviceFailure($0.failure, error, leavesMemoryMissing: false) } }
 
     fileprivate func withBytes<R>(of slice: Slice, _ body: (inout [UInt8], Range<Int>) -> R) -> R? {
         guard slice.buffer.address != 0 else { return nil }  // never allocated; the error is on its way

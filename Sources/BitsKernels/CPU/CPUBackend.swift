@@ -12,8 +12,8 @@ final class CPUBackend: DeviceBackend {
     static let shared = CPUBackend()
 
     let name = "cpu"
-    private let failure = Mutex<DeviceError?>(nil)
-    /// Whether ``failure`` waits to be reported: until then kernels are left out, as their operands may not exist.
+    private let failure = Mutex<DeviceFailure?>(nil)
+    /// Whether there is a ``failure``; kernels are left out then, as their operands may not exist.
     private let hasFailed = Atomic<Bool>(false)
     private let allocated = Atomic<Int>(0)
     private let blocks = BlockAllocator()
@@ -22,9 +22,10 @@ final class CPUBackend: DeviceBackend {
 
     func allocate(byteCount: Int) -> UInt {
         let size = CPUBackend.roundedUp(byteCount)
-        let address = blocks.allocate(byteCount: size)
+        // What is allocated after a failure would never be filled.
+        let address = hasFailed.load(ordering: .acquiring) ? 0 : blocks.allocate(byteCount: size)
         guard address != 0 else {
-            record(.outOfMemory(byteCount: byteCount, device: name))
+            record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
             return 0
         }
         allocated.wrappingAdd(size, ordering: .relaxed)
@@ -32,7 +33,10 @@ final class CPUBackend: DeviceBackend {
     }
 
     func deallocate(address: UInt, byteCount: Int) {
-        guard address != 0 else { return }
+        guard address != 0 else {
+            changeFailure { $0?.released() }
+            return
+        }
         allocated.wrappingSubtract(CPUBackend.roundedUp(byteCount), ordering: .relaxed)
         blocks.deallocate(address: address, byteCount: CPUBackend.roundedUp(byteCount))
     }
@@ -69,18 +73,20 @@ final class CPUBackend: DeviceBackend {
 
     func synchronize() throws(DeviceError) {
         guard hasFailed.load(ordering: .acquiring) else { return }
-        let error = failure.withLock { (slot: inout DeviceError?) -> DeviceError? in
-            defer { slot = nil }
-            hasFailed.store(false, ordering: .releasing)
-            return slot
-        }
+        var error: DeviceError?
+        changeFailure { error = $0?.reported() }
         if let error { throw error }
     }
 
-    private func record(_ error: DeviceError) {
+    private func record(_ error: DeviceError, leavesMemoryMissing: Bool = false) {
+        changeFailure { $0 = DeviceFailure($0, error, leavesMemoryMissing: leavesMemoryMissing) }
+    }
+
+    private func changeFailure(_ change: (inout DeviceFailure?) -> Void) {
         failure.withLock {
-            if $0 == nil { $0 = error }
-            hasFailed.store(true, ordering: .releasing)
+            change(&$0)
+            if $0?.isOver == true { $0 = nil }
+            hasFailed.store($0 != nil, ordering: .releasing)
         }
     }
 }
