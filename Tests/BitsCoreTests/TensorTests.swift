@@ -100,6 +100,14 @@ struct TensorTests {
         #expect(try narrow.moved(to: device).floats() == [1, 2, 3])
     }
 
+    @Test("A low-rank update leaves a tensor that is kept elsewhere as it is")
+    func lowRankUpdate() throws {
+        let kept = Tensor.ones([2, 3])
+        let (x, down, up) = (Tensor.ones([2, 4]), Tensor.ones([1, 4]), Tensor.ones([3, 1]))
+        #expect(try kept.addingLowRank(of: x, down: down, up: up, scale: 0.5).floats() == [Float](repeating: 3, count: 6))
+        #expect(try kept.floats() == [Float](repeating: 1, count: 6))
+    }
+
     @Test("A buffer for tokens keeps what was written, and its views, when more is written")
     func tokenBuffer() throws {
         let buffer = TokenBuffer(shape: [2, 4, 1], dtype: .float32, device: .cpu)

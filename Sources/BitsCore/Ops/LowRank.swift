@@ -5,15 +5,23 @@ import BitsKernels
 extension Tensor {
     /// `self + scale * (x · downᵀ) · upᵀ`: an output [.., N] with a low-rank update from the input x [.., K]; down [R, K], up [N, R]. float32 sums.
     ///
-    /// Takes over the memory of `self`, which must be fresh from an operation and used nowhere else; only that operation's gradient may follow, and
-    /// it may not need the operation's output.
+    /// Takes over the memory of `self` where nothing else refers to it, and copies it first where something does. The operation that made `self` may
+    /// not need its output for its gradient.
     package consuming func addingLowRank(of x: Tensor, down: Tensor, up: Tensor, scale: Float) -> Tensor {
         let (rank, k, n, m) = (down.shape[0], down.shape[1], up.shape[0], x.count / max(x.shape.last ?? 1, 1))
         precondition(
             x.shape.last == k && up.shape == [n, rank] && shape == x.shape.dropLast() + [n],
             "low-rank update of \(shape) by \(up.shape) and \(down.shape) from \(x.shape)")
         let (input, a, b) = (x.elements, down.elements, up.elements)
-        let output = self
+        let (shape, node) = (shape, node)
+        var memory = elements
+        _ = consume self
+        if !memory.isOnlyReference() {
+            let copy = memory.device.allocate(memory.dtype, count: memory.count)
+            memory.device.run(StridedCopy(from: StridedSlice(contiguous: memory, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
+            memory = copy
+        }
+        let (output, device) = (Tensor(memory, shape: shape, node: node), memory.device)
         let narrow = x.empty([m, rank], .float32)  // scale * x · downᵀ
         device.run(MatrixProduct(input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: .float32))
         if scale != 1 { device.run(ScaleAndShift(narrow.slice, scale: scale, shift: 0, into: narrow.slice)) }
@@ -21,7 +29,7 @@ extension Tensor {
             MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: .float32))
         let (wantsInput, wantsDown, wantsUp, inputType, inputShape) = (x.node != nil, down.node != nil, up.node != nil, x.dtype, x.shape)
         let (downType, upType) = (down.dtype, up.dtype)
-        return output.recorded(from: [self, x, down, up]) { gradient in
+        return output.recorded(from: [output, x, down, up]) { gradient in
             let (g, device) = (gradient.slice, gradient.device)
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
             if wantsInput || wantsDown {

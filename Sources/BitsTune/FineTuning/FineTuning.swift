@@ -64,14 +64,20 @@ public func fineTune(
         let batch = order.prefix(options.batchSize).map { examples[$0] }
         order.removeFirst(batch.count)
         let learningRate = optimizer.currentLearningRate()
-        let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: options.computeDType)
-        let loss = sum * (1 / Float(count))
-        loss.backward()
+        losses.append(try gradients(of: batch, model: model, computeDType: options.computeDType))
         try optimizer.step()
         optimizer.clearGradients()
-        losses.append(Double(try loss.item()))
         seen += batch.reduce(0) { $0 + $1.ids.count }
         if !onStep(FineTuningStep(step: step, steps: steps, loss: losses[losses.count - 1], learningRate: learningRate, tokens: seen)) { break }
     }
     return losses
+}
+
+/// Computes the gradients of a batch's mean loss, and returns it. What the loss remembers of the computation is gone before the optimizer's step, which
+/// would otherwise have to copy the parameters.
+private func gradients(of batch: [CompletionTokens], model: any CausalLanguageModel, computeDType: DType?) throws -> Double {
+    let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: computeDType)
+    let loss = sum * (1 / Float(count))
+    loss.backward()
+    return Double(try loss.item())
 }
