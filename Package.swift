@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 /// Set by `Tools/check`: a warning in this package stops the build. Dependencies, and people with a newer compiler, are left alone.
