@@ -6,20 +6,35 @@ public import BitsNN
 
 /// The sizes and constants of a Llama model; see ``init(_:)`` for the checkpoint's `config.json`.
 public struct LlamaConfiguration: Sendable, Equatable {
+    /// V, tokens in the vocabulary.
     public var vocabularySize: Int
+    /// D, the width of the residual stream.
     public var width: Int
+    /// F, the width inside the feed-forward layer.
     public var innerWidth: Int
+    /// The number of blocks.
     public var layers: Int
+    /// N, query heads.
     public var heads: Int
+    /// G, key and value heads; divides N.
     public var keyValueHeads: Int
+    /// H, the width of a head; even.
     public var headWidth: Int
+    /// Tokens that the model was made for.
     public var contextLength: Int
+    /// Added to the mean square in norms.
     public var normEpsilon: Float = 1e-6
+    /// Of the feed-forward layer's gate.
     public var activation: Activation = .silu
+    /// The base of the rotary frequencies.
     public var ropeTheta: Float = 10_000
+    /// How the frequencies are stretched for long contexts.
     public var ropeScaling: RotaryEmbedding.Scaling = .none
+    /// Whether the projections of attention have biases.
     public var hasAttentionBias = false
+    /// Whether those of the feed-forward layer have.
     public var hasFeedForwardBias = false
+    /// Whether the output head is the embedding table.
     public var tiesEmbeddings = false
 
     public init(

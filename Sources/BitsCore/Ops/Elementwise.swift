@@ -15,16 +15,19 @@ extension Tensor {
         return result
     }
 
+    /// `a + b`, element by element; the result has their type, or float32 where they differ. Shapes broadcast.
     public static func + (a: Tensor, b: Tensor) -> Tensor {
         let (sa, sb, da, db) = (a.shape, b.shape, a.dtype, b.dtype)
         return combined(.add, a, b).recorded(from: [a, b]) { [$0.summed(to: sa).cast(to: da), $0.summed(to: sb).cast(to: db)] }
     }
 
+    /// `a - b`, element by element.
     public static func - (a: Tensor, b: Tensor) -> Tensor {
         let (sa, sb, da, db) = (a.shape, b.shape, a.dtype, b.dtype)
         return combined(.subtract, a, b).recorded(from: [a, b]) { [$0.summed(to: sa).cast(to: da), (-$0).summed(to: sb).cast(to: db)] }
     }
 
+    /// `a * b`, element by element.
     public static func * (a: Tensor, b: Tensor) -> Tensor {
         let (x, y, wantsA, wantsB) = (a.detached(), b.detached(), a.node != nil, b.node != nil)
         return combined(.multiply, a, b).recorded(from: [a, b]) { g in
@@ -32,6 +35,7 @@ extension Tensor {
         }
     }
 
+    /// `a / b`, element by element, as IEEE divides: infinity or NaN where b is 0.
     public static func / (a: Tensor, b: Tensor) -> Tensor {
         let (x, y, wantsA, wantsB) = (a.detached(), b.detached(), a.node != nil, b.node != nil)
         return combined(.divide, a, b).recorded(from: [a, b]) { g in
@@ -43,11 +47,17 @@ extension Tensor {
         }
     }
 
+    /// Every element times `scale`.
     public static func * (a: Tensor, scale: Float) -> Tensor { a.scaled(by: scale, plus: 0) }
+    /// Every element times `scale`.
     public static func * (scale: Float, a: Tensor) -> Tensor { a.scaled(by: scale, plus: 0) }
+    /// Every element times `1 / divisor`, which is rounded first.
     public static func / (a: Tensor, divisor: Float) -> Tensor { a.scaled(by: 1 / divisor, plus: 0) }
+    /// Every element plus `shift`.
     public static func + (a: Tensor, shift: Float) -> Tensor { a.scaled(by: 1, plus: shift) }
+    /// Every element minus `shift`.
     public static func - (a: Tensor, shift: Float) -> Tensor { a.scaled(by: 1, plus: -shift) }
+    /// Every element with the other sign.
     public static prefix func - (a: Tensor) -> Tensor { a.scaled(by: -1, plus: 0) }
 
     /// `scale * self + shift`.
@@ -67,13 +77,21 @@ extension Tensor {
         }
     }
 
+    /// `e^x`, element by element.
     public func exp() -> Tensor { mapped(.exponential) }
+    /// The natural logarithm: -infinity at 0, NaN below.
     public func log() -> Tensor { mapped(.logarithm) }
+    /// The square root: NaN below 0.
     public func squareRoot() -> Tensor { mapped(.squareRoot) }
+    /// `1 / sqrt(x)`: infinity at 0, NaN below.
     public func reciprocalSquareRoot() -> Tensor { mapped(.reciprocalSquareRoot) }
+    /// The hyperbolic tangent.
     public func tanh() -> Tensor { mapped(.tanh) }
+    /// `1 / (1 + e^-x)`.
     public func sigmoid() -> Tensor { mapped(.sigmoid) }
+    /// `x * x`.
     public func squared() -> Tensor { mapped(.square) }
+    /// `|x|`; its gradient at 0 is 0.
     public func absoluteValue() -> Tensor { mapped(.absolute) }
 
     /// The activation function applied to each element.
