@@ -12,6 +12,14 @@ public enum ModelFileError: Error, Equatable, Sendable {
     case device(DeviceError)
 }
 
+extension ModelFileError {
+    /// Several faults of one kind in one error: the first twenty are listed, the others counted.
+    package static func problems(_ problems: [String], path: String, _ title: String) -> ModelFileError {
+        let more = problems.count > 20 ? ["and \(problems.count - 20) more"] : []
+        return .malformed(path: path, ([title] + problems.prefix(20) + more).joined(separator: "\n  "))
+    }
+}
+
 extension ModelFileError: CustomStringConvertible {
     public var description: String {
         switch self {

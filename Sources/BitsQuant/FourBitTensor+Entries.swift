@@ -9,7 +9,7 @@ import BitsKernels
 /// | `.absmax` | float32 [blocks]; uint8 when doubly quantized |
 /// | `.quant_map` | float32 [16] |
 /// | `.nested_absmax`, `.nested_quant_map` | float32 [ceil(blocks / 256)], float32 [256]; only when doubly quantized |
-/// | `.quant_state.bitsandbytes__nf4` (`__fp4`) | uint8, a line of JSON |
+/// | `.quant_state.bitsandbytes__nf4` (`__fp4`) | uint8, a line of JSON; older files have an entry for each of its fields |
 extension FourBitTensor {
     /// The entries in the order in which bitsandbytes writes them.
     ///
@@ -36,6 +36,7 @@ extension FourBitTensor {
     /// The suffixes that a reader looks for, the packed codes' own left out.
     public static var suffixes: [String] {
         [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"] + FourBitFormat.allCases.map(stateSuffix)
+            + QuantStateText.unpackedSuffixes
     }
 
     /// The tensor that `entry` gives the parts of.
@@ -47,17 +48,7 @@ extension FourBitTensor {
             guard let tensor = try entry(suffix) else { throw QuantizationError.missing(suffix) }
             return tensor
         }
-        let found = try FourBitFormat.allCases.compactMap { format in try entry(FourBitTensor.stateSuffix(format)).map { (format, $0) } }
-        guard let (format, stateTensor) = found.first else {
-            throw QuantizationError.missing(FourBitFormat.allCases.map(FourBitTensor.stateSuffix).joined(separator: " or "))
-        }
-        guard found.count == 1 else {
-            throw QuantizationError.inconsistentState("quant_state", expected: "of one format", found: "of both nf4 and fp4")
-        }
-        let text = try QuantStateText(try stateTensor.bytes())
-        guard text.format == format else {
-            throw QuantizationError.inconsistentState("quant_type", expected: format.rawValue, found: text.format.rawValue)
-        }
+        let text = try FourBitTensor.stateText(entry)
         let blockSize = try BlockSize(text.blockSize)
         let packed = try FourBitTensor.checkedCodes(try part(""), count: text.shape.reduce(1, *))
         let blocks = blockCount(text.shape.reduce(1, *), blockSize: blockSize.count)
@@ -74,16 +65,41 @@ extension FourBitTensor {
             scales = .plain(try checked(part(".absmax"), "absmax", .float32, count: blocks))
         }
         let map = try checked(part(".quant_map"), "quant_map", .float32, count: 16)
-        let values = try map.floats() == format.values ? Tensor(format.values, device: packed.device) : map
+        let values = try map.floats() == text.format.values ? Tensor(text.format.values, device: packed.device) : map
         self.init(
             packed: packed,
-            state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: format))
+            state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: text.format))
+    }
+
+    /// The description of the tensor: a line of JSON, or the older form in entries of their own.
+    private static func stateText(_ entry: (_ suffix: String) throws -> Tensor?) throws -> QuantStateText {
+        let found = try FourBitFormat.allCases.compactMap { format in try entry(FourBitTensor.stateSuffix(format)).map { (format, $0) } }
+        let unpacked = try QuantStateText(unpacked: entry)
+        guard let (format, tensor) = found.first else {
+            guard let unpacked else { throw QuantizationError.missing(FourBitFormat.allCases.map(stateSuffix).joined(separator: " or ")) }
+            return unpacked
+        }
+        guard found.count == 1 else {
+            throw QuantizationError.inconsistentState("quant_state", expected: "of one format", found: "of both nf4 and fp4")
+        }
+        guard unpacked == nil else {
+            throw QuantizationError.inconsistentState("quant_state", expected: "there once", found: "both in one entry and in entries of its own")
+        }
+        let text = try QuantStateText(try tensor.bytes())
+        guard text.format == format else {
+            throw QuantizationError.inconsistentState("quant_type", expected: format.rawValue, found: text.format.rawValue)
+        }
+        return text
     }
 
     private static func checkedCodes(_ packed: Tensor, count: Int) throws(QuantizationError) -> Tensor {
         let expected = (count + 1) / 2
         guard [.uint8, .int8, .bfloat16, .float16, .float32].contains(packed.dtype) else {
             throw .inconsistentState("weight", expected: "uint8, bfloat16, float16 or float32", found: packed.dtype.rawValue)
+        }
+        guard !packed.dtype.isFloatingPoint || packed.count != count || packed.dtype.byteCount * count == expected else {
+            throw .inconsistentState(
+                "weight", expected: "\(expected) bytes of codes", found: "a plain \(packed.dtype.rawValue) \(packed.shape) beside quantized entries")
         }
         guard packed.count * packed.dtype.byteCount == expected else {
             throw .inconsistentState("weight", expected: "\(expected) bytes", found: "\(packed.count * packed.dtype.byteCount)")

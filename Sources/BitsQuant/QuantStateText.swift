@@ -35,9 +35,22 @@ extension QuantStateText {
         let decoder = JSONDecoder()
         decoder.allowsJSON5 = true  // Python writes NaN and Infinity as they are
         do { self = try decoder.decode(QuantStateText.self, from: Data(bytes)) } catch { throw QuantStateText.problem(error) }
+    }
+
+    /// Checks names and sizes.
+    init(formatName: String, blockSize: Int, typeName: String, shape: [Int]) throws(QuantizationError) {
+        guard let format = FourBitFormat(rawValue: formatName) else { throw .unknownFormat(formatName) }
+        guard let dtype = DType(rawValue: typeName), dtype.isFloatingPoint else {
+            throw .malformedState("its dtype is '\(typeName)', expected float32, float16 or bfloat16")
+        }
         guard shape.allSatisfy({ $0 >= 0 }), shape.reduce(1.0, { $0 * Double($1) }) < 0x1p50 else {
             throw .malformedState("its shape is \(shape)")
         }
+        self.init(format: format, blockSize: blockSize, dtype: dtype, shape: shape)
+    }
+
+    static func checkNestedType(_ name: String) throws(QuantizationError) {
+        guard name == "float32" else { throw .malformedState("its nested_dtype is '\(name)', expected float32") }
     }
 
     private static func problem(_ error: any Error) -> QuantizationError {
@@ -67,20 +80,13 @@ extension QuantStateText: Decodable {
             throw QuantizationError.malformedState("it has an entry '\(unknown)' of unknown meaning")
         }
         let fields = try decoder.container(keyedBy: Key.self)
-        let formatName = try fields.decode(String.self, forKey: .format)
-        guard let format = FourBitFormat(rawValue: formatName) else { throw QuantizationError.unknownFormat(formatName) }
-        let typeName = try fields.decode(String.self, forKey: .dtype)
-        guard let dtype = DType(rawValue: typeName), dtype.isFloatingPoint else {
-            throw QuantizationError.malformedState("its dtype is '\(typeName)', expected float32, float16 or bfloat16")
-        }
-        self.init(
-            format: format, blockSize: try fields.decode(Int.self, forKey: .blockSize), dtype: dtype,
-            shape: try fields.decode([Int].self, forKey: .shape))
+        try self.init(
+            formatName: try fields.decode(String.self, forKey: .format), blockSize: try fields.decode(Int.self, forKey: .blockSize),
+            typeName: try fields.decode(String.self, forKey: .dtype), shape: try fields.decode([Int].self, forKey: .shape))
         guard fields.contains(.nestedOffset) || fields.contains(.nestedBlockSize) else { return }
         nested = Nested(
             blockSize: try fields.decode(Int.self, forKey: .nestedBlockSize), offset: Float(try fields.decode(Double.self, forKey: .nestedOffset)))
-        let nestedType = try fields.decodeIfPresent(String.self, forKey: .nestedDType) ?? "float32"
-        guard nestedType == "float32" else { throw QuantizationError.malformedState("its nested_dtype is '\(nestedType)', expected float32") }
+        try QuantStateText.checkNestedType(try fields.decodeIfPresent(String.self, forKey: .nestedDType) ?? "float32")
     }
 
     /// A value that only has to be there.

@@ -90,6 +90,30 @@ struct CheckpointTests {
         #expect(error.map { "\($0)" }?.contains("'b' is in s.safetensors") == true)
     }
 
+    @Test("A tensor that two shards hold is an error that names both")
+    func tensorTwice() throws {
+        let folder = try TemporaryFolder()
+        try SafetensorsFile.write(["a": Tensor([1], shape: [1])], to: "\(folder.path)/s.safetensors")
+        try SafetensorsFile.write(["a": Tensor([2], shape: [1]), "b": Tensor([2], shape: [1])], to: "\(folder.path)/t.safetensors")
+        try folder.write("{\"weight_map\": {\"a\": \"s.safetensors\", \"b\": \"t.safetensors\"}}", as: "model.safetensors.index.json")
+        let error = #expect(throws: ModelFileError.self) { try Checkpoint(ModelFolder(path: folder.path)) }
+        let text = error.map { "\($0)" } ?? ""
+        #expect(text.contains("both have 'a'") && text.contains("s.safetensors and ") && text.contains("t.safetensors"))
+    }
+
+    @Test("A tensor whose pages were given back reads as before")
+    func release() throws {
+        let folder = try TemporaryFolder()
+        let values = (0..<10_000).map { Float($0) }
+        try SafetensorsFile.write(["a": Tensor(values, shape: [10_000])], to: "\(folder.path)/model.safetensors")
+        let checkpoint = try Checkpoint(ModelFolder(path: folder.path))
+        let tensor = try #require(try checkpoint.tensor("a"))
+        #expect(try tensor.floats() == values)
+        checkpoint.release("a")
+        checkpoint.release("none")
+        #expect(try tensor.floats() == values)
+    }
+
     @Test("A folder without weights is an error that says what is read")
     func noWeights() throws {
         let folder = try TemporaryFolder()

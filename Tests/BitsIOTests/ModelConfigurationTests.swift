@@ -86,6 +86,21 @@ struct ModelConfigurationTests {
         #expect(try BitsAndBytesConfig(ConfigurationFields(object, path: "")) == config)
     }
 
+    @Test("A section in 8 bits is written as transformers does, and each field survives the way through text")
+    func everyField() throws {
+        #expect(BitsAndBytesConfig.int8().json.compactText.contains(#""_load_in_8bit": true"#))
+        var config = BitsAndBytesConfig.int8(outlierThreshold: 4)
+        #expect(config.json.compactText.contains(#""llm_int8_threshold": 4.0, "load_in_4bit": false, "load_in_8bit": true"#))
+        config.skipModules = ["lm_head", "model.layers.0"]
+        config.offloadsInFloat32 = true
+        config.keepsFloat16Weights = true
+        config.computeType = .float16
+        config.format = .nf4
+        config.storageType = .bfloat16
+        config.doubleQuantization = true
+        #expect(try BitsAndBytesConfig(fields(config.json.compactText)) == config)
+    }
+
     @Test("The quantization section is read with its defaults")
     func readSection() throws {
         #expect(try BitsAndBytesConfig(fields("{}")) == BitsAndBytesConfig())
@@ -94,12 +109,19 @@ struct ModelConfigurationTests {
         let config = try BitsAndBytesConfig(
             fields(#"{"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.bfloat16", "llm_int8_skip_modules": ["lm_head"], "unknown": 1}"#))
         #expect(config.method == "fp4" && config.computeType == .bfloat16 && config.skipModules == ["lm_head"])
+        let older = try BitsAndBytesConfig(fields(#"{"load_in_8bit": true, "llm_int8_threshold": 4.5, "llm_int8_has_fp16_weight": true}"#))
+        #expect(older.precision == .int8 && older.outlierThreshold == 4.5 && older.keepsFloat16Weights && !older.loadIn4Bit)
+        #expect(try BitsAndBytesConfig(fields(#"{"_load_in_4bit": true, "load_in_4bit": false}"#)).precision == nil)
     }
 
     @Test(
         "A bad quantization section is an error",
         arguments: [
             (#"{"load_in_4bit": 1}"#, "load_in_4bit"), (#"{"load_in_4bit": true, "load_in_8bit": true}"#, "choose one"),
+            (#"{"load_in_8bit": "true"}"#, "true or false"), (#"{"_load_in_4bit": true, "_load_in_8bit": true}"#, "choose one"),
+            (#"{"llm_int8_threshold": 6}"#, "a number with a decimal point, such as 6.0, as 'llm_int8_threshold'; it has 6"),
+            (#"{"llm_int8_threshold": -1.0}"#, "a number from 0"), (#"{"llm_int8_threshold": Infinity}"#, "a number from 0"),
+            (#"{"bnb_4bit_use_double_quant": "yes"}"#, "bnb_4bit_use_double_quant"), (#"{"quant_method": 8}"#, "quant_method"),
             (#"{"llm_int8_threshold": "6"}"#, "llm_int8_threshold"), (#"{"llm_int8_skip_modules": "lm_head"}"#, "llm_int8_skip_modules"),
             (#"{"llm_int8_skip_modules": [1]}"#, "llm_int8_skip_modules"),
             (#"{"llm_int8_enable_fp32_cpu_offload": null, "llm_int8_has_fp16_weight": 0}"#, "fp16"),

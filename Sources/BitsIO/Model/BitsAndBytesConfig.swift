@@ -1,5 +1,16 @@
 public import BitsKernels
 
+/// A number that is written as one with a fraction: bitsandbytes' readers refuse `6` where they want `6.0`.
+private struct DecimalNumber: ConfigurationValue {
+    static let expectation = "a number with a decimal point, such as 6.0,"
+    let value: Double
+
+    init?(_ json: JSONValue) {
+        guard case .number(let number) = json, number.integer == nil else { return nil }
+        value = number.double
+    }
+}
+
 /// How a checkpoint is, or is to be, quantized: the `quantization_config` of config.json.
 ///
 /// Reference: transformers' `BitsAndBytesConfig`, whose field names are in the comments.
@@ -7,11 +18,16 @@ public struct BitsAndBytesConfig: Sendable, Equatable {
     /// Types that packed 4-bit codes may be stored as.
     public static let storageTypes: [DType] = [.float16, .float32, .int8, .uint8, .bfloat16]
 
-    /// `load_in_8bit`: LLM.int8().
-    public var loadIn8Bit = false
-    /// `load_in_4bit`.
-    public var loadIn4Bit = false
-    /// `llm_int8_threshold`: activations of at least this magnitude are computed in 16 bits.
+    /// What linear weights become.
+    public enum Precision: Sendable, Equatable {
+        case fourBit
+        /// LLM.int8().
+        case int8
+    }
+
+    /// nil quantizes nothing.
+    public var precision: Precision?
+    /// `llm_int8_threshold`: activations of at least this magnitude are computed in 16 bits; 0 for none.
     public var outlierThreshold = 6.0
     /// `llm_int8_skip_modules`: names of modules that stay as they are; nil means the defaults (the output head), a list replaces them.
     public var skipModules: [String]?
@@ -36,7 +52,7 @@ public struct BitsAndBytesConfig: Sendable, Equatable {
         _ format: FourBitFormat, doubleQuantization: Bool = false, computeType: DType = .float32, storageType: DType = .uint8
     ) -> BitsAndBytesConfig {
         var config = BitsAndBytesConfig()
-        config.loadIn4Bit = true
+        config.precision = .fourBit
         config.format = format
         config.doubleQuantization = doubleQuantization
         config.computeType = computeType
@@ -47,28 +63,43 @@ public struct BitsAndBytesConfig: Sendable, Equatable {
     /// 8 bits by LLM.int8().
     public static func int8(outlierThreshold: Double = 6) -> BitsAndBytesConfig {
         var config = BitsAndBytesConfig()
-        config.loadIn8Bit = true
+        config.precision = .int8
         config.outlierThreshold = outlierThreshold
         return config
     }
 
+    /// `load_in_4bit`.
+    public var loadIn4Bit: Bool { precision == .fourBit }
+    /// `load_in_8bit`.
+    public var loadIn8Bit: Bool { precision == .int8 }
+
     /// `llm_int8`, `fp4`, `nf4`; nil when nothing is quantized.
-    public var method: String? { loadIn8Bit ? "llm_int8" : loadIn4Bit ? format.rawValue : nil }
+    public var method: String? {
+        switch precision {
+        case .fourBit: format.rawValue
+        case .int8: "llm_int8"
+        case nil: nil
+        }
+    }
 
     /// Reads the section; fields that it does not know are ignored, absent ones have their defaults.
     ///
-    /// - Throws: ``ModelFileError/unsupported(path:_:)`` for another quantization method, ``ModelFileError/malformed(path:_:)`` when a field has
-    ///   the wrong type, or both 8 and 4 bits are asked for.
+    /// - Throws: ``ModelFileError/unsupported(path:_:)`` for another quantization method, format or type, ``ModelFileError/malformed(path:_:)`` when
+    ///   a field has the wrong type (the threshold is written with a decimal point), the threshold is negative, or both 8 and 4 bits are asked for.
     public init(_ fields: ConfigurationFields) throws(ModelFileError) {
         let method = try fields.value("quant_method", default: "bitsandbytes")
         guard method == "bitsandbytes" else {
             throw .unsupported(path: fields.path, "is quantized by '\(method)'; only bitsandbytes is read, so load the model's unquantized version")
         }
         // Older files have the two only with an underscore.
-        loadIn8Bit = try fields.value("load_in_8bit", default: try fields.value("_load_in_8bit", default: false))
-        loadIn4Bit = try fields.value("load_in_4bit", default: try fields.value("_load_in_4bit", default: false))
-        guard !(loadIn8Bit && loadIn4Bit) else { throw fields.error("has load_in_8bit and load_in_4bit both true; choose one") }
-        outlierThreshold = try fields.value("llm_int8_threshold", default: outlierThreshold)
+        let inInt8 = try fields.value("load_in_8bit", default: try fields.value("_load_in_8bit", default: false))
+        let inFourBit = try fields.value("load_in_4bit", default: try fields.value("_load_in_4bit", default: false))
+        guard !(inInt8 && inFourBit) else { throw fields.error("has load_in_8bit and load_in_4bit both true; choose one") }
+        precision = inInt8 ? .int8 : inFourBit ? .fourBit : nil
+        outlierThreshold = try fields.optional("llm_int8_threshold", as: DecimalNumber.self)?.value ?? outlierThreshold
+        guard outlierThreshold >= 0, outlierThreshold.isFinite else {
+            throw fields.error("has llm_int8_threshold \(outlierThreshold); a number from 0 was expected")
+        }
         skipModules = try fields.optional("llm_int8_skip_modules")
         offloadsInFloat32 = try fields.value("llm_int8_enable_fp32_cpu_offload", default: false)
         keepsFloat16Weights = try fields.value("llm_int8_has_fp16_weight", default: false)

@@ -17,7 +17,8 @@ public struct Checkpoint: Sendable {
     /// The checkpoint in `folder`: `<name>.safetensors` where it is there, else the shards that `<name>.safetensors.index.json` lists.
     ///
     /// - Parameter name: `model`; an adapter's is `adapter_model`.
-    /// - Throws: ``ModelFileError`` when there is neither, a shard is missing, damaged or outside the folder, or does not hold what the index says.
+    /// - Throws: ``ModelFileError`` when there is neither, a shard is missing, damaged or outside the folder, or does not hold what the
+    ///   index says, or two shards hold a tensor of one name.
     public init(_ folder: ModelFolder, name: String = "model") throws(ModelFileError) {
         if let file = try folder.fileIfPresent("\(name).safetensors") {
             self = Checkpoint(try SafetensorsFile(file))
@@ -35,12 +36,25 @@ public struct Checkpoint: Sendable {
         var files = [SafetensorsFile]()
         for name in names { files.append(try SafetensorsFile(folder.file(name))) }
         self.files = files
+        try Checkpoint.checkNames(files, index: index)
         for shard in shards {
             let file = names.firstIndex(of: shard.file) ?? 0
             guard let entry = files[file][shard.tensor] else {
                 throw .malformed(path: index.path, "says that '\(shard.tensor)' is in \(shard.file), where it is not; download the model again")
             }
             positions[shard.tensor] = (file, entry)
+        }
+    }
+
+    /// A tensor that two files have: which one is meant?
+    private static func checkNames(_ files: [SafetensorsFile], index: MappedFile) throws(ModelFileError) {
+        var owners: [String: String] = [:]
+        for file in files {
+            for entry in file.entries {
+                guard let other = owners.updateValue(file.file.path, forKey: entry.name) else { continue }
+                throw .malformed(
+                    path: index.path, "lists files that both have '\(entry.name)': \(other) and \(file.file.path); download the model again")
+            }
         }
     }
 
@@ -75,5 +89,12 @@ public struct Checkpoint: Sendable {
     public func tensor(_ name: String, on device: Device = .cpu) throws(ModelFileError) -> Tensor? {
         guard let (file, entry) = positions[name] else { return nil }
         return try files[file].tensor(entry, on: device)
+    }
+
+    /// Says that the tensor called `name` will hardly be read again: its pages go back to the system. Tensors in place stay valid, and are read from
+    /// the file again when they are touched.
+    public func release(_ name: String) {
+        guard let (file, entry) = positions[name] else { return }
+        files[file].file.release(entry.byteRange)
     }
 }

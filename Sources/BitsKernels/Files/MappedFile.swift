@@ -60,6 +60,17 @@ public final class MappedFile: Sendable {
         return try unsafe body(buffer.bytes)
     }
 
+    /// Gives the pages that lie whole in `range` back to the system; they are read from the file again when they are touched.
+    package func release(_ range: Range<Int>) {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        guard isMapped, page > 0 else { return }
+        let start = (range.lowerBound + page - 1) / page * page
+        let end = range.upperBound == byteCount ? byteCount : range.upperBound / page * page
+        guard start < end else { return }
+        // The mapping is only read, so nothing can be lost.
+        unsafe _ = madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(start)), end - start, MADV_DONTNEED)
+    }
+
     /// A copy of the bytes in `range`, which must lie within the file.
     public func bytes(in range: Range<Int>) -> [UInt8] {
         withBytes(in: range) { span in unsafe span.withUnsafeBytes { unsafe [UInt8]($0) } }
