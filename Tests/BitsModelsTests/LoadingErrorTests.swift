@@ -77,15 +77,6 @@ struct LoadingErrorTests {
         #expect(throws: ModelFileError.self) { try LoadedModel(ModelFolder("/tmp/bits-models-no-such-folder")) }
     }
 
-    @Test("8 bits are refused by name, not ignored")
-    func eightBits() throws {
-        #expect(try #require(try TinyFolder().problem(LoadOptions(quantization: .int8()))).contains("8 bits"))
-        let text = TinyModel.configurationText([
-            "quantization_config": String(decoding: BitsAndBytesConfig.int8().json.fileBytes, as: UTF8.self)
-        ])
-        #expect(try #require(try TinyFolder(configuration: text).problem()).contains("8 bits"))
-    }
-
     @Test("Codes that the bytes of a layer do not fill are refused with the layer's name")
     func storage() throws {
         var options = LoadOptions(quantization: .fourBit(.nf4, storageType: .float32))
@@ -104,7 +95,7 @@ struct LoadingErrorTests {
         let folder = try TinyFolder(configuration: text, tensors: tensors)
         #expect(folder.problem() == nil)
         let problem = try #require(folder.problem(options))
-        #expect(problem.contains("model.layers.0.mlp.gate_proj.weight: 3 bytes of 4-bit codes"))
+        #expect(problem.contains("'model.layers.0.mlp.gate_proj.weight': 3 bytes of 4-bit codes"))
         #expect(problem.split(separator: "\n").count == 1 + 6)
     }
 }

@@ -36,6 +36,40 @@ struct LoadingTests {
         #expect(try distance(loaded.model.logits(ids), expected) > 1e-3)
     }
 
+    @Test("In 8 bits, linear layers are those of LLM.int8() with the threshold that was asked for")
+    func int8() throws {
+        let loaded = try TinyFolder().load(LoadOptions(quantization: .int8(outlierThreshold: 4)))
+        #expect(loaded.report.quantized.count == 14 && loaded.report.kept.map(\.path) == ["lm_head"] && loaded.report.warnings == [])
+        let layers = loaded.model.namedModules().compactMap { $0.module as? Linear8bitLt }
+        #expect(layers.count == 14 && layers.allSatisfy { $0.outlierThreshold == 4 && !$0.keepsFloat16Weights })
+        #expect(loaded.report.byteCount < loaded.report.checkpointByteCount / 2)
+        let found = try distance(loaded.model.logits(ids), expected)
+        #expect(found > 1e-5 && found < 3e-2)
+    }
+
+    @Test("A checkpoint in 8 bits computes what quantizing on loading does")
+    func prequantizedInt8() throws {
+        let quantization = BitsAndBytesConfig.int8(outlierThreshold: 5)
+        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let loaded = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(quantization)).load()
+        #expect(loaded.report.quantized.count == 14 && loaded.report.unused == [] && loaded.report.warnings == [])
+        #expect(loaded.model.namedModules().compactMap { ($0.module as? Linear8bitLt)?.outlierThreshold } == [Float](repeating: 5, count: 14))
+        let same = try TinyFolder().load(LoadOptions(quantization: quantization)).model
+        #expect(try loaded.model.logits(ids).bytes() == same.logits(ids).bytes())
+    }
+
+    @Test("A checkpoint that keeps 16-bit weights beside 8 bits computes in 8 bits too")
+    func keptWeights() throws {
+        var quantization = BitsAndBytesConfig.int8()
+        quantization.keepsFloat16Weights = true
+        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let loaded = try TinyFolder(configuration: text).load()
+        #expect(loaded.report.quantized.count == 14 && loaded.report.warnings == [])
+        #expect(loaded.model.namedModules().compactMap { $0.module as? Linear8bitLt }.allSatisfy { $0.keepsFloat16Weights })
+        let same = try TinyFolder().load(LoadOptions(quantization: .int8())).model
+        #expect(try loaded.model.logits(ids).bytes() == same.logits(ids).bytes())
+    }
+
     @Test("A skip list replaces the default, and what matches nothing is reported")
     func skips() throws {
         var quantization = BitsAndBytesConfig.fourBit(.fp4)
@@ -64,8 +98,33 @@ struct LoadingTests {
         quantization.format = .nf4
         let loaded = try folder.load(LoadOptions(quantization: quantization))
         #expect(loaded.report.quantized.count == 14 && loaded.report.unused == [])
+        #expect(loaded.report.storedMethod == "fp4")
+        #expect(loaded.report.warnings == ["the checkpoint is quantized already (fp4) and stays so; the quantization asked for does nothing"])
+        #expect(try folder.load().report.warnings == [])
         let same = try TinyFolder().load(LoadOptions(quantization: .fourBit(.fp4, doubleQuantization: doubleQuantization))).model
         #expect(try distance(loaded.model.logits(ids), same.logits(ids)) < 1e-6)
+    }
+
+    @Test("Layers that config.json calls quantized and the checkpoint holds plain are quantized on loading, and named")
+    func unpacked() throws {
+        let quantization = BitsAndBytesConfig.fourBit(.nf4)
+        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        var tensors = try TinyModel.quantizedTensors(quantization)
+        let name = "model.layers.1.mlp.up_proj"
+        for key in tensors.keys where key.hasPrefix("\(name).") { tensors[key] = nil }
+        tensors["\(name).weight"] = TinyModel.tensors["\(name).weight"]
+        let loaded = try TinyFolder(configuration: text, tensors: tensors).load()
+        #expect(loaded.report.unpacked == [name] && loaded.report.quantized.count == 14)
+        #expect(loaded.report.warnings.contains { $0.hasPrefix("1 layers are not quantized in the checkpoint") && $0.hasSuffix(name) })
+    }
+
+    @Test("Progress grows to the whole", arguments: [nil, BitsAndBytesConfig.fourBit(.nf4)])
+    func progress(quantization: BitsAndBytesConfig?) throws {
+        var shares: [Double] = []
+        let folder = try TinyFolder()
+        _ = try LoadedModel(ModelFolder(path: folder.path), options: LoadOptions(quantization: quantization)) { shares.append($0) }
+        #expect(shares.count > 14 && shares.last == 1)
+        #expect(zip(shares, shares.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     @Test("A weight that is NaN or infinite is quantized by the rule, and reported with its layer")
@@ -118,8 +177,8 @@ extension TinyModel {
                 result[name] = tensor
                 continue
             }
-            let packed = try tensor.quantized(to: quantization.format, blockSize: blockSize, doubleQuantization: quantization.doubleQuantization)
-            for (suffix, entry) in try packed.entries() { result[name + suffix] = entry }
+            let packed = try QuantizedWeight(tensor, as: quantization, blockSize: blockSize)
+            for (entry, tensor) in try packed.entries() { result[name.replacing("proj.weight", with: "proj.\(entry)")] = tensor }
         }
         return result
     }

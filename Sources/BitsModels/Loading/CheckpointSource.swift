@@ -11,18 +11,30 @@ final class CheckpointSource: WeightSource {
     private let options: LoadOptions
     private let quantization: BitsAndBytesConfig?
     /// Whether `quantization` is the checkpoint's own: its weights come quantized.
+    private let isStored: Bool
+    private let progress: (Double) -> Void
+    private var doneByteCount = 0
     private(set) var report = LoadReport()
     private(set) var problems: [String] = []
     private var used: Set<String> = []
     private var selection: LayerSelection?
 
-    /// - Parameter keptByDefault: of the model that will be built, see ``ModelPlan/keptByDefault``.
-    init(_ checkpoint: Checkpoint, quantization: BitsAndBytesConfig?, keptByDefault: [String: String], options: LoadOptions) {
+    /// - Parameters:
+    ///   - stored: what config.json says of the checkpoint; it comes before the quantization in `options`.
+    ///   - keptByDefault: of the model that will be built, see ``ModelPlan/keptByDefault``.
+    ///   - progress: called with the share of the checkpoint that is done.
+    init(
+        _ checkpoint: Checkpoint, stored: BitsAndBytesConfig?, keptByDefault: [String: String], options: LoadOptions,
+        progress: @escaping (Double) -> Void
+    ) {
         self.checkpoint = checkpoint
         self.options = options
-        self.quantization = quantization
+        self.progress = progress
+        isStored = stored?.precision != nil
+        quantization = isStored ? stored : options.quantization
         selection = LayerSelection(quantization, keptByDefault: keptByDefault)
         report.checkpointByteCount = checkpoint.byteCount
+        if isStored, options.quantization != nil { report.storedMethod = stored?.method }
     }
 
     /// The report, once the model is built.
@@ -41,45 +53,68 @@ final class CheckpointSource: WeightSource {
     func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer {
         let bias = bias ? parameter("\(path).bias", shape: [outFeatures]) : nil
         let shape = [outFeatures, inFeatures]
-        if checkpoint["\(path).SCB"] != nil { problems.append("\(path) is in 8 bits, which cannot be loaded yet") }
-        if let prequantized = fourBitTensor(path, shape: shape) {
-            report.quantized.append(path)
-            report.byteCount += prequantized.byteCount
-            return Linear4bit(weight: prequantized, bias: bias, computeDType: options.computeDType)
-        }
         let name = "\(path).weight"
-        guard !isPacked(path), let weight = tensor(name, shape: shape) else {
-            return Linear(weight: Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false), bias: bias)
-        }
-        let reason = selection == nil ? "no quantization was asked for" : selection?.reasonToKeep(path)
-        guard let reason else {
-            do {
-                return try quantized(weight, path: path, bias: bias)
-            } catch {
-                problems.append("\(name): \(error)")
-                return Linear(weight: Parameter(weight, isTrainable: false), bias: bias)
+        do {
+            let entries = checkpoint.weightEntries(path)
+            used.formUnion(entries.map(\.name))
+            if let stored = try QuantizedWeight(checkpoint, path: path, on: options.device) {
+                advance(entries)
+                if stored.shape == shape { return layer(stored, path: path, bias: bias) }
+                problems.append("'\(name)' is a \(stored.format) tensor of shape \(stored.shape), the configuration asks for \(shape)")
+            } else if let weight = tensor(name, shape: shape) {
+                return try layer(weight, path: path, bias: bias)
             }
+        } catch {
+            problems.append("'\(name)': \(error)")
         }
-        if quantization != nil { report.kept.append((path, reason)) }
+        return Linear(weight: Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false), bias: bias)
+    }
+
+    func tiedHead(_ embedding: Embedding) -> LinearLayer {
+        _ = selection?.reasonToKeep(ModelPlan.tiedHead.path)
+        if quantization?.precision != nil { report.kept.append(ModelPlan.tiedHead) }
+        return Linear(weight: embedding.weight, computeDType: options.computeDType)
+    }
+
+    /// The layer of a weight that the checkpoint holds in floating point: quantized if it is to be.
+    private func layer(_ weight: Tensor, path: String, bias: Parameter?) throws -> LinearLayer {
+        if let quantization, quantization.precision != nil {
+            guard let reason = selection?.reasonToKeep(path) else { return try quantized(weight, as: quantization, path: path, bias: bias) }
+            report.kept.append((path, reason))
+        }
         report.byteCount += weight.count * weight.dtype.byteCount
         return Linear(weight: Parameter(weight, isTrainable: false), bias: bias, computeDType: options.computeDType)
     }
 
-    func tiedHead(_ embedding: Embedding) -> LinearLayer {
-        if quantization != nil { report.kept.append(ModelPlan.tiedHead) }
-        return Linear(weight: embedding.weight, computeDType: options.computeDType)
+    private func quantized(_ weight: Tensor, as quantization: BitsAndBytesConfig, path: String, bias: Parameter?) throws -> LinearLayer {
+        if quantization.precision == .int8, quantization.keepsFloat16Weights {
+            report.quantized.append(path)
+            report.byteCount += weight.count * weight.dtype.byteCount
+            let linear = Linear(weight: Parameter(weight, isTrainable: false), bias: bias)
+            return Linear8bitLt(linear, keepsFloat16Weights: true, outlierThreshold: outlierThreshold)
+        }
+        let result = try QuantizedWeight(weight, as: quantization, blockSize: options.blockSize)
+        let nonFinite = try result.nonFiniteInputCount()
+        if nonFinite > 0 { report.nonFinite.append((path, nonFinite)) }
+        if isStored { report.unpacked.append(path) }
+        checkpoint.release("\(path).weight")
+        return layer(result, path: path, bias: bias)
     }
 
-    private func quantized(_ weight: Tensor, path: String, bias: Parameter?) throws -> LinearLayer {
-        guard let quantization else { preconditionFailure("a layer is quantized only by a configuration") }
-        let packed = try weight.quantized(
-            to: quantization.format, blockSize: options.blockSize, doubleQuantization: quantization.doubleQuantization,
-            storage: quantization.storageType)
-        let nonFinite = try packed.nonFiniteInputCount()
-        if nonFinite > 0 { report.nonFinite.append((path, nonFinite)) }
+    private func layer(_ weight: QuantizedWeight, path: String, bias: Parameter?) -> LinearLayer {
         report.quantized.append(path)
-        report.byteCount += packed.byteCount
-        return Linear4bit(weight: packed, bias: bias, computeDType: options.computeDType)
+        report.byteCount += weight.byteCount
+        switch weight {
+        case .fourBit(let weight): return Linear4bit(weight: weight, bias: bias, computeDType: options.computeDType)
+        case .int8(let weight): return Linear8bitLt(weight: weight, bias: bias, outlierThreshold: outlierThreshold)
+        }
+    }
+
+    private var outlierThreshold: Float { Float(quantization?.outlierThreshold ?? BitsAndBytesConfig().outlierThreshold) }
+
+    private func advance(_ entries: [SafetensorsEntry]) {
+        doneByteCount += entries.reduce(0) { $0 + $1.byteCount }
+        progress(Double(doneByteCount) / Double(max(1, report.checkpointByteCount)))
     }
 
     private func tensor(_ name: String, shape: [Int]) -> Tensor? {
@@ -94,6 +129,7 @@ final class CheckpointSource: WeightSource {
         }
         do {
             guard let tensor = try checkpoint.tensor(name, on: options.device) else { return nil }
+            advance([entry])
             guard tensor.dtype.isFloatingPoint else {
                 problems.append("'\(name)' is \(tensor.dtype.rawValue); a floating-point type was expected")
                 return nil
@@ -101,27 +137,6 @@ final class CheckpointSource: WeightSource {
             return tensor
         } catch {
             problems.append("\(error)")
-            return nil
-        }
-    }
-
-    /// Whether the checkpoint has any part of the layer's weight in 4 bits.
-    private func isPacked(_ path: String) -> Bool { FourBitTensor.suffixes.contains { checkpoint["\(path).weight\($0)"] != nil } }
-
-    /// The layer's weight as the checkpoint holds it in 4 bits; nil if it does not, or holds it wrongly (which is noted).
-    private func fourBitTensor(_ path: String, shape: [Int]) -> FourBitTensor? {
-        let name = "\(path).weight"
-        guard isPacked(path) else { return nil }
-        for suffix in FourBitTensor.suffixes + [""] { used.insert(name + suffix) }
-        do {
-            let packed = try FourBitTensor { suffix in try self.checkpoint.tensor(name + suffix, on: self.options.device) }
-            guard packed.shape == shape else {
-                problems.append("'\(name)' is a 4-bit tensor of shape \(packed.shape), the configuration asks for \(shape)")
-                return nil
-            }
-            return packed
-        } catch {
-            problems.append("'\(name)': \(error)")
             return nil
         }
     }

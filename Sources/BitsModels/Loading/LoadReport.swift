@@ -1,6 +1,6 @@
 /// What loading did with a model's layers.
 public struct LoadReport: Sendable, Equatable {
-    /// Paths of the linear layers in 4 bits, and those kept as they were with the reason.
+    /// Paths of the linear layers that are quantized, and those kept as they were with the reason.
     public var quantized: [String] = []
     public var kept: [(path: String, reason: String)] = []
     /// Layers whose weights held NaN or infinities when they were quantized, with how many.
@@ -9,6 +9,10 @@ public struct LoadReport: Sendable, Equatable {
     public var unused: [String] = []
     /// Entries of the skip list that matched no layer.
     public var unmatchedSkips: [String] = []
+    /// How the checkpoint is quantized itself (`nf4`, ...), where that took the place of what was asked for.
+    public var storedMethod: String?
+    /// Layers that the checkpoint holds in floating point although config.json says that it is quantized.
+    public var unpacked: [String] = []
     /// Bytes of the weights in the checkpoint, and as they are now.
     public var checkpointByteCount = 0
     public var byteCount = 0
@@ -17,13 +21,20 @@ public struct LoadReport: Sendable, Equatable {
 
     public static func == (a: LoadReport, b: LoadReport) -> Bool {
         a.quantized == b.quantized && a.kept.elementsEqual(b.kept, by: ==) && a.nonFinite.elementsEqual(b.nonFinite, by: ==) && a.unused == b.unused
-            && a.unmatchedSkips == b.unmatchedSkips && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
+            && a.unmatchedSkips == b.unmatchedSkips && a.storedMethod == b.storedMethod && a.unpacked == b.unpacked
+            && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
     }
 
     /// What a user should be told, a line each.
     public var warnings: [String] {
-        nonFinite.map { "\($0.path): \($0.count) weights are NaN or infinite; NaN was quantized to the lowest code" }
+        (storedMethod.map { ["the checkpoint is quantized already (\($0)) and stays so; the quantization asked for does nothing"] } ?? [])
+            + nonFinite.map { "\($0.path): \($0.count) weights are NaN or infinite; NaN was quantized to the lowest code" }
             + unmatchedSkips.map { "skip '\($0)' matched no layer" }
-            + (unused.isEmpty ? [] : ["\(unused.count) tensors of the checkpoint were not used: \(unused.prefix(5).joined(separator: ", "))"])
+            + LoadReport.counted(unpacked, "layers are not quantized in the checkpoint, though config.json says so; they were quantized on loading")
+            + LoadReport.counted(unused, "tensors of the checkpoint were not used")
+    }
+
+    private static func counted(_ names: [String], _ text: String) -> [String] {
+        names.isEmpty ? [] : ["\(names.count) \(text): \(names.prefix(5).joined(separator: ", "))"]
     }
 }
