@@ -8,11 +8,7 @@ enum CheckpointFit {
     static func check(_ checkpoint: Checkpoint, plan: ModelPlan, path: String) throws(ModelFileError) {
         let problems = plan.entries.compactMap { problem($0, checkpoint[$0.name]) }
         guard problems.isEmpty else {
-            let more = problems.count > 20 ? "\n  and \(problems.count - 20) more" : ""
-            throw .malformed(
-                path: path,
-                "the checkpoint does not fit config.json; download or convert the model again\n  "
-                    + problems.prefix(20).joined(separator: "\n  ") + more)
+            throw .problems(problems, path: path, "the checkpoint does not fit config.json; download or convert the model again")
         }
     }
 

@@ -19,18 +19,12 @@ public struct CheckpointQuantizer {
     private let selected: [ModelPlan.Layer]
     private var report = LoadReport()
 
-    /// Files beside the weights that belong to the model and are copied as they are.
-    static let companions = [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-        "vocab.json", "merges.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE",
-    ]
-
     /// Reads the configuration and the checkpoint's headers, and checks that they fit.
     ///
-    /// - Parameter quantization: 4 bits; its skip list replaces the default, which keeps the output head.
+    /// - Parameter quantization: its skip list replaces the default, which keeps the output head and what shares its weight.
     /// - Throws: ``ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
     public init(_ folder: ModelFolder, to quantization: BitsAndBytesConfig, blockSize: BlockSize = .fourBitDefault) throws(ModelFileError) {
-        precondition(quantization.loadIn4Bit, "a quantizer to something else than 4 bits")
+        precondition(quantization.precision != nil, "a quantizer that quantizes nothing")
         self.folder = folder
         self.quantization = quantization
         self.blockSize = blockSize
@@ -65,7 +59,6 @@ public struct CheckpointQuantizer {
         to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> LoadReport {
         var report = report
-        let output = try OutputFolder(path: path)
         let layers = Dictionary(uniqueKeysWithValues: selected.map { ($0.weight.name, $0) })
         let steps = Double(max(1, 2 * selected.count))
         var done = 0.0
@@ -79,8 +72,8 @@ public struct CheckpointQuantizer {
         for layer in selected {
             let (entries, nonFinite) = try quantized(layer)
             for entry in entries {
-                announced.append((layer.weight.name + entry.suffix, entry.tensor.dtype, entry.tensor.shape))
-                if !entry.suffix.isEmpty { scales[layer.weight.name + entry.suffix] = entry.tensor }
+                announced.append((entry.name, entry.tensor.dtype, entry.tensor.shape))
+                if entry.name != layer.weight.name { scales[entry.name] = entry.tensor }
             }
             if nonFinite > 0 { report.nonFinite.append((layer.path, nonFinite)) }
             step()
@@ -89,38 +82,25 @@ public struct CheckpointQuantizer {
             if let dtype = checkpoint[entry.name]?.dtype { announced.append((entry.name, dtype, entry.shape)) }
         }
 
-        let layout = CheckpointLayout(announced, maximumFileByteCount: maximumFileByteCount)
-        report.byteCount = layout.byteCount
-        try Checkpoint.write(layout, to: output.workPath) { name throws(ModelFileError) in
+        var written = configuration
+        written.setQuantization(quantization)
+        let rewriter = CheckpointRewriter(folder: folder, configuration: written, tensors: announced)
+        report.byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
             if let part = scales[name] { return part }
-            if let layer = layers[name] {
-                defer { step() }
-                return try quantized(layer).entries[0].tensor
-            }
-            return try tensor(name)
+            guard let layer = layers[name] else { return try tensor(name) }
+            defer { step() }
+            return try quantized(layer).entries[0].tensor
         }
-        try writeCompanions(to: output)
-        try output.commit()
         return report
     }
 
-    private func writeCompanions(to output: borrowing OutputFolder) throws(ModelFileError) {
-        var written = configuration
-        written.setQuantization(quantization)
-        try output.write(written.json.fileBytes, as: "config.json")
-        for name in CheckpointQuantizer.companions {
-            guard let file = try folder.fileIfPresent(name) else { continue }
-            try output.write(file.bytes(in: 0..<file.byteCount), as: name)
-        }
-    }
-
     /// The entries of a layer's weight, the codes first, and how many of its elements are NaN or infinite.
-    private func quantized(_ layer: ModelPlan.Layer) throws(ModelFileError) -> (entries: [(suffix: String, tensor: Tensor)], nonFinite: Int) {
+    private func quantized(_ layer: ModelPlan.Layer) throws(ModelFileError) -> (entries: [(name: String, tensor: Tensor)], nonFinite: Int) {
         let weight = try tensor(layer.weight.name)
+        defer { checkpoint.release(layer.weight.name) }
         do {
-            let packed = try weight.quantized(
-                to: quantization.format, blockSize: blockSize, doubleQuantization: quantization.doubleQuantization, storage: quantization.storageType)
-            return (try packed.entries(), try packed.nonFiniteInputCount())
+            let packed = try QuantizedWeight(weight, as: quantization, blockSize: blockSize)
+            return (try packed.entries().map { ("\(layer.path).\($0.name)", $0.tensor) }, try packed.nonFiniteInputCount())
         } catch let error as DeviceError {
             throw .device(error)
         } catch {

@@ -13,7 +13,7 @@ struct Bnb: ParsableCommand {
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",
-        subcommands: [Demo.self, Quantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
+        subcommands: [Demo.self, Quantize.self, Dequantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
 
     static func main() {
         let arguments = HuggingFaceNames.replaced(in: Array(CommandLine.arguments.dropFirst()))

@@ -1,3 +1,5 @@
+import ArgumentParser
+
 /// A number of bytes as people read it: `11.0 MB`, in powers of 1000.
 struct Bytes: CustomStringConvertible {
     let count: Int
@@ -27,5 +29,33 @@ struct Bytes: CustomStringConvertible {
         let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
         let sign = scaled < 0 ? "-" : ""
         return decimals == 0 ? sign + padded : "\(sign)\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
+    }
+}
+
+/// A size on the command line: `1000000`, or with a unit, `500MB`, `5GB`, `2GiB`.
+struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
+    /// At least 1.
+    let count: Int
+    let description: String
+
+    /// Where transformers spreads a checkpoint over several files.
+    static let transformersDefault = ByteSize(count: 50_000_000_000, description: "50GB")
+
+    private static let units = [
+        "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
+    ]
+
+    private init(count: Int, description: String) {
+        self.count = count
+        self.description = description
+    }
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        let unit = argument[digits.endIndex...].uppercased()
+        guard let number = Int(digits), number > 0, let factor = unit.isEmpty ? 1 : ByteSize.units[unit] else { return nil }
+        let (count, overflow) = number.multipliedReportingOverflow(by: factor)
+        guard !overflow else { return nil }
+        self.init(count: count, description: argument)
     }
 }

@@ -6,12 +6,14 @@ enum HuggingFaceNames {
         "--adapter-name-or-path": ["--adapter"],
         "--output-dir": ["--output"],
         "--load-in-4bit": ["--load-in", "nf4"],
+        "--load-in-8bit": ["--load-in", "int8"],
         "--bnb-4bit-quant-type": ["--load-in"],
         "--bnb-4bit-use-double-quant": ["--double-quantization"],
         "--use-bnb-nested-quant": ["--double-quantization"],
         "--bnb-4bit-compute-dtype": ["--compute"],
         "--torch-dtype": ["--compute"],
         "--llm-int8-skip-modules": ["--skip"],
+        "--llm-int8-threshold": ["--outlier-threshold"],
     ]
 
     /// `--max_new_tokens=5` becomes `--max-new-tokens=5`; values stay as they are, and all that follows `--`.

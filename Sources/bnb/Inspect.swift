@@ -32,9 +32,13 @@ extension CheckpointSummary {
         lines += files.map { "file \($0.path): \(Bytes($0.byteCount))" }
         lines += types.map { "type \($0.name): \($0.tensors) tensors, \(Bytes($0.byteCount))" }
         if let quantization, let method = quantization.method {
-            lines.append(
-                "quantization_config: \(method), double quantization \(quantization.doubleQuantization ? "yes" : "no"), "
-                    + "compute \(quantization.computeType.rawValue), storage \(quantization.storageType.rawValue)")
+            let details =
+                quantization.loadIn8Bit
+                ? "outlier threshold \(quantization.outlierThreshold)"
+                : "double quantization \(quantization.doubleQuantization ? "yes" : "no"), compute \(quantization.computeType.rawValue), "
+                    + "storage \(quantization.storageType.rawValue)"
+            let skips = quantization.skipModules.map { ", skips \($0.isEmpty ? "nothing" : $0.joined(separator: ", "))" } ?? ""
+            lines.append("quantization_config: \(method), \(details)\(skips)")
         } else {
             lines.append("quantization_config: none")
         }
@@ -44,11 +48,7 @@ extension CheckpointSummary {
         } else if !layers.isEmpty {
             lines.append("linear layers: \(layers.count) quantized")
         }
-        lines += layers.map { layer in
-            "  \(layer.path): \(layer.format.rawValue) \(layer.shape) of \(layer.dtype.rawValue), blocks of \(layer.blockSize)"
-                + (layer.nestedBlockSize.map { ", scales in 8 bits, blocks of \($0)" } ?? "")
-                + ", \(Bytes.rounded(layer.bitsPerWeight, 2)) bits a weight"
-        }
+        lines += layers.flatMap { ["  \($0.text)", "    \($0.entriesText)"] }
         if tensors { lines += entries.map { "tensor \($0.name): \($0.typeName) \($0.shape), \($0.byteCount) bytes" } }
         return lines.joined(separator: "\n")
     }
@@ -65,24 +65,42 @@ extension CheckpointSummary {
             "quantization_config": quantization?.json ?? .null,
             "quantized": .array(layers.map(\.json)),
             "kept": keptLayers.map { .array($0.map { .string($0) }) } ?? .null,
-            "tensors": .array(
-                entries.map { entry in
-                    [
-                        "name": .string(entry.name), "type": .string(entry.typeName), "shape": .array(entry.shape.map { .number(JSONNumber($0)) }),
-                        "bytes": .number(JSONNumber(entry.byteCount)),
-                    ]
-                }),
+            "tensors": .array(entries.map(\.json)),
         ]
     }
 }
 
 extension CheckpointSummary.QuantizedLayer {
+    fileprivate var text: String {
+        "\(path): \(format) \(shape)" + (dtype.map { " of \($0.rawValue)" } ?? "") + (blockSize.map { ", blocks of \($0)" } ?? ", a scale a row")
+            + (nestedBlockSize.map { ", scales in 8 bits, blocks of \($0)" } ?? "") + (storage.byteCount > 1 ? ", stored as \(storage.rawValue)" : "")
+            + ", \(Bytes(byteCount)), \(Bytes.rounded(bitsPerWeight, 2)) bits a weight"
+    }
+
+    /// The entries by what is behind the layer's path, or the weight's.
+    fileprivate var entriesText: String {
+        entries.map { entry in
+            let name = entry.name.dropFirst(path.count + 1)
+            return "\(name.hasPrefix("weight.") ? name.dropFirst("weight".count) : name) \(entry.typeName) \(entry.shape)"
+        }.joined(separator: ", ")
+    }
+
     fileprivate var json: JSONValue {
         [
-            "path": .string(path), "format": .string(format.rawValue), "block_size": .number(JSONNumber(blockSize)),
-            "shape": .array(shape.map { .number(JSONNumber($0)) }), "dtype": .string(dtype.rawValue), "storage": .string(storage.rawValue),
+            "path": .string(path), "format": .string(format), "shape": .array(shape.map { .number(JSONNumber($0)) }),
+            "dtype": dtype.map { .string($0.rawValue) } ?? .null, "storage": .string(storage.rawValue),
+            "block_size": blockSize.map { .number(JSONNumber($0)) } ?? .null,
             "nested_block_size": nestedBlockSize.map { .number(JSONNumber($0)) } ?? .null, "bytes": .number(JSONNumber(byteCount)),
-            "bits_per_weight": .number(JSONNumber(bitsPerWeight)),
+            "bits_per_weight": .number(JSONNumber(bitsPerWeight)), "entries": .array(entries.map(\.json)),
+        ]
+    }
+}
+
+extension SafetensorsEntry {
+    fileprivate var json: JSONValue {
+        [
+            "name": .string(name), "type": .string(typeName), "shape": .array(shape.map { .number(JSONNumber($0)) }),
+            "bytes": .number(JSONNumber(byteCount)),
         ]
     }
 }

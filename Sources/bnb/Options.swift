@@ -5,12 +5,13 @@ import BitsModels
 import BitsQuant
 import BitsTune
 
-/// `--load-in`: what linear layers are quantized to while a model is read.
-enum LoadFormat: String, CaseIterable, ExpressibleByArgument {
+/// What linear layers are quantized to: `--load-in`, and `--to` of `quantize`.
+enum QuantizedFormat: String, CaseIterable, ExpressibleByArgument {
     case nf4
     case nf4Double = "nf4-dq"
     case fp4
     case fp4Double = "fp4-dq"
+    case int8
 
     /// Also takes `bnb.nf4`, as other tools write it.
     init?(argument: String) {
@@ -18,26 +19,74 @@ enum LoadFormat: String, CaseIterable, ExpressibleByArgument {
         self.init(rawValue: name.lowercased())
     }
 
-    func settings(doubleQuantization: Bool, compute: DType) -> BitsAndBytesConfig {
-        switch self {
-        case .nf4: .fourBit(.nf4, doubleQuantization: doubleQuantization, computeType: compute)
-        case .nf4Double: .fourBit(.nf4, doubleQuantization: true, computeType: compute)
-        case .fp4: .fourBit(.fp4, doubleQuantization: doubleQuantization, computeType: compute)
-        case .fp4Double: .fourBit(.fp4, doubleQuantization: true, computeType: compute)
-        }
+    func settings(_ options: QuantizationOptions, compute: DType) -> BitsAndBytesConfig {
+        var settings: BitsAndBytesConfig =
+            switch self {
+            case .nf4: .fourBit(.nf4, doubleQuantization: options.doubleQuantization, computeType: compute)
+            case .nf4Double: .fourBit(.nf4, doubleQuantization: true, computeType: compute)
+            case .fp4: .fourBit(.fp4, doubleQuantization: options.doubleQuantization, computeType: compute)
+            case .fp4Double: .fourBit(.fp4, doubleQuantization: true, computeType: compute)
+            case .int8: .int8()
+            }
+        if let threshold = options.outlierThreshold { settings.outlierThreshold = threshold }
+        if !options.skip.isEmpty { settings.skipModules = options.skip }
+        return settings
     }
 }
 
-/// `--to`: a 4-bit format, also as `bnb.nf4`.
-struct QuantizedFormat: ExpressibleByArgument {
-    let format: FourBitFormat
+/// How layers are quantized, for `--load-in` and `--to`.
+struct QuantizationOptions: ParsableArguments {
+    @Flag(help: "Quantize the scales of nf4 and fp4 too, to 8 bits, as nf4-dq and fp4-dq do.")
+    var doubleQuantization = false
 
-    init?(argument: String) {
-        guard let format = FourBitFormat(rawValue: argument.hasPrefix("bnb.") ? String(argument.dropFirst(4)) : argument) else { return nil }
-        self.format = format
+    @Option(help: ArgumentHelp("Weights per block of nf4 and fp4: 32, 64, ... 4096. (default: 64)", valueName: "number"))
+    var blockSize: Int?
+
+    @Option(help: ArgumentHelp("Activations that int8 computes in 16 bits: from this magnitude, 0 for none. (default: 6)", valueName: "number"))
+    var outlierThreshold: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Layers to leave as they are, instead of the output head: a path, its beginning or end, or an expression; may be repeated.",
+            valueName: "name"))
+    var skip: [String] = []
+
+    /// Checks what fits `format`, which `option` asks for.
+    func check(_ format: QuantizedFormat?, option: String) throws {
+        if let blockSize, !BlockSize.supported.contains(blockSize) {
+            throw ValidationError("\(QuantizationError.unsupportedBlockSize(blockSize, supported: BlockSize.supported))")
+        }
+        if let outlierThreshold, !(outlierThreshold >= 0 && outlierThreshold.isFinite) {
+            throw ValidationError("--outlier-threshold \(outlierThreshold) is not a number from 0")
+        }
+        if format == nil, !skip.isEmpty { throw ValidationError("--skip needs \(option)") }
+        let isFourBit = format != nil && format != .int8
+        if doubleQuantization && !isFourBit { throw ValidationError("--double-quantization needs \(option) nf4 or fp4") }
+        if blockSize != nil && !isFourBit { throw ValidationError("--block-size needs \(option) nf4 or fp4; int8 has a scale for each row") }
+        if outlierThreshold != nil && format != .int8 { throw ValidationError("--outlier-threshold needs \(option) int8") }
     }
 
-    static var allValueStrings: [String] { FourBitFormat.allCases.map(\.rawValue) }
+    /// The block size that was asked for, or the usual one.
+    var size: BlockSize { get throws { try blockSize.map { size throws(QuantizationError) in try BlockSize(size) } ?? .fourBitDefault } }
+}
+
+/// `--dtype`: a floating-point type, under torch's names too.
+enum FloatingType: String, CaseIterable, ExpressibleByArgument {
+    case float32, float16, bfloat16
+
+    init?(argument: String) {
+        let name = argument.hasPrefix("torch.") ? String(argument.dropFirst(6)) : argument
+        let short = ["fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "half": "float16"]
+        self.init(rawValue: short[name] ?? name)
+    }
+
+    var dtype: DType {
+        switch self {
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        }
+    }
 }
 
 /// `--compute`: what products round their operands to.
@@ -80,46 +129,27 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it.", valueName: "folder"))
     var adapter: String?
 
-    @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4 or fp4-dq.", valueName: "format"))
-    var loadIn: LoadFormat?
+    @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
+    var loadIn: QuantizedFormat?
 
-    @Flag(help: "Quantize the scales of --load-in too, as nf4-dq and fp4-dq do.")
-    var doubleQuantization = false
-
-    @Option(help: ArgumentHelp("Weights per block of --load-in.", valueName: "number"))
-    var blockSize = BlockSize.fourBitDefault.count
-
-    @Option(help: ArgumentHelp("Layers that --load-in leaves as they are, instead of lm_head; may be repeated.", valueName: "name"))
-    var skip: [String] = []
+    @OptionGroup var quantization: QuantizationOptions
 
     @OptionGroup var machine: MachineOptions
 
-    func validate() throws {
-        if doubleQuantization && loadIn == nil { throw ValidationError("--double-quantization needs --load-in nf4 or fp4") }
-        if !skip.isEmpty && loadIn == nil { throw ValidationError("--skip needs --load-in") }
-        guard BlockSize.supported.contains(blockSize) else { throw ValidationError(BlockSize.refusal(blockSize)) }
-    }
+    func validate() throws { try quantization.check(loadIn, option: "--load-in") }
 
     /// Loads the model, and says on standard error what deserves attention.
     func load(compute: ComputeType) throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
         let folder = try ModelFolder(model)
-        var settings = loadIn?.settings(doubleQuantization: doubleQuantization, compute: compute.dtype)
-        if !skip.isEmpty { settings?.skipModules = skip }
-        var options = LoadOptions(quantization: settings, computeDType: compute.dtype)
-        options.blockSize = try BlockSize(blockSize)
+        var options = LoadOptions(quantization: loadIn?.settings(quantization, compute: compute.dtype), computeDType: compute.dtype)
+        options.blockSize = try quantization.size
         options.device = device
-        let loaded = try LoadedModel(folder, options: options)
+        let bar = ProgressBar("loading")
+        let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
+        bar.finish()
         if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: loaded.model) }
         for warning in loaded.report.warnings { Console.note("bnb: warning: \(warning)\n") }
-        if loadIn != nil, let method = try loaded.configuration.quantization?.method {
-            Console.note("bnb: warning: the checkpoint is in \(method) already and stays so; --load-in does nothing\n")
-        }
         return (folder, loaded)
     }
-}
-
-extension BlockSize {
-    /// Why `count` is none.
-    static func refusal(_ count: Int) -> String { "\(QuantizationError.unsupportedBlockSize(count, supported: supported))" }
 }

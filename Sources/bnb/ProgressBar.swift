@@ -10,8 +10,12 @@ final class ProgressBar {
 
     init(_ title: String) { self.title = title }
 
-    deinit {
+    deinit { finish() }
+
+    /// Clears the line.
+    func finish() {
         if shown >= 0 { Console.note("\r\u{1b}[K") }
+        shown = -1
     }
 
     /// Shows that `share` of the work is done, from 0 to 1. What is done within half a second is not shown.

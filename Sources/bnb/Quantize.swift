@@ -6,32 +6,25 @@ import BitsQuant
 import BitsTune
 import CLexicon
 
-/// `bnb quantize`: a checkpoint in 4 bits.
+/// `bnb quantize`: a checkpoint in 4 or 8 bits.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Quantize a checkpoint to nf4 or fp4, in bitsandbytes' format.",
+        abstract: "Quantize a checkpoint to nf4, fp4 or int8, in bitsandbytes' format.",
         discussion: "Linear layers are quantized, all else is copied. What is written loads here, and in transformers with bitsandbytes.")
 
     @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
     var model = "lexicon-5m"
 
-    @Option(help: ArgumentHelp("The format: nf4 or fp4.", valueName: "format"))
+    @Option(help: ArgumentHelp("The format: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
     var to: QuantizedFormat
 
-    @Flag(help: "Quantize the scales too, to 8 bits.")
-    var doubleQuantization = false
-
-    @Option(help: ArgumentHelp("Weights per block.", valueName: "number"))
-    var blockSize = BlockSize.fourBitDefault.count
-
-    @Option(help: ArgumentHelp("Layers to leave as they are, instead of lm_head; may be repeated.", valueName: "name"))
-    var skip: [String] = []
+    @OptionGroup var quantization: QuantizationOptions
 
     @Option(help: ArgumentHelp("What config.json asks readers to compute in.", valueName: "type"))
     var compute = ComputeType.float32
 
-    @Option(help: ArgumentHelp("Spread weights over files of at most this size.", valueName: "bytes"))
-    var maxShardSize = 50_000_000_000
+    @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
+    var maxShardSize = ByteSize.transformersDefault
 
     @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
     var output: String
@@ -42,19 +35,18 @@ struct Quantize: ParsableCommand {
     @OptionGroup var machine: MachineOptions
 
     func validate() throws {
-        guard BlockSize.supported.contains(blockSize) else { throw ValidationError(BlockSize.refusal(blockSize)) }
+        try quantization.check(to, option: "--to")
         if output.isEmpty { throw ValidationError("--output is empty; name the folder to make") }
-        if maxShardSize < 1 { throw ValidationError("--max-shard-size \(maxShardSize) is not a number of bytes") }
     }
 
     func run() throws {
         clexicon_link()
         _ = try machine.prepare()
-        var settings = BitsAndBytesConfig.fourBit(to.format, doubleQuantization: doubleQuantization, computeType: compute.dtype)
-        if !skip.isEmpty { settings.skipModules = skip }
-        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: settings, blockSize: try BlockSize(blockSize))
+        let settings = to.settings(quantization, compute: compute.dtype)
+        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: settings, blockSize: try quantization.size)
         let bar = ProgressBar("quantizing")
-        let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize) { bar.update($0) }
+        let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
+        bar.finish()
         for warning in report.warnings { Console.note("bnb: warning: \(warning)\n") }
         try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
     }
@@ -75,6 +67,7 @@ extension LoadReport {
             "quantized": .array(quantized.map { .string($0) }),
             "kept": .array(kept.map { ["path": .string($0.path), "reason": .string($0.reason)] }),
             "non_finite": .array(nonFinite.map { ["path": .string($0.path), "count": .number(JSONNumber($0.count))] }),
+            "unmatched_skips": .array(unmatchedSkips.map { .string($0) }),
             "unused": .array(unused.map { .string($0) }),
             "bytes_before": .number(JSONNumber(checkpointByteCount)),
             "bytes": .number(JSONNumber(byteCount)),

@@ -8,7 +8,7 @@ import Testing
         /// Words of the message.
         let reason: String
         var code: Int32 = 65
-        var quantized = false
+        var form = TinyModel.Form.plain
         let apply: @Sendable (TinyModel) throws -> Void
 
         var testDescription: String { name }
@@ -97,16 +97,16 @@ import Testing
     ]
 
     static let quantized: [Damage] = [
-        Damage(name: "a quant_state that is not JSON", reason: "quant_state cannot be read", quantized: true) { model in
+        Damage(name: "a quant_state that is not JSON", reason: "quant_state cannot be read", form: .nf4) { model in
             try model.changeBytes(of: "\(query).quant_state.bitsandbytes__nf4") { $0[0] = UInt8(ascii: "x") }
         },
-        Damage(name: "block size 0", reason: "block size 0 is not supported", quantized: true) { model in
+        Damage(name: "block size 0", reason: "block size 0 is not supported", form: .nf4) { model in
             try model.changeBytes(of: "\(query).quant_state.bitsandbytes__nf4") { bytes in
                 let text = String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: "\"blocksize\": 64", with: "\"blocksize\":  0")
                 bytes = Data(text.utf8)
             }
         },
-        Damage(name: "a wrong count of scales", reason: "absmax of the quantized tensor should be uint8 [64]", quantized: true) { model in
+        Damage(name: "a wrong count of scales", reason: "absmax of the quantized tensor should be uint8 [64]", form: .nf4) { model in
             try model.changeHeader { entries in
                 let name = "\(query).absmax"
                 guard let offsets = entries[name]?["data_offsets"] as? [Int] else { return }
@@ -114,13 +114,40 @@ import Testing
                 entries["rest"] = ["dtype": "U8", "shape": [4], "data_offsets": [offsets[0] + 60, offsets[1]]]
             }
         },
-        Damage(name: "scales that are missing", reason: "absmax of the quantized tensor should be there, not missing", quantized: true) { model in
+        Damage(name: "scales that are missing", reason: "absmax of the quantized tensor should be there, not missing", form: .nf4) { model in
             try model.changeHeader { entries in
                 entries["rest"] = entries["\(query).absmax"]
                 entries["\(query).absmax"] = nil
             }
         },
     ]
+
+    static let int8: [Damage] = [
+        Damage(name: "row scales that are missing", reason: "SCB of the quantized tensor should be there, not missing", form: .int8) { model in
+            try model.changeHeader { entries in
+                entries["rest"] = entries["\(layer).SCB"]
+                entries["\(layer).SCB"] = nil
+            }
+        },
+        Damage(name: "too few row scales", reason: "SCB of the quantized tensor should be float32 [64], not float32 [60]", form: .int8) { model in
+            try model.changeHeader { entries in
+                guard let offsets = entries["\(layer).SCB"]?["data_offsets"] as? [Int] else { return }
+                entries["\(layer).SCB"] = ["dtype": "F32", "shape": [60], "data_offsets": [offsets[0], offsets[0] + 240]]
+                entries["rest"] = ["dtype": "F32", "shape": [4], "data_offsets": [offsets[0] + 240, offsets[1]]]
+            }
+        },
+        Damage(name: "row scales of another type", reason: "should be float32 [64], not int32 [64]", form: .int8) { model in
+            try model.changeHeader { $0["\(layer).SCB"]?["dtype"] = "I32" }
+        },
+        Damage(name: "codes of another type", reason: "should be int8, not a plain U8 [64, 64] beside quantized entries", form: .int8) { model in
+            try model.changeHeader { $0["\(query)"]?["dtype"] = "U8" }
+        },
+        Damage(name: "an older layout", reason: "weight_format of the quantized tensor should be 0 (row), not 2 (col_turing)", form: .int8) { model in
+            try model.changeBytes(of: "\(layer).weight_format") { $0 = Data([2]) }
+        },
+    ]
+
+    static let layer = "model.layers.0.self_attn.q_proj"
 
     private func expectRefusal(_ outcome: Outcome, _ damage: Damage) {
         #expect(outcome.status == damage.code, "\(outcome.errors)")
@@ -137,18 +164,20 @@ import Testing
         #expect(try scratch.names == [])
     }
 
-    @Test("damaged files are refused by generate", arguments: weights + configurations + quantized)
+    @Test("damaged files are refused by generate", arguments: weights + configurations + quantized + int8)
     func generate(damage: Damage) throws {
-        let model = try TinyModel(quantized: damage.quantized)
+        let model = try TinyModel(damage.form)
         try damage.apply(model)
         expectRefusal(try Command.run("generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "1"), damage)
     }
 
-    @Test("broken quantized layers are refused by inspect", arguments: quantized)
+    @Test("broken quantized layers are refused by inspect and dequantize", arguments: quantized + int8)
     func inspect(damage: Damage) throws {
-        let model = try TinyModel(quantized: true)
+        let (model, scratch) = (try TinyModel(damage.form), try Scratch())
         try damage.apply(model)
         expectRefusal(try Command.run("inspect", "--model", model.path), damage)
+        expectRefusal(try Command.run("dequantize", "--model", model.path, "--output", "\(scratch.path)/m"), damage)
+        #expect(try scratch.names == [])
     }
 
     @Test(
@@ -192,11 +221,38 @@ import Testing
 
     @Test("a checkpoint that is quantized already is not quantized again")
     func twice() throws {
-        let (model, scratch) = (try TinyModel(quantized: true), try Scratch())
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
         let outcome = try Command.run("quantize", "--model", model.path, "--to", "fp4", "--output", "\(scratch.path)/m")
         #expect(outcome.status == 65)
         #expect(outcome.errors.contains("is quantized already (nf4); start from the model's unquantized version"))
         #expect(try scratch.names == [])
+    }
+
+    @Test(
+        "a quantization_config that contradicts itself is refused",
+        arguments: [
+            (["load_in_4bit": true, "load_in_8bit": true] as [String: any Sendable], "load_in_8bit and load_in_4bit both true; choose one"),
+            (["load_in_4bit": true, "bnb_4bit_quant_type": "int3"], "bnb_4bit_quant_type 'int3'; one of fp4, nf4 was expected"),
+            (["load_in_8bit": "yes"], "true or false as 'quantization_config.load_in_8bit'; it has \"yes\""),
+            (["load_in_8bit": true, "llm_int8_threshold": 6], "a number with a decimal point"), (["quant_method": "gptq"], "'gptq'"),
+        ])
+    func contradiction(section: [String: any Sendable], reason: String) throws {
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
+        try model.change("config.json") { $0["quantization_config"] = section }
+        for verb in [["inspect"], ["generate", "--prompt", "a"], ["evaluate"], ["dequantize", "--output", "\(scratch.path)/m"]] {
+            let outcome = try Command.run(verb + ["--model", model.path])
+            #expect(outcome.status == 65 && outcome.errors.contains(reason), "\(verb): \(outcome.errors)")
+        }
+        #expect(try scratch.names == [])
+    }
+
+    @Test("a checkpoint that is quantized keeps its form, with a warning")
+    func keptForm() throws {
+        let model = try TinyModel(.nf4)
+        let arguments = ["evaluate", "--windows", "1", "--window", "16", "--json", "--model", model.path]
+        let (plain, asked) = (try Command.run(arguments), try Command.run(arguments + ["--load-in", "fp4"]))
+        #expect(plain.errors.isEmpty && asked.errors.contains("the checkpoint is quantized already (nf4) and stays so"))
+        #expect(try asked.status == 0 && asked.json["nll"] as? Double == plain.json["nll"] as? Double)
     }
 
     @Test("an output folder that exists is left alone")

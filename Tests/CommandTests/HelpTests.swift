@@ -1,7 +1,8 @@
 import Testing
 
 @Suite struct HelpTests {
-    @Test("every verb explains itself", arguments: [[], ["quantize"], ["generate"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
+    @Test(
+        "every verb explains itself", arguments: [[], ["quantize"], ["dequantize"], ["generate"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
         #expect(outcome.status == 0)
@@ -23,6 +24,17 @@ import Testing
             (["quantize", "--to", "nf4"], "--output"),
             (["quantize", "--to", "int3", "--output", "/tmp/x"], "int3"),
             (["quantize", "--to", "nf4", "--block-size", "48", "--output", "/tmp/x"], "block size 48 is not supported; use one of 32, 64"),
+            (["quantize", "--to", "int8", "--block-size", "64", "--output", "/tmp/x"], "--block-size needs --to nf4 or fp4"),
+            (["quantize", "--to", "int8", "--double-quantization", "--output", "/tmp/x"], "--double-quantization needs --to nf4 or fp4"),
+            (["quantize", "--to", "nf4", "--outlier-threshold", "6", "--output", "/tmp/x"], "--outlier-threshold needs --to int8"),
+            (["quantize", "--to", "int8", "--outlier-threshold=-1", "--output", "/tmp/x"], "--outlier-threshold -1.0 is not a number from 0"),
+            (["quantize", "--to", "nf4", "--max-shard-size", "0", "--output", "/tmp/x"], "'0'"),
+            (["quantize", "--to", "nf4", "--max-shard-size", "5PB", "--output", "/tmp/x"], "5PB"),
+            (["dequantize", "--output", "/tmp/x"], "--model"),
+            (["dequantize", "--model", "x"], "--output"),
+            (["dequantize", "--model", "x", "--output", "/tmp/x", "--dtype", "int8"], "int8"),
+            (["generate", "--prompt", "a", "--load-in", "int8", "--block-size", "64"], "--block-size needs --load-in nf4 or fp4"),
+            (["generate", "--prompt", "a", "--skip", "lm_head"], "--skip needs --load-in"),
             (["generate"], "--prompt"),
             (["generate", "--prompt", "a", "--load-in", "nf5"], "nf5"),
             (["generate", "--prompt", "a", "--temperature", "-1"], "temperature"),

@@ -42,6 +42,38 @@ import _BitsTestSupport
         }
     }
 
+    @Test("a checkpoint in 8 bits is the one that transformers and bitsandbytes write, but for few codes that are one apart")
+    func sameAsRecordedInt8() throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        let outcome = try Command.run("quantize", "--model", model.path, "--to", "int8", "--output", "\(scratch.path)/model")
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        #expect(outcome.output.contains("14 linear layers quantized, 1 kept"))
+        let recorded = "\(ParityCases.folder)/models/llama/cuda/model-int8"
+        let (ours, theirs) = (try contents("\(scratch.path)/model/model.safetensors"), try contents("\(recorded)/model.safetensors"))
+        #expect(ours.header == theirs.header)
+        var (differing, count) = (0, 0)
+        for (name, bytes) in theirs.entries where bytes != ours.entries[name] {
+            #expect(name.hasSuffix("proj.weight"), "\(name)")
+            for (a, b) in zip(bytes, try #require(ours.entries[name])) where a != b {
+                differing += 1
+                #expect(abs(Int(Int8(bitPattern: a)) - Int(Int8(bitPattern: b))) == 1, "\(name)")
+            }
+        }
+        for (name, bytes) in theirs.entries where name.hasSuffix("proj.weight") { count += bytes.count }
+        #expect(differing <= count / 10_000)
+        let lines = { (text: String) in text.split(separator: "\n").filter { !$0.contains("transformers_version") } }
+        let configuration = try String(contentsOfFile: "\(recorded)/config.json", encoding: .utf8)
+        #expect(lines(String(decoding: try scratch.data("model/config.json"), as: UTF8.self)) == lines(configuration))
+    }
+
+    @Test("formats go by the names of other tools too", arguments: [("bnb.nf4-dq", "nf4", true), ("BNB.FP4".lowercased(), "fp4", false)])
+    func names(name: String, format: String, doubleQuantization: Bool) throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        #expect(try Command.run("quantize", "--model", model.path, "--to", name, "--output", "\(scratch.path)/m").status == 0)
+        let text = String(decoding: try scratch.data("m/config.json"), as: UTF8.self)
+        #expect(text.contains("\"bnb_4bit_quant_type\": \"\(format)\"") && text.contains("\"bnb_4bit_use_double_quant\": \(doubleQuantization)"))
+    }
+
     @Test("config.json is the recorded one but for the version that wrote it")
     func configuration() throws {
         let model = try TinyModel()
@@ -97,11 +129,17 @@ import _BitsTestSupport
         let (one, many) = ("\(scratch.path)/one", "\(scratch.path)/many")
         let arguments = ["quantize", "--model", model.path, "--to", "nf4", "--output"]
         #expect(try Command.run(arguments + [one]).status == 0)
-        #expect(try Command.run(arguments + [many, "--max-shard-size", "150000"]).status == 0)
+        #expect(try Command.run(arguments + [many, "--max-shard-size", "150kB"]).status == 0)
         let names = try FileManager.default.contentsOfDirectory(atPath: many).filter { $0.hasSuffix(".safetensors") }
         #expect(names.count >= 2 && FileManager.default.fileExists(atPath: "\(many)/model.safetensors.index.json"))
         let whole = try contents("\(one)/model.safetensors").entries
         let parts = try names.map { try contents("\(many)/\($0)").entries }.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
         #expect(parts == whole)
+        let index = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(many)/model.safetensors.index.json")))
+        let map = try #require((index as? [String: Any])?["weight_map"] as? [String: String])
+        #expect(Set(map.keys) == Set(whole.keys).subtracting(["__metadata__"]))
+        for (name, file) in map { #expect(try contents("\(many)/\(file)").entries[name] != nil) }
+        let evaluation = ["evaluate", "--windows", "1", "--window", "16", "--json", "--model"]
+        #expect(try Command.run(evaluation + [many]).json["nll"] as? Double == Command.run(evaluation + [one]).json["nll"] as? Double)
     }
 }

@@ -7,11 +7,20 @@ struct TinyModel {
     var path: String { scratch.path }
 
     /// - Parameter quantized: the one that transformers and bitsandbytes saved in nf4.
-    init(quantized: Bool = false) throws {
+    init(quantized: Bool = false) throws { try self.init(quantized ? .nf4 : .plain) }
+
+    /// As it is in float32, or as transformers and bitsandbytes saved it.
+    enum Form: String, CaseIterable {
+        case plain = "model"
+        case nf4 = "cuda/model-nf4"
+        case int8 = "cuda/model-int8"
+    }
+
+    init(_ form: Form) throws {
         scratch = try Scratch()
         let folder = "\(ParityCases.folder)/models/llama"
         for name in ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
-            let own = "\(folder)/\(quantized ? "cuda/model-nf4" : "model")/\(name)"
+            let own = "\(folder)/\(form.rawValue)/\(name)"
             let source = FileManager.default.fileExists(atPath: own) ? own : "\(folder)/model/\(name)"
             try scratch.write(try Data(contentsOf: URL(fileURLWithPath: source)), as: name)
         }

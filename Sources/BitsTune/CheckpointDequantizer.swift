@@ -1,0 +1,87 @@
+public import BitsCore
+public import BitsIO
+import BitsQuant
+
+/// Makes a checkpoint in floating point of a quantized one: each weight is what its codes stand for, all else is copied.
+///
+/// Weights are read and dequantized one by one; memory holds one.
+public struct CheckpointDequantizer {
+    /// What was done.
+    public struct Report: Sendable, Equatable {
+        /// The paths of the layers that were quantized, and how (`nf4`, ...).
+        public var layers: [(path: String, format: String)] = []
+        /// Bytes of the weights in the checkpoint, and as they are now.
+        public var checkpointByteCount = 0
+        public var byteCount = 0
+
+        public static func == (a: Report, b: Report) -> Bool {
+            a.layers.elementsEqual(b.layers, by: ==) && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
+        }
+    }
+
+    public let folder: ModelFolder
+    private let dtype: DType?
+    private let checkpoint: Checkpoint
+    private let weights: [String: (weight: QuantizedWeight, dtype: DType)]
+    private let rewriter: CheckpointRewriter
+    private var report = Report()
+
+    /// Reads the configuration, the checkpoint's headers and what describes its quantized weights.
+    ///
+    /// - Parameter dtype: what every floating-point tensor is written in; nil keeps what is not quantized as it is, and gives each weight the type that
+    ///   was quantized (for int8, whose entries do not tell, the type in config.json, or float32 where there is none).
+    /// - Throws: ``ModelFileError`` for a folder that is not in order or that holds no quantized weight; all layers that cannot be read are named at once.
+    public init(_ folder: ModelFolder, to dtype: DType? = nil) throws(ModelFileError) {
+        precondition(dtype?.isFloatingPoint != false, "dequantization to \(dtype?.rawValue ?? "")")
+        var configuration = try ModelConfiguration(folder)
+        _ = try configuration.quantization
+        let checkpoint = try Checkpoint(folder)
+        let found = try checkpoint.quantizedWeights(in: folder)
+        guard !found.isEmpty else {
+            throw .unsupported(path: folder.description, "holds no quantized weight; there is nothing to dequantize")
+        }
+        let usual = try configuration.dtype ?? .float32
+        let weights = Dictionary(
+            uniqueKeysWithValues: found.map { ("\($0.path).weight", (weight: $0.weight, dtype: dtype ?? $0.weight.dtype ?? usual)) })
+        let parts = Set(found.flatMap { checkpoint.weightEntries($0.path).map(\.name) })
+        var tensors: [CheckpointLayout.Announcement] = weights.map { ($0, $1.dtype, $1.weight.shape) }
+        for name in checkpoint.names where !parts.contains(name) {
+            guard let entry = checkpoint[name], let stored = entry.dtype else { continue }
+            tensors.append((name, stored.isFloatingPoint ? dtype ?? stored : stored, entry.shape))
+        }
+        configuration.setQuantization(nil)
+        if let dtype { configuration.setDType(dtype) }
+        report.layers = found.map { ($0.path, $0.weight.format) }
+        report.checkpointByteCount = checkpoint.byteCount
+        rewriter = CheckpointRewriter(folder: folder, configuration: configuration, tensors: tensors)
+        self.folder = folder
+        self.dtype = dtype
+        self.checkpoint = checkpoint
+        self.weights = weights
+    }
+
+    /// Writes the folder `path`: `model.safetensors` or its shards, `config.json` without `quantization_config`, and the tokenizer's files.
+    ///
+    /// - Parameters:
+    ///   - maximumFileByteCount: above it the weights are spread over several files.
+    ///   - progress: called with the share of the work that is done.
+    /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
+    public func write(
+        to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
+    ) throws(ModelFileError) -> Report {
+        var report = report
+        var done = 0
+        report.byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
+            done += 1
+            progress(Double(done) / Double(rewriter.tensors.count))
+            if let (weight, dtype) = weights[name] {
+                defer { checkpoint.release(name) }
+                return weight.dequantized(to: dtype)
+            }
+            guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
+            guard let dtype, tensor.dtype.isFloatingPoint else { return tensor }
+            return tensor.cast(to: dtype)
+        }
+        return report
+    }
+}

@@ -1,0 +1,38 @@
+import BitsCore
+import BitsIO
+
+/// Writes a model's folder anew with other weights: they are announced first and asked for one by one, the tokenizer's files are copied.
+struct CheckpointRewriter {
+    /// Files beside the weights that belong to the model and are copied as they are.
+    private static let companions = [
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+        "vocab.json", "merges.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE",
+    ]
+
+    let folder: ModelFolder
+    /// `config.json` as it is to be written.
+    let configuration: ModelConfiguration
+    let tensors: [CheckpointLayout.Announcement]
+
+    /// Writes the folder `path`.
+    ///
+    /// - Parameters:
+    ///   - maximumFileByteCount: above it the weights are spread over several files.
+    ///   - contents: gives the tensor of a name when its turn comes.
+    /// - Returns: bytes of all tensors.
+    /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
+    func write(
+        to path: String, maximumFileByteCount: Int, contents: (_ name: String) throws(ModelFileError) -> Tensor
+    ) throws(ModelFileError) -> Int {
+        let output = try OutputFolder(path: path)
+        let layout = CheckpointLayout(tensors, maximumFileByteCount: maximumFileByteCount)
+        try Checkpoint.write(layout, to: output.workPath, contents: contents)
+        try output.write(configuration.json.fileBytes, as: "config.json")
+        for name in CheckpointRewriter.companions {
+            guard let file = try folder.fileIfPresent(name) else { continue }
+            try output.write(file.bytes(in: 0..<file.byteCount), as: name)
+        }
+        try output.commit()
+        return layout.byteCount
+    }
+}

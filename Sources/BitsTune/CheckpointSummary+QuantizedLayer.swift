@@ -1,0 +1,52 @@
+public import BitsCore
+public import BitsIO
+import BitsQuant
+
+extension CheckpointSummary {
+    /// A linear layer whose weight is quantized, as its entries describe it.
+    public struct QuantizedLayer: Sendable {
+        public let path: String
+        /// `nf4`, `fp4`, `int8`.
+        public let format: String
+        /// Of the weight that was quantized.
+        public let shape: [Int]
+        /// The type that was quantized; nil where the checkpoint does not say.
+        public let dtype: DType?
+        /// What the codes are stored as.
+        public let storage: DType
+        /// Weights per scale; nil where each row has one.
+        public let blockSize: Int?
+        /// Scales per block, where the scales are quantized too.
+        public let nestedBlockSize: Int?
+        /// All entries of the weight, the codes first.
+        public let entries: [SafetensorsEntry]
+
+        /// Codes, scales and their description together.
+        public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
+        public var bitsPerWeight: Double { 8 * Double(byteCount) / Double(max(1, shape.reduce(1, *))) }
+
+        init(_ path: String, _ weight: QuantizedWeight, entries: [SafetensorsEntry]) {
+            self.path = path
+            self.entries = entries
+            format = weight.format
+            shape = weight.shape
+            dtype = weight.dtype
+            switch weight {
+            case .fourBit(let weight):
+                storage = weight.packed.dtype
+                blockSize = weight.state.blockSize.count
+                nestedBlockSize = weight.state.nestedBlockSize
+            case .int8(let weight):
+                storage = weight.codes.dtype
+                blockSize = nil
+                nestedBlockSize = nil
+            }
+        }
+    }
+}
+
+extension QuantState {
+    fileprivate var nestedBlockSize: Int? {
+        if case .doublyQuantized(let scales) = scales { scales.blockSize.count } else { nil }
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import BitsIO
+import BitsTune
+import CLexicon
+
+/// `bnb dequantize`: a quantized checkpoint in 16 or 32 bits.
+struct Dequantize: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn a quantized checkpoint back into 16 or 32 bits.",
+        discussion: """
+            Quantized weights become what their codes stand for, all else is copied. The result is for programs that read no quantized weights, for \
+            merging adapters and for quantizing in another format; it is no more precise than what it was made of.
+            """)
+
+    @Option(help: ArgumentHelp("A quantized model: a folder in the Hugging Face layout, or a model in the local cache.", valueName: "model"))
+    var model: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Write every floating-point tensor as float32, float16 or bfloat16; by default each weight as the type that was quantized.",
+            valueName: "type"))
+    var dtype: FloatingType?
+
+    @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
+    var maxShardSize = ByteSize.transformersDefault
+
+    @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
+    var output: String
+
+    @Flag(help: "Print what was done as one JSON object.")
+    var json = false
+
+    @OptionGroup var machine: MachineOptions
+
+    func validate() throws {
+        if output.isEmpty { throw ValidationError("--output is empty; name the folder to make") }
+    }
+
+    func run() throws {
+        clexicon_link()
+        _ = try machine.prepare()
+        let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype)
+        let bar = ProgressBar("dequantizing")
+        let report = try dequantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
+        bar.finish()
+        try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
+    }
+}
+
+extension CheckpointDequantizer.Report {
+    fileprivate func text(output: String) -> String {
+        let formats = Dictionary(grouping: layers, by: \.format).map { "\($1.count) in \($0)" }.sorted().joined(separator: ", ")
+        return """
+            \(output): \(layers.count) layers dequantized (\(formats))
+              \(Bytes(checkpointByteCount)) became \(Bytes(byteCount))
+            """
+    }
+
+    fileprivate func json(output: String) -> JSONValue {
+        [
+            "output": .string(output),
+            "dequantized": .array(layers.map { ["path": .string($0.path), "format": .string($0.format)] }),
+            "bytes_before": .number(JSONNumber(checkpointByteCount)),
+            "bytes": .number(JSONNumber(byteCount)),
+        ]
+    }
+}
