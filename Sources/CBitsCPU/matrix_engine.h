@@ -52,7 +52,6 @@ typedef struct {
 
 typedef struct {
     int32_t packed;      // type of packed operands
-    int32_t copies_rows; // packing changes rows, so that they cannot be read as they lie
     int32_t depth_unit;  // packed k is padded with zeros to a multiple of this
     int32_t rows;        // most rows of a tile
     int32_t whole_rows;  // tiles read all their rows: packed rows are padded with zeros to a multiple of `rows`
@@ -62,6 +61,8 @@ typedef struct {
     void (*pack_rows)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
     // The same as packed columns; the last panel is filled up with zeros.
     void (*pack_columns)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
+    // Vectors for `dots`, where they are not packed as rows are; else NULL.
+    void (*pack_vectors)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
     // Elements first .. first + count of a 4-bit weight, flat, in the packed type.
     void (*unpack)(const bits_fourbit_matrix *weight, int64_t first, int64_t count, int32_t rounds, void *to);
     // tile[r][c] (+)= the product over `depth` padded elements. `rows` packed rows, `panels` (1 or 2) packed panels `panel_stride` bytes apart.

@@ -86,7 +86,7 @@ int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p
     x.x_stride = padded * bits_element_size(engine->packed) + BITS_ROW_GAP;
     char *const memory = bits_scratch(BITS_SCRATCH_SHARED, (size_t)(x.x_stride * columns * (x.ordered ? 2 : 1)));
     if (!memory) return BITS_NO_MEMORY;
-    engine->pack_rows(q, 0, columns, 0, depth, padded, memory, x.x_stride);
+    (engine->pack_vectors ? engine->pack_vectors : engine->pack_rows)(q, 0, columns, 0, depth, padded, memory, x.x_stride);
     x.x = memory;
     if (x.ordered) {
         x.x = memory + x.x_stride * columns;

@@ -1,5 +1,5 @@
-// int8 products with AVX-512 VNNI. Its instruction multiplies unsigned by signed bytes: rows are raised by 128, and 128 times the sum of the
-// column is taken off again, which is exact because sums wrap around.
+// int8 products with AVX-512 VNNI. Its instruction multiplies unsigned by signed bytes: what is packed as columns or vectors is raised by 128, and 128
+// times the sum of the row is taken off again, which is exact because sums wrap around.
 #include "matrix_int8.h"
 #if BITS_X86
 #include "matrix_vectors_avx512.h"
@@ -28,18 +28,33 @@ BITS_TARGET_AVX512 BITS_INLINE __m512i across(const char *from, int64_t line, in
 #define PACK_TYPES(function) return PACK_AS(function, BITS_I8);
 #include "matrix_pack_avx512.h"
 
-BITS_TARGET_AVX512 static void pack_raised_rows(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth,
-                                                int64_t padded, char *to, int64_t stride) {
+BITS_TARGET_AVX512 BITS_INLINE void raise(char *from, int64_t bytes) {
+    for (char *const end = from + bytes; from < end; from += 64)
+        _mm512_storeu_si512(from, _mm512_xor_si512(_mm512_loadu_si512(from), _mm512_set1_epi8((char)0x80)));
+}
+
+BITS_TARGET_AVX512 static void pack_raised_columns(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth,
+                                                   int64_t padded, char *to, int64_t stride) {
+    bits_pack_columns_i8_avx512(from, first, count, k, depth, padded, to, stride);
+    for (int64_t i = 0; i < count; i += BITS_PANEL) raise(to + i / BITS_PANEL * stride, padded * BITS_PANEL);
+}
+
+BITS_TARGET_AVX512 static void pack_raised_vectors(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth,
+                                                   int64_t padded, char *to, int64_t stride) {
     bits_pack_rows_i8_avx512(from, first, count, k, depth, padded, to, stride);
-    for (int64_t i = 0; i < count; i++)
-        for (char *at = to + i * stride, *end = at + padded; at < end; at += 64)
-            _mm512_storeu_si512(at, _mm512_xor_si512(_mm512_loadu_si512(at), _mm512_set1_epi8((char)0x80)));
+    for (int64_t i = 0; i < count; i++) raise(to + i * stride, padded);
+}
+
+// 128 times the sum of a row.
+BITS_TARGET_AVX512_VNNI BITS_INLINE __m512i raised_by(const char *row, int64_t depth) {
+    __m512i sum = _mm512_setzero_si512();
+    for (int64_t k = 0; k < depth; k += 64) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8((char)0x80), along(row + k, BITS_I8, 0, depth - k));
+    return _mm512_set1_epi32(_mm512_reduce_add_epi32(sum));
 }
 
 BITS_TARGET_AVX512_VNNI BITS_INLINE void tile_of(const int rows, const int panels, int64_t units, const char *p, int64_t p_stride, const char *q,
                                                  int64_t panel_stride, int32_t *tile, int32_t accumulates) {
-    __m512i sum[12][2], raised[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    const __m512i by = _mm512_set1_epi8((char)0x80);
+    __m512i sum[12][2];
 #pragma unroll
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < panels; j++)
@@ -47,20 +62,19 @@ BITS_TARGET_AVX512_VNNI BITS_INLINE void tile_of(const int rows, const int panel
     for (int64_t u = 0; u < units; u++) {
         __m512i columns[2];
 #pragma unroll
-        for (int j = 0; j < panels; j++) {
-            columns[j] = _mm512_loadu_si512(q + j * panel_stride + u * 64);
-            raised[j] = _mm512_dpbusd_epi32(raised[j], by, columns[j]);
-        }
+        for (int j = 0; j < panels; j++) columns[j] = _mm512_loadu_si512(q + j * panel_stride + u * 64);
 #pragma unroll
         for (int i = 0; i < rows; i++) {
             int32_t unit;
             memcpy(&unit, p + i * p_stride + u * 4, sizeof unit);
-            for (int j = 0; j < panels; j++) sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], _mm512_set1_epi32(unit), columns[j]);
+            for (int j = 0; j < panels; j++) sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], columns[j], _mm512_set1_epi32(unit));
         }
     }
 #pragma unroll
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < panels; j++) _mm512_storeu_si512(tile + i * BITS_TILE_COLUMNS + j * 16, _mm512_sub_epi32(sum[i][j], raised[j]));
+    for (int i = 0; i < rows; i++) {
+        const __m512i raised = raised_by(p + i * p_stride, units * 4);
+        for (int j = 0; j < panels; j++) _mm512_storeu_si512(tile + i * BITS_TILE_COLUMNS + j * 16, _mm512_sub_epi32(sum[i][j], raised));
+    }
 }
 
 #define ONE_TILE(height)                                                                            \
@@ -114,13 +128,13 @@ BITS_TARGET_AVX512_VNNI static void dots_i8(int32_t vectors, int64_t depth, cons
 
 const matrix_engine bits_int8_avx512_vnni = {
     .packed = BITS_I8,
-    .copies_rows = 1,
     .depth_unit = 4,
     .rows = 12,
     .columns = 32,
     .chunk = 1024,
-    .pack_rows = pack_raised_rows,
-    .pack_columns = bits_pack_columns_i8_avx512,
+    .pack_rows = bits_pack_rows_i8_avx512,
+    .pack_columns = pack_raised_columns,
+    .pack_vectors = pack_raised_vectors,
     .tile = tile_i8,
     .store = bits_int8_store,
     .dots = dots_i8,
