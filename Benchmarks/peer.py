@@ -131,8 +131,27 @@ def register_linear():
             with torch.no_grad():
                 return timed(lambda: layer(x), seconds, least=5, warm_up=3)
 
+    def eight_bit():
+        layer = bnb.nn.Linear8bitLt(LINEAR_IN, LINEAR_OUT, bias=False, has_fp16_weights=False, threshold=6.0)
+        layer.weight = bnb.nn.Int8Params((torch.randn(LINEAR_OUT, LINEAR_IN) * 0.02).to(torch.bfloat16), requires_grad=False, has_fp16_weights=False)
+        return layer.to("cpu").eval()
+
+    def activations(rows):
+        x = torch.randn(rows, LINEAR_IN).to(torch.bfloat16)
+        x[:, 5::512] += 20
+        return x
+
+    def add_eight_bit(rows):
+        @measurement(f"linear-int8-m{rows}", f"[{rows},{LINEAR_IN}] x [{LINEAR_OUT},{LINEAR_IN}] bf16")
+        def _(name, seconds):
+            layer, x = prepared.get(name, lambda: (eight_bit(), activations(rows)))
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a warning at every call
+            with torch.no_grad():
+                return timed(lambda: layer(x), seconds, least=5, warm_up=3)
+
     for rows in (1, 16, 512):
         add(rows)
+        add_eight_bit(rows)
 
 
 def register_optimizers():

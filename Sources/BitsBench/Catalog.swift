@@ -1,6 +1,7 @@
 extension Measurement {
     /// Everything that can be measured, in the order of tables.
     public static var all: [Measurement] {
-        quantizationMeasurements() + linearMeasurements() + optimizerMeasurements() + generationMeasurements() + trainingMeasurements()
+        quantizationMeasurements() + linearMeasurements() + int8LinearMeasurements() + optimizerMeasurements() + generationMeasurements()
+            + trainingMeasurements()
     }
 }
