@@ -3,6 +3,18 @@ package enum Shape {
     /// The number of elements.
     package static func count(_ shape: [Int]) -> Int { shape.reduce(1, *) }
 
+    /// The number of elements of a shape that was read from a file; nil when an extent is negative, or the extents other than zero multiply to more
+    /// than fits, so that strides could not be computed even where there are no elements.
+    package static func checkedCount(_ shape: [Int]) -> Int? {
+        var product = 1
+        for extent in shape where extent != 0 {
+            let (next, overflow) = product.multipliedReportingOverflow(by: extent)
+            if overflow || extent < 0 { return nil }
+            product = next
+        }
+        return shape.contains(0) ? 0 : product
+    }
+
     /// The shape that `a` and `b` broadcast to: aligned at the last dimension, where one of the two is 1 the other counts. nil if they do not fit.
     package static func broadcast(_ a: [Int], _ b: [Int]) -> [Int]? {
         let rank = max(a.count, b.count)

@@ -50,8 +50,9 @@ extension FourBitTensor {
         }
         let text = try FourBitTensor.stateText(entry)
         let blockSize = try BlockSize(text.blockSize)
-        let packed = try FourBitTensor.checkedCodes(try part(""), count: text.shape.reduce(1, *))
-        let blocks = blockCount(text.shape.reduce(1, *), blockSize: blockSize.count)
+        let count = Shape.count(text.shape)
+        let packed = try FourBitTensor.checkedCodes(try part(""), count: count)
+        let blocks = blockCount(count, blockSize: blockSize.count)
         let scales: BlockScales
         if let nested = text.nested {
             let nestedSize = try BlockSize(nested.blockSize)

@@ -42,8 +42,9 @@ extension QuantStateText {
         guard fields[".nested_offset"] != nil || fields[".nested_blocksize"] != nil else { return }
         let offset = try field(".nested_offset")
         guard offset.count == 1, offset.dtype.isFloatingPoint else { throw QuantStateText.anotherKind(".nested_offset") }
-        nested = Nested(blockSize: try number(".nested_blocksize"), offset: try offset.floats()[0])
-        if fields[".nested_dtype"] != nil { try QuantStateText.checkNestedType(try text(".nested_dtype")) }
+        nested = try Nested(
+            blockSize: try number(".nested_blocksize"), offset: try offset.floats()[0],
+            typeName: fields[".nested_dtype"] == nil ? "float32" : try text(".nested_dtype"))
     }
 
     private static func anotherKind(_ suffix: String) -> QuantizationError {

@@ -43,14 +43,8 @@ extension QuantStateText {
         guard let dtype = DType(rawValue: typeName), dtype.isFloatingPoint else {
             throw .malformedState("its dtype is '\(typeName)', expected float32, float16 or bfloat16")
         }
-        guard shape.allSatisfy({ $0 >= 0 }), shape.reduce(1.0, { $0 * Double($1) }) < 0x1p50 else {
-            throw .malformedState("its shape is \(shape)")
-        }
+        guard let count = Shape.checkedCount(shape), count < 1 << 50 else { throw .malformedState("its shape is \(shape)") }
         self.init(format: format, blockSize: blockSize, dtype: dtype, shape: shape)
-    }
-
-    static func checkNestedType(_ name: String) throws(QuantizationError) {
-        guard name == "float32" else { throw .malformedState("its nested_dtype is '\(name)', expected float32") }
     }
 
     private static func problem(_ error: any Error) -> QuantizationError {
@@ -61,6 +55,15 @@ extension QuantStateText {
             .malformedState("its '\(context.codingPath.first?.stringValue ?? "text")' is of another kind than expected")
         default: .malformedState("it is not JSON")
         }
+    }
+}
+
+extension QuantStateText.Nested {
+    /// Checks type and offset.
+    init(blockSize: Int, offset: Float, typeName: String) throws(QuantizationError) {
+        guard typeName == "float32" else { throw .malformedState("its nested_dtype is '\(typeName)', expected float32") }
+        guard offset.isFinite else { throw .malformedState("its nested_offset is \(offset), expected a finite number") }
+        self.init(blockSize: blockSize, offset: offset)
     }
 }
 
@@ -84,9 +87,9 @@ extension QuantStateText: Decodable {
             formatName: try fields.decode(String.self, forKey: .format), blockSize: try fields.decode(Int.self, forKey: .blockSize),
             typeName: try fields.decode(String.self, forKey: .dtype), shape: try fields.decode([Int].self, forKey: .shape))
         guard fields.contains(.nestedOffset) || fields.contains(.nestedBlockSize) else { return }
-        nested = Nested(
-            blockSize: try fields.decode(Int.self, forKey: .nestedBlockSize), offset: Float(try fields.decode(Double.self, forKey: .nestedOffset)))
-        try QuantStateText.checkNestedType(try fields.decodeIfPresent(String.self, forKey: .nestedDType) ?? "float32")
+        nested = try Nested(
+            blockSize: try fields.decode(Int.self, forKey: .nestedBlockSize), offset: Float(try fields.decode(Double.self, forKey: .nestedOffset)),
+            typeName: try fields.decodeIfPresent(String.self, forKey: .nestedDType) ?? "float32")
     }
 
     /// A value that only has to be there.

@@ -1,6 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsKernels
+import Glibc
 import Testing
 import _BitsTestSupport
 
@@ -89,6 +90,10 @@ struct SafetensorsFileTests {
         ("bytes left over", safetensors("{\(entry("a", "0", "2"))}", [1, 2, 3]), "1 bytes after 'a'"),
         ("shape that does not fit", safetensors("{\(entry("a", "F32", "[2]", "0", "2"))}", [1, 2]), "F32 of shape [2] needs 8"),
         ("shape that overflows", safetensors("{\(entry("a", "U8", "[4294967296,4294967296]", "0", "0"))}"), "too large"),
+        (
+            "empty, with strides that overflow", safetensors("{\(entry("a", "U8", "[0,4611686018427387904,4611686018427387904]", "0", "0"))}"),
+            "too large"
+        ),
         ("a negative extent", safetensors("{\(entry("a", "U8", "[-1]", "0", "0"))}"), "whole number from 0"),
         ("half a byte", safetensors("{\(entry("a", "F4", "[3]", "0", "1"))}", [1]), "F4 of shape [3]"),
         ("an unknown type", safetensors("{\(entry("a", "F7", "[2]", "0", "2"))}", [1, 2]), "unknown type 'F7'"),
@@ -134,6 +139,15 @@ struct SafetensorsFileTests {
             guard let file = try? open(damaged) else { continue }
             for entry in file.entries where entry.dtype != nil { _ = try file.tensor(entry).slice.downloadBytes() }
         }
+    }
+
+    @Test("A pipe is refused, not waited for", .timeLimit(.minutes(1)))
+    func pipe() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/model.safetensors"
+        #expect(unsafe mkfifo(path, 0o600) == 0)
+        let error = #expect(throws: ModelFileError.self) { try SafetensorsFile(path: path) }
+        #expect(error.map { "\($0)".contains("it is a pipe or a device, not a file") } == true)
     }
 
     @Test("A missing file and a folder are system errors")

@@ -133,13 +133,9 @@ struct SafetensorsHeader {
 
     /// Nil when the number does not fit.
     private static func bitCount(_ shape: [Int], of type: SafetensorsType) -> Int? {
-        var count = type.bitCount
-        for extent in shape {
-            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-            if overflow { return nil }
-            count = product
-        }
-        return count
+        guard let count = Shape.checkedCount(shape) else { return nil }
+        let (bitCount, overflow) = count.multipliedReportingOverflow(by: type.bitCount)
+        return overflow ? nil : bitCount
     }
 
     /// What keeps sorted `entries` from covering exactly the bytes from `start` to `end`; nil when they do.

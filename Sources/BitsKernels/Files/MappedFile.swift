@@ -15,13 +15,16 @@ public final class MappedFile: Sendable {
     ///
     /// - Throws: ``FileError`` when it is not there, not readable or not a regular file.
     public init(path: String) throws(FileError) {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        // Without O_NONBLOCK a pipe would be waited for until someone writes to it.
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw FileError(reading: path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError(reading: path, errno: errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw FileError(reading: path, errno: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFDIR: throw FileError(reading: path, errno: EISDIR)
+        default: throw FileError(path: path, message: "cannot be read: it is a pipe or a device, not a file; save its contents first", code: EINVAL)
         }
         self.path = path
         let byteCount = Int(status.st_size)
