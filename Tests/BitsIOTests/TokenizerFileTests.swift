@@ -40,6 +40,10 @@ struct TokenizerFileTests {
 
     static let malformed: [(component: String, value: String, expected: String)] = [
         ("model", "null", "no 'model'"), ("model", "[]", "no 'model'"), ("model", #"{"vocab": {"a": 0, "a": 1}}"#, "'a' with id 1"),
+        ("model", #"{"vocab": {"a": 0}, "vocab": {}}"#, "names 'vocab' twice"),
+        ("model", #"{"vocab": {"a": 0}, "merges": [], "merges": []}"#, "names 'merges' twice"),
+        ("model", #"{"vocab": {"a": 0}, "merges": []}, "model": {"vocab": {}}"#, "names 'model' twice"),
+        ("normalizer", #"null, "normalizer": null"#, "names 'normalizer' twice"),
         ("model", #"{"vocab": {"a": 0, "b": 0}}"#, "'b' with id 0"), ("model", #"{"vocab": {"a": 99999999}}"#, "out of range"),
         ("model", #"{"vocab": {"a": -1}}"#, "whole number from 0"), ("model", #"{"vocab": {"a": "0"}}"#, "a value is expected"),
         ("model", #"{"vocab": {"a": 0}, "merges": [["a", "b"]]}"#, "not in the vocabulary"),

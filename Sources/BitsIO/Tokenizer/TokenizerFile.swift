@@ -11,9 +11,10 @@ struct TokenizerFile {
 
     init(_ bytes: [UInt8]) throws(JSONError) {
         var scanner = try JSONScanner(bytes)
+        var names = Set<String>()
         try scanner.beginObject()
         while let key = try scanner.nextKey() {
-            let name = try scanner.text(key)
+            let name = try TokenizerFile.name(key, scanner, &names)
             if name == "model", scanner.peek() == UInt8(ascii: "{") {
                 try readModel(&scanner)
             } else {
@@ -26,9 +27,10 @@ struct TokenizerFile {
     private mutating func readModel(_ scanner: inout JSONScanner) throws(JSONError) {
         hasModel = true
         var mergesPosition: Int?
+        var names = Set<String>()
         try scanner.beginObject()
         while let key = try scanner.nextKey() {
-            switch try scanner.text(key) {
+            switch try TokenizerFile.name(key, scanner, &names) {
             case "vocab" where scanner.peek() == UInt8(ascii: "{"): try readVocabulary(&scanner)
             case "merges" where scanner.peek() == UInt8(ascii: "["):
                 if vocabulary == nil {
@@ -46,6 +48,15 @@ struct TokenizerFile {
             var merges = JSONScanner(resuming: scanner, at: mergesPosition)
             try readMerges(&merges)
         }
+    }
+
+    /// The text of a key, which must not be among `names` yet: merges refer to the vocabulary before them, so neither may come again.
+    private static func name(_ key: JSONText, _ scanner: JSONScanner, _ names: inout Set<String>) throws(JSONError) -> String {
+        let name = try scanner.text(key)
+        guard names.insert(name).inserted else {
+            throw scanner.error("names '\(name)' twice; the file is damaged", at: key.range.lowerBound)
+        }
+        return name
     }
 
     private mutating func readVocabulary(_ scanner: inout JSONScanner) throws(JSONError) {
