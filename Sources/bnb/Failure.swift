@@ -34,6 +34,7 @@ struct Failure: Error {
         case let error as GenerationError: self.init(error.code, "\(error)")
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
+        case let error as FineTuningError: self.init(.data, "\(error)")
         case let error as AdapterError: self.init(.usage, "\(error)")
         case let error as OptimizerError: self.init(error.code, "\(error)")
         default: return nil

@@ -71,21 +71,26 @@ extension Adapter {
             let shapes = [[configuration.rank, base.inFeatures], [base.outFeatures, configuration.rank]]
             var found: [Tensor] = []
             for (name, shape) in zip(names, shapes) {
-                guard let tensor = try checkpoint.tensor(name, on: device) else {
+                guard let entry = checkpoint[name] else {
                     problems.append("'\(name)' is missing")
                     continue
                 }
-                if tensor.shape != shape { problems.append("'\(name)' has shape \(tensor.shape), the model asks for \(shape)") }
-                found.append(tensor)
+                used += 1
+                guard entry.shape == shape else {
+                    problems.append("'\(name)' has shape \(entry.shape), the model asks for \(shape)")
+                    continue
+                }
+                if let tensor = try checkpoint.tensor(name, on: device) { found.append(tensor) }
             }
-            used += found.count
             if found.count == 2 { factors[path] = (found[0].cast(to: .float32), found[1].cast(to: .float32)) }
         }
         if used < checkpoint.names.count { problems.append("\(checkpoint.names.count - used) tensors belong to no layer of the model") }
         if factors.isEmpty { problems.append("no layer of the model is named") }
         guard problems.isEmpty else {
             let listed = problems.prefix(20).joined(separator: "\n  ")
-            throw .malformed(path: folder.description, "the adapter does not fit the model; use the model that it was trained on\n  \(listed)")
+            let more = problems.count > 20 ? "\n  and \(problems.count - 20) more" : ""
+            throw .malformed(
+                path: folder.description, "the adapter does not fit the model; use the model that it was trained on\n  \(listed)\(more)")
         }
         model.setTrainable(false)
         var layers: [(path: String, layer: LoRALinear)] = []

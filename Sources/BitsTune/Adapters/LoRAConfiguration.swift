@@ -58,10 +58,20 @@ extension LoRAConfiguration {
             guard let pattern = try fields.section(key), !pattern.object.isEmpty else { continue }
             throw .unsupported(path: fields.path, "sets '\(key)', which is not implemented; use one rank and alpha for all layers")
         }
+        // Others (PiSSA, OLoRA, CorDA, LoftQ) change the base model's weights, which the adapter's file does not hold.
+        switch fields.object["init_lora_weights"] ?? .null {
+        case .null, .bool, "gaussian": break
+        case let start:
+            throw .unsupported(
+                path: fields.path,
+                "has init_lora_weights \(start.compactText), which is not implemented; true, false or \"gaussian\" was expected, so convert the adapter to plain LoRA"
+            )
+        }
         let bias = try fields.value("bias", default: "none")
         guard bias == "none" else { throw .unsupported(path: fields.path, "has bias '\(bias)'; 'none' was expected") }
         rank = try fields.requireCount("r")
-        alpha = Float(try fields.require("lora_alpha", as: Double.self))
+        alpha = try fields.require("lora_alpha")
+        guard alpha.isFinite else { throw fields.error("has lora_alpha \(alpha); a finite number was expected") }
         dropout = Float(try fields.value("lora_dropout", default: 0.0))
         guard dropout >= 0, dropout < 1 else { throw fields.error("has lora_dropout \(dropout); a number from 0 to below 1 was expected") }
         isRankStabilized = try fields.value("use_rslora", default: false)
@@ -82,7 +92,7 @@ extension LoRAConfiguration {
             "alpha_pattern": [:], "auto_mapping": nil, "base_model_name_or_path": baseModel.map { .string($0) } ?? nil, "bias": "none",
             "exclude_modules": nil, "fan_in_fan_out": false, "inference_mode": true, "init_lora_weights": true, "layers_pattern": nil,
             "layers_to_transform": nil, "loftq_config": [:],
-            "lora_alpha": alpha == alpha.rounded() ? .number(JSONNumber(Int(alpha))) : .number(JSONNumber(Double(alpha))), "lora_bias": false,
+            "lora_alpha": .number(Int(exactly: alpha).map { JSONNumber($0) } ?? JSONNumber(Double(alpha))), "lora_bias": false,
             "lora_dropout": .number(JSONNumber(Double(dropout))), "modules_to_save": nil, "peft_type": "LORA",
             "r": .number(JSONNumber(rank)), "rank_pattern": [:], "revision": nil, "target_modules": .array(paths.sorted().map { .string($0) }),
             "target_parameters": nil, "task_type": "CAUSAL_LM", "trainable_token_indices": nil, "use_dora": false,

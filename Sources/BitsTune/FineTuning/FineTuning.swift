@@ -39,15 +39,20 @@ public struct FineTuningStep: Sendable, Equatable {
 ///
 /// - Parameter onStep: called after every step; the run ends early when it returns false.
 /// - Returns: the mean loss of each step.
-/// - Throws: ``OptimizerError`` for settings out of range; what the device reports.
+/// - Throws: ``FineTuningError`` for examples that cannot be learned from; ``OptimizerError`` for settings out of range; what the device reports.
 @discardableResult
 public func fineTune(
     _ model: any CausalLanguageModel, adapter: Adapter, on examples: [CompletionTokens], options: FineTuningOptions = FineTuningOptions(),
     onStep: (FineTuningStep) -> Bool = { _ in true }
 ) throws -> [Double] {
     precondition(options.batchSize > 0, "a batch of \(options.batchSize) examples")
+    let given = examples.count
     let examples = examples.filter { $0.targetCount > 0 }
-    precondition(!examples.isEmpty, "no example has a completion")
+    let vocabulary = model.vocabularySize
+    guard !examples.isEmpty else { throw FineTuningError.noCompletions(examples: given) }
+    if let token = examples.lazy.flatMap(\.ids).first(where: { $0 < 0 || Int($0) >= vocabulary }) {
+        throw FineTuningError.unknownToken(token, vocabulary: vocabulary)
+    }
     let stepsPerEpoch = (examples.count + options.batchSize - 1) / options.batchSize
     let steps = options.steps ?? stepsPerEpoch
     let optimizer = try Optimizer(
