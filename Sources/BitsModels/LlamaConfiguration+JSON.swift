@@ -31,7 +31,7 @@ extension LlamaConfiguration {
             throw fields.error("has \(key) \(size), more than any model has; the file is damaged, download it again")
         }
         if headWidth % 2 != 0 { throw fields.error("gives heads of width \(headWidth); rotary positions need an even width") }
-        normEpsilon = Float(try fields.value("rms_norm_eps", default: 1e-6))
+        normEpsilon = try fields.positive("rms_norm_eps", default: 1e-6)
         let activationName = try fields.value("hidden_act", default: "silu")
         guard let activation = Activation(rawValue: activationName) else {
             throw .unsupported(
@@ -42,8 +42,8 @@ extension LlamaConfiguration {
         hasFeedForwardBias = try fields.value("mlp_bias", default: false)
         tiesEmbeddings = try fields.value("tie_word_embeddings", default: false)
         let rope = try fields.section(fields.contains("rope_parameters") ? "rope_parameters" : "rope_scaling")
-        let theta = try fields.value("rope_theta", default: 10_000.0)
-        ropeTheta = Float(try rope?.value("rope_theta", default: theta) ?? theta)
+        let theta = try fields.positive("rope_theta", default: 10_000)
+        ropeTheta = try rope?.positive("rope_theta", default: theta) ?? theta
         if let rope { ropeScaling = try RotaryEmbedding.Scaling(rope, contextLength: contextLength) }
     }
 }
@@ -54,12 +54,12 @@ extension RotaryEmbedding.Scaling {
         let kind = try fields.value(fields.contains("rope_type") ? "rope_type" : "type", default: "default")
         switch kind {
         case "default": self = .none
-        case "linear": self = .linear(factor: Float(try fields.require("factor", as: Double.self)))
+        case "linear": self = .linear(factor: try fields.requirePositive("factor"))
         case "llama3":
+            let (low, high) = (try fields.requirePositive("low_freq_factor"), try fields.requirePositive("high_freq_factor"))
+            guard low < high else { throw fields.error("has low_freq_factor \(low), which is not below high_freq_factor \(high)") }
             self = .llama3(
-                factor: Float(try fields.require("factor", as: Double.self)),
-                lowFrequencyFactor: Float(try fields.require("low_freq_factor", as: Double.self)),
-                highFrequencyFactor: Float(try fields.require("high_freq_factor", as: Double.self)),
+                factor: try fields.requirePositive("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,
                 originalContext: try fields.count("original_max_position_embeddings", default: contextLength))
         default: throw .unsupported(path: fields.path, "has rope_type '\(kind)'; supported are default, linear, llama3")
         }

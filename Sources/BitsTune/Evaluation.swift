@@ -22,6 +22,8 @@ public enum EvaluationError: Error, Equatable, Sendable {
     case textTooShort(tokens: Int, window: Int)
     /// The tokenizer has a token that the model has no vector for.
     case unknownToken(Int32, vocabulary: Int)
+    /// The model computes NaN or infinity in these windows, counted from 0.
+    case notANumber(windows: Range<Int>)
     case device(DeviceError)
 }
 
@@ -34,6 +36,9 @@ extension EvaluationError: CustomStringConvertible {
             "the text has \(tokens) tokens, less than one window of \(window); use a longer text or a smaller window"
         case .unknownToken(let token, let vocabulary):
             "the tokenizer gives token \(token), the model knows \(vocabulary); tokenizer.json and config.json are of different models"
+        case .notANumber(let windows):
+            "the model computes no numbers (NaN) in windows \(windows.lowerBound) to \(windows.upperBound - 1); "
+                + "its weights are damaged or do not belong to its config.json, download it again"
         case .device(let error): error.description
         }
     }
@@ -70,7 +75,7 @@ extension CausalLanguageModel {
     /// - Parameters:
     ///   - computeDType: what the head's product rounds its operands to; the other layers follow how they were loaded.
     ///   - progress: called with the share of the windows that is done.
-    /// - Throws: ``EvaluationError/device(_:)``.
+    /// - Throws: ``EvaluationError/device(_:)``; ``EvaluationError/notANumber(windows:)`` for a model that computes NaN.
     public func evaluate(
         _ windows: EvaluationWindows, computeDType: DType = .float32, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {
@@ -82,13 +87,16 @@ extension CausalLanguageModel {
             let part = Array(all[start..<min(start + perPass, all.count)])
             // Each window's last token predicts nothing.
             let targets: [Int32] = part.flatMap { window -> [Int32] in Array(window.dropFirst()) + [-100] }
+            let sum: Double
             do {
-                total += try noGradient { () throws(DeviceError) in
+                sum = try noGradient { () throws(DeviceError) in
                     let hidden = hiddenStates(TokenBatch(packing: part, device: device), cache: nil).reshaped(targets.count, -1)  // [T, D]
                     let loss = linearCrossEntropy(hidden: hidden.cast(to: computeDType), head: table, targets: Tensor(targets, device: device))
                     return Double(try loss.item())
                 }
             } catch { throw .device(error) }
+            guard sum.isFinite else { throw .notANumber(windows: start..<start + part.count) }
+            total += sum
             progress(Double(start + part.count) / Double(all.count))
         }
         let tokens = all.count * (all[0].count - 1)

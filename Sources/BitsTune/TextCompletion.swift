@@ -15,16 +15,16 @@ public struct TextCompletion {
         public var reachedEnd: Bool
     }
 
-    /// - Throws: ``ModelFileError/malformed(path:_:)`` when the tokenizer has more tokens than the model has vectors for.
-    public init(_ loaded: LoadedModel, tokenizer: Tokenizer) throws(ModelFileError) {
-        guard tokenizer.vocabularySize <= loaded.model.vocabularySize else {
-            throw .malformed(
-                path: loaded.configuration.fields.path,
-                "has a vocabulary of \(loaded.model.vocabularySize), tokenizer.json one of \(tokenizer.vocabularySize); the files are of different models"
-            )
-        }
+    public init(_ loaded: LoadedModel, tokenizer: Tokenizer) {
         model = loaded.model
         self.tokenizer = tokenizer
+    }
+
+    /// What a user should be told; nil when the model knows every token. A token more, often one for padding, does no harm until a prompt has it.
+    public var warning: String? {
+        guard tokenizer.vocabularySize > model.vocabularySize else { return nil }
+        return
+            "tokenizer.json has \(tokenizer.vocabularySize) tokens, the model knows \(model.vocabularySize); a prompt with one of the others is refused"
     }
 
     /// Continues `prompt`, which gets the special tokens that the tokenizer's template puts around it.

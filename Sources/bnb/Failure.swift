@@ -60,7 +60,7 @@ extension ModelFileError {
 extension GenerationError {
     fileprivate var code: Failure.Code {
         switch self {
-        case .emptyPrompt, .promptTooLong: .data
+        case .emptyPrompt, .promptTooLong, .unknownToken, .notANumber: .data
         case .badOption: .usage
         case .device: .unavailable
         }
@@ -71,7 +71,7 @@ extension EvaluationError {
     fileprivate var code: Failure.Code {
         switch self {
         case .windowOutOfRange, .noWindows: .usage
-        case .textTooShort, .unknownToken: .data
+        case .textTooShort, .unknownToken, .notANumber: .data
         case .device: .unavailable
         }
     }

@@ -61,7 +61,8 @@ struct Generate: ParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         let (folder, loaded) = try model.load(compute: compute)
-        let completion = try TextCompletion(loaded, tokenizer: Tokenizer(folder))
+        let completion = TextCompletion(loaded, tokenizer: try Tokenizer(folder))
+        if let warning = completion.warning { Console.note("bnb: warning: \(warning)\n") }
         let loadTime = clock.now - start
         let options = try options(loaded.generation)
         let quiet = json

@@ -142,6 +142,7 @@ struct ModelConfigurationTests {
         #expect(generation.temperature == 0.6 && generation.topP == 0.9 && generation.topK == 50 && generation.repetitionPenalty == 1)
         #expect(try GenerationConfiguration(fields(#"{"eos_token_id": 5}"#)).endTokens == [5])
         #expect(message { _ = try GenerationConfiguration(fields(#"{"top_p": 1.5}"#)) }.contains("out of range"))
+        #expect(message { _ = try GenerationConfiguration(fields(#"{"temperature": Infinity}"#)) }.contains("out of range"))
         #expect(message { _ = try GenerationConfiguration(fields(#"{"eos_token_id": "x"}"#)) }.contains("eos_token_id"))
     }
 

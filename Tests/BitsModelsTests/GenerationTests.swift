@@ -78,8 +78,18 @@ struct GenerationTests {
         let long = refusal([Int32](repeating: 1, count: 24), options(1))
         #expect(long.contains("24 tokens") && long.contains("at most 23"))
         #expect(refusal([Int32](repeating: 1, count: 23), options(5)) == "nothing")
+        #expect(refusal([1, 40], options(1)).contains("token 40, the model knows 0 to 39"))
+        #expect(refusal([-1], options(1)).contains("token -1"))
         #expect(refusal(prompt, options(-1)).contains("max-new-tokens is -1"))
         #expect(refusal(prompt, options(1) { $0.sampling.topP = 2 }).contains("top-p is 2"))
+    }
+
+    @Test("A model that computes NaN is refused at the first token")
+    func notANumber() throws {
+        var tensors = TinyModel.tensors
+        tensors["model.norm.weight"] = Tensor([Float](repeating: .nan, count: 32))
+        let damaged = try TinyFolder(tensors: tensors).load().model
+        #expect(throws: GenerationError.notANumber(position: 5)) { try damaged.generate(prompt, options: options(2)) }
     }
 
     @Test("A device's failure comes out of generation")

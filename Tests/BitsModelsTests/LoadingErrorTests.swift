@@ -25,7 +25,14 @@ struct LoadingErrorTests {
             ("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 4}", "low_freq_factor"), ("rope_scaling", "[1]", "an object"),
             ("num_hidden_layers", "1000000000000", "num_hidden_layers"), ("vocab_size", "1099511627776", "vocab_size"),
             ("hidden_size", "1099511627776", "hidden_size"), ("head_dim", "1099511627776", "head_dim"),
-            ("max_position_embeddings", "0", "max_position_embeddings"),
+            ("max_position_embeddings", "0", "max_position_embeddings"), ("rms_norm_eps", "NaN", "above 0 as 'rms_norm_eps'; it has nan"),
+            ("rms_norm_eps", "0", "rms_norm_eps"), ("rope_theta", "-1", "above 0 as 'rope_theta'; it has -1"), ("rope_theta", "1e300", "it has inf"),
+            ("rope_parameters", "{\"rope_theta\": 0}", "'rope_parameters.rope_theta'; it has 0"),
+            ("rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 0}", "'rope_scaling.factor'; it has 0"),
+            (
+                "rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": 4}",
+                "low_freq_factor 4.0, which is not below high_freq_factor 4.0"
+            ),
         ])
     func senselessField(field: String, value: String, expected: String) throws {
         let problem = try #require(try TinyFolder(configuration: TinyModel.configurationText([field: value])).problem())

@@ -199,6 +199,35 @@ import Testing
         expectRefusal(try Command.run("generate", "--model", model.path, "--prompt", "a"), damage)
     }
 
+    @Test("a model that computes NaN is refused by generate and evaluate, not run to the end")
+    func notANumber() throws {
+        let model = try TinyModel()
+        try model.changeBytes(of: "model.norm.weight") { $0.replaceSubrange(0..<4, with: [0, 0, 0xc0, 0x7f]) }
+        let generated = try Command.run("generate", "--model", model.path, "--prompt", "a", "--json")
+        #expect(generated.status == 65 && generated.output.isEmpty)
+        #expect(generated.errors.contains("the model computes no numbers (NaN) for token"))
+        try model.scratch.write(String(repeating: "the quick brown fox ", count: 100), as: "text.txt")
+        let evaluated = try Command.run("evaluate", "--model", model.path, "--text", "\(model.path)/text.txt", "--window", "16", "--json")
+        #expect(evaluated.status == 65 && evaluated.output.isEmpty)
+        #expect(evaluated.errors.contains("the model computes no numbers (NaN) in windows 0 to"))
+    }
+
+    @Test("a token that the model does not know is a warning, and refused where a prompt has it")
+    func addedToken() throws {
+        let model = try TinyModel()
+        try model.change("tokenizer.json") { tokenizer in
+            let token = ["id": 5000, "content": "<|pad|>", "special": true] as [String: Any]
+            tokenizer["added_tokens"] = (tokenizer["added_tokens"] as? [Any] ?? []) + [token]
+        }
+        let arguments = ["generate", "--model", model.path, "--max-new-tokens", "1", "--prompt"]
+        let outcome = try Command.run(arguments + ["a"])
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("warning: tokenizer.json has 5001 tokens"))
+        let refused = try Command.run(arguments + ["a <|pad|>"])
+        #expect(refused.status == 65)
+        #expect(refused.errors.contains("the prompt has token 5000"))
+    }
+
     @Test("all that is missing is named at once")
     func allMissing() throws {
         let model = try TinyModel()

@@ -74,6 +74,19 @@ public struct ConfigurationFields: Sendable, Equatable {
         return value
     }
 
+    /// A finite number above 0.
+    public func requirePositive(_ key: String) throws(ModelFileError) -> Float { try checkedPositive(key, try require(key)) }
+
+    /// A finite number above 0, or `fallback` when it is absent.
+    public func positive(_ key: String, default fallback: Float) throws(ModelFileError) -> Float {
+        try checkedPositive(key, try value(key, default: fallback))
+    }
+
+    private func checkedPositive(_ key: String, _ value: Float) throws(ModelFileError) -> Float {
+        guard value > 0, value.isFinite else { throw error("needs a finite number above 0 as '\(prefix)\(key)'; it has \(value)") }
+        return value
+    }
+
     /// The fields of the object in the field `key`; nil when it is absent.
     public func section(_ key: String) throws(ModelFileError) -> ConfigurationFields? {
         guard let object = try optional(key, as: JSONObject.self) else { return nil }

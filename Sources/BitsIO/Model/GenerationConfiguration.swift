@@ -11,7 +11,7 @@ public struct GenerationConfiguration: Sendable, Equatable {
     public var padToken: Int32?
     /// `do_sample`: draw at random; else always the likeliest token.
     public var samples = false
-    /// Above 0.
+    /// From 0, which is greedy.
     public var temperature: Float = 1
     /// `top_k`: the number of likeliest tokens that are drawn from; 0 for all.
     public var topK = 50
@@ -54,7 +54,9 @@ public struct GenerationConfiguration: Sendable, Equatable {
         topP = try fields.value("top_p", default: topP)
         repetitionPenalty = try fields.value("repetition_penalty", default: repetitionPenalty)
         maximumNewTokens = try fields.optional("max_new_tokens")
-        guard temperature >= 0, topK >= 0, topP > 0, topP <= 1, repetitionPenalty > 0, maximumNewTokens ?? 1 > 0 else {
+        guard temperature >= 0, temperature.isFinite, topK >= 0, topP > 0, topP <= 1, repetitionPenalty > 0, repetitionPenalty.isFinite,
+            maximumNewTokens ?? 1 > 0
+        else {
             throw fields.error(
                 "has a value out of range; temperature and top_k from 0, top_p in (0, 1], repetition_penalty and max_new_tokens above 0 were expected"
             )
