@@ -87,10 +87,7 @@ extension Adapter {
         if used < checkpoint.names.count { problems.append("\(checkpoint.names.count - used) tensors belong to no layer of the model") }
         if factors.isEmpty { problems.append("no layer of the model is named") }
         guard problems.isEmpty else {
-            let listed = problems.prefix(20).joined(separator: "\n  ")
-            let more = problems.count > 20 ? "\n  and \(problems.count - 20) more" : ""
-            throw .malformed(
-                path: folder.description, "the adapter does not fit the model; use the model that it was trained on\n  \(listed)\(more)")
+            throw .problems(problems, path: folder.description, "the adapter does not fit the model; use the model that it was trained on")
         }
         model.setTrainable(false)
         var layers: [(path: String, layer: LoRALinear)] = []
