@@ -24,10 +24,10 @@ struct CheckpointParityTests {
     @Test("Quantizing the model that a recorded checkpoint was made of gives the checkpoint")
     func quantization() throws {
         for (name, checkpoint) in try checkpoints() {
-            let source = try Checkpoint(ModelFolder(path: "\(ParityCases.folder)/models/\(name)/model"))
+            let source = try OriginalWeights(name)
             for path in weights(of: checkpoint) {
                 let recorded = try FourBitTensor { try checkpoint.tensor(path + $0) }
-                let original = try #require(try source.tensor(path), "\(name) has no \(path)")
+                let original = try source.tensor(path)
                 let ours = try original.cast(to: recorded.state.dtype).quantized(
                     to: recorded.format, blockSize: recorded.state.blockSize, doubleQuantization: recorded.state.isDoublyQuantized)
                 #expect(try ours.packed.bytes() == recorded.packed.bytes(), "\(name): \(path)")

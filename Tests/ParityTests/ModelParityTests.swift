@@ -24,27 +24,34 @@ struct ModelParityTests {
         }
     }
 
-    @Test("A model quantized while it is loaded gives logits within 2e-3 of the largest")
-    func quantizedHere() throws {
+    /// How far logits may be from the recorded ones, of the largest: the reference computes int8 through float16.
+    static let forms: [(name: String, quantization: BitsAndBytesConfig, limit: Double)] = [
+        ("nf4", .fourBit(.nf4, doubleQuantization: true), 2e-3), ("int8", .int8(), 3e-2),
+    ]
+
+    @Test("A model quantized while it is loaded gives logits close to the recorded ones", arguments: forms.indices)
+    func quantizedHere(index: Int) throws {
+        let form = ModelParityTests.forms[index]
         for example in try ModelCase.supported() {
-            guard let recorded = try example.gpuAnswer("logits_nf4") else { continue }
-            let options = LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true))
-            let loaded = try LoadedModel(example.folder("model"), options: options)
+            guard let recorded = try example.gpuAnswer("logits_\(form.name)") else { continue }
+            let loaded = try LoadedModel(example.folder("model"), options: LoadOptions(quantization: form.quantization))
             #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
             let found = try distance(loaded.model.logits(example.tokens), recorded)
-            #expect(found < 2e-3, "\(example.name)")
+            #expect(found < form.limit, "\(example.name) in \(form.name)")
         }
     }
 
-    @Test("A checkpoint that the reference quantized gives logits within 2e-3 of the largest")
-    func quantizedThere() throws {
+    @Test("A checkpoint that the reference quantized gives logits close to the recorded ones", arguments: forms.indices)
+    func quantizedThere(index: Int) throws {
+        let form = ModelParityTests.forms[index]
         for example in try ModelCase.supported() {
-            guard let recorded = try example.gpuAnswer("logits_nf4") else { continue }
-            let loaded = try LoadedModel(example.folder("cuda/model-nf4"))
-            #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
-            #expect(loaded.report.unused == [], "\(example.name)")
+            guard let recorded = try example.gpuAnswer("logits_\(form.name)") else { continue }
+            let loaded = try LoadedModel(example.folder("cuda/model-\(form.name)"))
+            let count = try Checkpoint(example.folder("cuda/model-\(form.name)")).quantizedPaths.count
+            #expect(count > 0 && loaded.report.quantized.count == count, "\(example.name)")
+            #expect(loaded.report.unused == [] && loaded.report.warnings == [], "\(example.name)")
             let found = try distance(loaded.model.logits(example.tokens), recorded)
-            #expect(found < 2e-3, "\(example.name)")
+            #expect(found < form.limit, "\(example.name) in \(form.name)")
         }
     }
 
