@@ -53,7 +53,7 @@ public struct CheckpointDequantizer {
         if let dtype { configuration.setDType(dtype) }
         report.layers = found.map { ($0.path, $0.weight.format) }
         report.checkpointByteCount = checkpoint.byteCount
-        rewriter = CheckpointRewriter(folder: folder, configuration: configuration, tensors: tensors)
+        rewriter = CheckpointRewriter(folder: folder, checkpoint: checkpoint, configuration: configuration, tensors: tensors)
         self.folder = folder
         self.dtype = dtype
         self.checkpoint = checkpoint
@@ -75,7 +75,6 @@ public struct CheckpointDequantizer {
             done += 1
             progress(Double(done) / Double(rewriter.tensors.count))
             if let (weight, dtype) = weights[name] {
-                defer { checkpoint.release(name) }
                 return weight.dequantized(to: dtype)
             }
             guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }

@@ -84,7 +84,7 @@ public struct CheckpointQuantizer {
 
         var written = configuration
         written.setQuantization(quantization)
-        let rewriter = CheckpointRewriter(folder: folder, configuration: written, tensors: announced)
+        let rewriter = CheckpointRewriter(folder: folder, checkpoint: checkpoint, configuration: written, tensors: announced)
         report.byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
             if let part = scales[name] { return part }
             guard let layer = layers[name] else { return try tensor(name) }

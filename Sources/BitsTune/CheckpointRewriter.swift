@@ -10,6 +10,8 @@ struct CheckpointRewriter {
     ]
 
     let folder: ModelFolder
+    /// What is rewritten: the pages of tensors that were written are given back, so that memory holds one.
+    let checkpoint: Checkpoint
     /// `config.json` as it is to be written.
     let configuration: ModelConfiguration
     let tensors: [CheckpointLayout.Announcement]
@@ -26,7 +28,12 @@ struct CheckpointRewriter {
     ) throws(ModelFileError) -> Int {
         let output = try OutputFolder(path: path)
         let layout = CheckpointLayout(tensors, maximumFileByteCount: maximumFileByteCount)
-        try Checkpoint.write(layout, to: output.workPath, contents: contents)
+        var previous: String?
+        try Checkpoint.write(layout, to: output.workPath) { (name) throws(ModelFileError) in
+            if let previous { checkpoint.release(previous) }
+            previous = name
+            return try contents(name)
+        }
         try output.write(configuration.json.fileBytes, as: "config.json")
         for name in CheckpointRewriter.companions {
             guard let file = try folder.fileIfPresent(name) else { continue }

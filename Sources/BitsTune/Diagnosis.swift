@@ -86,6 +86,9 @@ public struct Diagnosis: Sendable {
         }
     }
 
+    /// The most memory that this process has held so far, in bytes, mapped files that were touched included; nil where the system does not tell.
+    public static var peakMemory: Int? { fields("/proc/self/status")["VmHWM"].flatMap(kilobytes) }
+
     /// The first value of each `name : value` line.
     private static func fields(_ path: String) -> [String: String] {
         var fields: [String: String] = [:]

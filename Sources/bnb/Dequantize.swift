@@ -62,6 +62,7 @@ extension CheckpointDequantizer.Report {
             "dequantized": .array(layers.map { ["path": .string($0.path), "format": .string($0.format)] }),
             "bytes_before": .number(JSONNumber(checkpointByteCount)),
             "bytes": .number(JSONNumber(byteCount)),
+            "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
         ]
     }
 }

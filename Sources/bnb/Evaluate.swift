@@ -64,6 +64,7 @@ struct Evaluate: ParsableCommand {
                 "window": .number(JSONNumber(window)), "model": .string(folder.description),
                 "load_in": model.loadIn.map { .string($0.rawValue) } ?? .null, "compute": .string(compute.rawValue),
                 "seconds": .number(JSONNumber(seconds)), "tokens_per_second": .number(JSONNumber(speed)),
+                "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
                 "weight_bytes": .number(JSONNumber(loaded.report.byteCount)),
             ]
             ).compactText)

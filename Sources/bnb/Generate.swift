@@ -78,6 +78,8 @@ struct Generate: ParsableCommand {
                 "tokens_per_second": .number(JSONNumber(result.generation.tokensPerSecond)),
                 "load_seconds": .number(JSONNumber(loadTime / .seconds(1))),
                 "prefill_seconds": .number(JSONNumber(result.generation.prefillTime / .seconds(1))),
+                "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
+                "weight_bytes": .number(JSONNumber(loaded.report.byteCount)),
                 "decode_seconds": .number(JSONNumber(result.generation.decodeTime / .seconds(1))),
             ]
             ).compactText)

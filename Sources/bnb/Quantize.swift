@@ -71,6 +71,7 @@ extension LoadReport {
             "unused": .array(unused.map { .string($0) }),
             "bytes_before": .number(JSONNumber(checkpointByteCount)),
             "bytes": .number(JSONNumber(byteCount)),
+            "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
         ]
     }
 }

@@ -85,10 +85,11 @@ public struct Checkpoint: Sendable {
 
     /// The tensor called `name`: in place where `device` can read the host's memory, else copied; nil where there is none.
     ///
+    /// - Parameter inPlace: false copies in any case; see ``SafetensorsFile/tensor(_:on:inPlace:)``.
     /// - Throws: ``ModelFileError/unsupported(path:_:)`` when tensors cannot have its type.
-    public func tensor(_ name: String, on device: Device = .cpu) throws(ModelFileError) -> Tensor? {
+    public func tensor(_ name: String, on device: Device = .cpu, inPlace: Bool = true) throws(ModelFileError) -> Tensor? {
         guard let (file, entry) = positions[name] else { return nil }
-        return try files[file].tensor(entry, on: device)
+        return try files[file].tensor(entry, on: device, inPlace: inPlace)
     }
 
     /// Says that the tensor called `name` will hardly be read again: its pages go back to the system. Tensors in place stay valid, and are read from

@@ -34,18 +34,21 @@ public struct SafetensorsFile: Sendable {
 
     /// The tensor of `entry`: in place where `device` can read the host's memory and the bytes are aligned, else copied.
     ///
+    /// - Parameter inPlace: false copies in any case. A touch of a tensor in place may bring megabytes of the file around it into memory, so small ones
+    ///   that stay are better copied.
     /// - Throws: ``ModelFileError/unsupported(path:_:)`` when tensors cannot have the entry's type.
-    public func tensor(_ entry: SafetensorsEntry, on device: Device = .cpu) throws(ModelFileError) -> Tensor {
-        Tensor(try slice(of: entry, on: device), shape: entry.shape)
+    public func tensor(_ entry: SafetensorsEntry, on device: Device = .cpu, inPlace: Bool = true) throws(ModelFileError) -> Tensor {
+        Tensor(try slice(of: entry, on: device, inPlace: inPlace), shape: entry.shape)
     }
 
-    /// The elements of `entry`: in place where `device` can read the host's memory and the bytes are aligned, else copied.
-    package func slice(of entry: SafetensorsEntry, on device: Device) throws(ModelFileError) -> Slice {
+    /// The elements of `entry`; see ``tensor(_:on:inPlace:)``.
+    package func slice(of entry: SafetensorsEntry, on device: Device, inPlace: Bool = true) throws(ModelFileError) -> Slice {
         guard let dtype = entry.dtype else {
             throw .unsupported(
                 path: file.path,
                 "has '\(entry.name)' in \(entry.typeName), which tensors here cannot hold; convert it to F32, F16 or BF16 before loading")
         }
+        guard inPlace else { return file.withBytes(in: entry.byteRange) { device.upload(bytes: $0, as: dtype) } }
         return device.contents(of: file, in: entry.byteRange, as: dtype)
     }
 }

@@ -63,13 +63,13 @@ public final class MappedFile: Sendable {
         return try unsafe body(buffer.bytes)
     }
 
-    /// Gives the pages that lie whole in `range` back to the system; they are read from the file again when they are touched.
+    /// Gives the memory of the bytes in `range`, and of some around them, back to the system; bytes are read from the file again when they are touched.
     package func release(_ range: Range<Int>) {
-        let page = sysconf(Int32(_SC_PAGESIZE))
-        guard isMapped, page > 0 else { return }
-        let start = (range.lowerBound + page - 1) / page * page
-        let end = range.upperBound == byteCount ? byteCount : range.upperBound / page * page
-        guard start < end else { return }
+        guard isMapped, !range.isEmpty else { return }
+        // The system maps up to 2 MB at a touch, so a neighbour brings back what was released before; whole such blocks do not pile up.
+        let block = 2 << 20
+        let start = range.lowerBound / block * block
+        let end = min(byteCount, (range.upperBound + block - 1) / block * block)
         // The mapping is only read, so nothing can be lost.
         unsafe _ = madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(start)), end - start, MADV_DONTNEED)
     }

@@ -128,7 +128,9 @@ final class CheckpointSource: WeightSource {
             return nil
         }
         do {
-            guard let tensor = try checkpoint.tensor(name, on: options.device) else { return nil }
+            let isSmall = entry.byteCount < 1 << 20
+            guard let tensor = try checkpoint.tensor(name, on: options.device, inPlace: !isSmall) else { return nil }
+            if isSmall { checkpoint.release(name) }
             advance([entry])
             guard tensor.dtype.isFloatingPoint else {
                 problems.append("'\(name)' is \(tensor.dtype.rawValue); a floating-point type was expected")
