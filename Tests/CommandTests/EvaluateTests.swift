@@ -6,6 +6,7 @@ import Testing
         "the built-in model predicts its text as well as with transformers and bitsandbytes",
         arguments: [
             ([], 2.54536), (["--load-in", "nf4"], 2.57986), (["--load-in", "bnb.nf4-dq"], 2.57988), (["--load-in", "fp4"], 2.60544),
+            (["--load-in", "int8"], 2.54678),
         ])
     func likelihood(format: [String], recorded: Double) throws {
         let outcome = try Command.run(["evaluate", "--windows", "64", "--json"] + format)
@@ -17,7 +18,7 @@ import Testing
         #expect(abs(perplexity - exp(nll)) < 1e-9)
     }
 
-    @Test("a checkpoint made by quantize gives the same likelihood as quantizing while loading", arguments: ["nf4-dq"])
+    @Test("a checkpoint made by quantize gives the same likelihood as quantizing while loading", arguments: ["nf4-dq", "bnb.int8"])
     func prequantized(format: String) throws {
         let scratch = try Scratch()
         #expect(try Command.run("quantize", "--to", format, "--output", "\(scratch.path)/model").status == 0)
