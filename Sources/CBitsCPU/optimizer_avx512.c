@@ -3,6 +3,7 @@
 #if BITS_X86
 
 #define LEVEL_TARGET BITS_TARGET_AVX512
+#define LEVEL_HALVES
 #define LEVEL_GATHER return (vf)_mm512_i32gather_ps((__m512i)at, table, 4);
 #include "optimizer_level.h"
 

@@ -4,6 +4,7 @@
 #if BITS_X86
 
 #define LEVEL_TARGET BITS_TARGET_AVX512_VBMI
+#define LEVEL_HALVES
 #include "optimizer_level.h"
 
 // Between memory order (quarter j holds elements 16j...16j+15) and packed order (quarter L holds elements 16j+4L...16j+4L+3 for j = 0...3).

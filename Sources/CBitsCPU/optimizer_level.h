@@ -1,6 +1,7 @@
 // One processor level's rules, conversions and 8-bit moments. Included by each optimizer_<level>.c, which defines
 //   LEVEL_TARGET  the target attribute
 //   LEVEL_GATHER  the body of gather(table, at), which takes table[at[i]] in every lane
+//   LEVEL_HALVES  where rules take 16-bit types as they lie, and come in a variant without options: the processor converts float16
 // The vector type is the same everywhere; the compiler cuts it into what the processor has.
 #include "half.h"
 #include "optimizer_private.h"
@@ -13,7 +14,9 @@ typedef int32_t vi __attribute__((ext_vector_type(16)));
 typedef uint32_t vu __attribute__((ext_vector_type(16)));
 typedef double vd __attribute__((ext_vector_type(16)));
 typedef uint8_t vb __attribute__((ext_vector_type(16)));
+typedef uint16_t vh __attribute__((ext_vector_type(16)));
 typedef float vf_unaligned __attribute__((ext_vector_type(16), aligned(4)));
+typedef uint16_t vh_unaligned __attribute__((ext_vector_type(16), aligned(2)));
 typedef uint8_t vb_unaligned __attribute__((ext_vector_type(16), aligned(1)));
 typedef double vd_unaligned __attribute__((ext_vector_type(16), aligned(8)));
 
@@ -25,17 +28,54 @@ INLINE vf load(const float *at) { return *(const vf_unaligned *)at; }
 INLINE void store(float *at, vf values) { *(vf_unaligned *)at = values; }
 INLINE vi is_finite(vf x) { return ((vi)x & 0x7fffffff) < 0x7f800000; }
 
-// Rounded to a 16-bit type and back; what half.h does one by one.
+// ---- 16-bit types: what half.h does one by one.
+
+#ifdef LEVEL_HALVES
+typedef _Float16 v16 __attribute__((ext_vector_type(16)));
+typedef _Float16 v16_unaligned __attribute__((ext_vector_type(16), aligned(2)));
+#endif
+
+// Rounded to a 16-bit type and back.
 INLINE vf rounded(int32_t dtype, vf x) {
-    const vu bits = (vu)x, magnitude = bits & 0x7fffffff, sign = bits ^ magnitude;
+    const vu bits = (vu)x;
     if (dtype == BITS_BF16) {
         const vu nearest = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
-        return magnitude > 0x7f800000 ? x : (vf)nearest;
+        return x != x ? x : (vf)nearest;
     }
+#ifdef LEVEL_HALVES
+    return __builtin_convertvector(__builtin_convertvector(x, v16), vf);
+#else
+    const vu magnitude = bits & 0x7fffffff, sign = bits ^ magnitude;
     const vu normal = (magnitude + 0xfff + (magnitude >> 13 & 1)) & 0xffffe000, denormal = (vu)(((vf)magnitude + 0.5f) - 0.5f);
     vu nearest = magnitude < 0x38800000 ? denormal : normal;
     nearest = nearest >= 0x47800000 ? (vu)0x7f800000 : nearest;
     return magnitude > 0x7f800000 ? x : (vf)(nearest | sign);
+#endif
+}
+
+INLINE vf load_as(int32_t dtype, const void *values, int64_t i) {
+    if (dtype == BITS_F32) return load((const float *)values + i);
+    const uint16_t *at = (const uint16_t *)values + i;
+#ifdef LEVEL_HALVES
+    if (dtype == BITS_F16) return __builtin_convertvector(*(const v16_unaligned *)at, vf);
+#endif
+    return (vf)(__builtin_convertvector(*(const vh_unaligned *)at, vu) << 16);
+}
+
+INLINE void store_as(int32_t dtype, void *values, int64_t i, vf x) {
+    uint16_t *at = (uint16_t *)values + i;
+    if (dtype == BITS_F32) {
+        store((float *)values + i, x);
+        return;
+    }
+#ifdef LEVEL_HALVES
+    if (dtype == BITS_F16) {
+        *(v16_unaligned *)at = __builtin_convertvector(x, v16);
+        return;
+    }
+#endif
+    const vu bits = (vu)x, nearest = bits + 0x7fff + (bits >> 16 & 1), kept = x != x ? bits | 0x400000 : nearest;
+    *(vh_unaligned *)at = __builtin_convertvector(kept >> 16, vh);
 }
 
 // ---- Rules: from the gradient g and the moments s to the new moments and the direction.
@@ -92,49 +132,88 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
     return x > 0 ? (vf)1 : negative;
 }
 
-// What surrounds every rule: scaling, limit, coupled decay; elements that are left alone; the parameter.
-#define RUN(name)                                                                                                     \
-    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {          \
-        const bits_update u = *update;                                                                                \
-        const bits_lanes l = *lanes;                                                                                  \
-        const int decays_first = u.flags & BITS_UPDATE_DECAY_FIRST, rounds = u.decay != 1 && l.parameter_dtype != BITS_F32; \
-        const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;                          \
-        for (int64_t i = 0; i < count; i += BITS_LANES) {                                                             \
-            const vf p = load(l.parameter + i), raw = l.scale * load(l.gradient + i);                                 \
-            const vi live = is_finite(raw), idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;               \
-            vf g = raw, old[BITS_MAX_MOMENTS] = {0}, s[BITS_MAX_MOMENTS];                                             \
-            if (u.gradient_limit < __builtin_inff()) {                                                                \
-                g = g > u.gradient_limit ? (vf)u.gradient_limit : g;                                                  \
-                g = g < -u.gradient_limit ? (vf)-u.gradient_limit : g;                                                \
-            }                                                                                                         \
-            if (u.flags & BITS_UPDATE_COUPLED_DECAY) g = FMA(u.weight_decay, p, g);                                   \
+// What surrounds every rule: scaling, limit, coupled decay; elements that are left alone; the parameter. `usual_moments` is not 0 where
+// there are that many and no options: then all that is asked in the loop is known to the compiler.
+#define RUN(name)                                                                                               \
+    INLINE void name##_in(int32_t dtype, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {    \
+        bits_update u = *update;                                                                                               \
+        bits_lanes l = *lanes;                                                                                                 \
+        if (dtype != BITS_F32) l.parameter_dtype = dtype;                                                                      \
+        if (usual_moments) {                                                                                                        \
+            u.flags &= BITS_UPDATE_DECAY_FIRST;                                                                                \
+            u.gradient_limit = __builtin_inff();                                                                               \
+            l.moment_count = usual_moments;                                                                                    \
+            l.direction = NULL;                                                                                                \
+        }                                                                                                                      \
+        const int decays_first = u.flags & BITS_UPDATE_DECAY_FIRST, rounds = u.decay != 1 && l.parameter_dtype != BITS_F32;    \
+        const int rounds_first = rounds && decays_first, rounds_last = rounds && !decays_first;                                \
+        const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;                                   \
+        for (int64_t i = 0; i < count; i += BITS_LANES) {                                                                      \
+            const vf p = load_as(dtype, l.parameter, i), raw = l.scale * load_as(dtype, l.gradient, i);                        \
+            const vi live = is_finite(raw), idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;                        \
+            vf g = raw, old[BITS_MAX_MOMENTS] = {0}, s[BITS_MAX_MOMENTS];                                                      \
+            if (u.gradient_limit < __builtin_inff()) {                                                                         \
+                g = g > u.gradient_limit ? (vf)u.gradient_limit : g;                                                           \
+                g = g < -u.gradient_limit ? (vf)-u.gradient_limit : g;                                                         \
+            }                                                                                                                  \
+            if (u.flags & BITS_UPDATE_COUPLED_DECAY) g = FMA(u.weight_decay, p, g);                                            \
             for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++) s[k] = old[k] = k < l.moment_count ? load(l.moments[k] + i) : (vf)0; \
-            const vf d = name(&u, g, s, l.moment_count - 1);                                                          \
-            if (l.direction) {                                                                                        \
-                const vf taken = live ? d : (vf)0;                                                                    \
-                store(l.direction + i, idle ? (vf)0 : taken);                                                         \
-                continue;                                                                                             \
-            }                                                                                                         \
-            vf moved = p * before;                                                                                    \
-            if (rounds) moved = rounded(l.parameter_dtype, moved);                                                    \
-            moved = FMA(l.step, d, moved);                                                                            \
-            if (rounds) moved = rounded(l.parameter_dtype, moved);                                                    \
-            moved = live ? moved * after : p;                                                                         \
-            store(l.parameter + i, idle ? p : moved);                                                                 \
-            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                            \
-                if (k < l.moment_count) {                                                                             \
-                    const vf kept = live ? s[k] : (vf)0;                                                              \
-                    store(l.moments[k] + i, idle ? old[k] : kept);                                                    \
-                }                                                                                                     \
-        }                                                                                                             \
+            const vf d = name(&u, g, s, l.moment_count - 1);                                                                   \
+            if (l.direction) {                                                                                                 \
+                const vf taken = live ? d : (vf)0;                                                                             \
+                store(l.direction + i, idle ? (vf)0 : taken);                                                                  \
+                continue;                                                                                                      \
+            }                                                                                                                  \
+            vf moved = p * before;                                                                                             \
+            if (rounds_first) moved = rounded(l.parameter_dtype, moved);                                                       \
+            moved = FMA(l.step, d, moved);                                                                                     \
+            if (rounds_last) moved = rounded(l.parameter_dtype, moved);                                                        \
+            moved = live ? moved * after : p;                                                                                  \
+            store_as(dtype, l.parameter, i, idle ? p : moved);                                                                 \
+            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                                     \
+                if (k < l.moment_count) {                                                                                      \
+                    const vf kept = live ? s[k] : (vf)0;                                                                       \
+                    store(l.moments[k] + i, idle ? old[k] : kept);                                                             \
+                }                                                                                                              \
+        }                                                                                                                      \
     }
 
+#ifdef LEVEL_HALVES
+#define CHOOSE(name, usual_moments)                                                                                            \
+    INLINE void name##_as(int32_t dtype, const bits_update *update, const bits_lanes *lanes, int64_t count) {                  \
+        const int has_options = (update->flags & ~BITS_UPDATE_DECAY_FIRST) != 0 || update->gradient_limit < __builtin_inff();  \
+        if (has_options || lanes->direction || lanes->moment_count != usual_moments)                                           \
+            name##_in(dtype, 0, update, lanes, count);                                                                         \
+        else                                                                                                                   \
+            name##_in(dtype, usual_moments, update, lanes, count);                                                             \
+    }                                                                                                                          \
+    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {                   \
+        if (lanes->dtype == BITS_F32)                                                                                          \
+            name##_as(BITS_F32, update, lanes, count);                                                                         \
+        else if (lanes->dtype == BITS_BF16)                                                                                    \
+            name##_as(BITS_BF16, update, lanes, count);                                                                        \
+        else                                                                                                                   \
+            name##_as(BITS_F16, update, lanes, count);                                                                         \
+    }
+#else
+#define CHOOSE(name, usual_moments)                                                                                            \
+    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {                   \
+        name##_in(BITS_F32, 0, update, lanes, count);                                                                          \
+    }
+#endif
+
 RUN(adam)
+CHOOSE(adam, 2)
 RUN(ademamix)
+CHOOSE(ademamix, 3)
 RUN(momentum)
+CHOOSE(momentum, 1)
 RUN(rmsprop)
+CHOOSE(rmsprop, 1)
 RUN(adagrad)
+CHOOSE(adagrad, 1)
 RUN(lion)
+CHOOSE(lion, 1)
 
 // ---- Conversions.
 
@@ -226,9 +305,16 @@ LEVEL_TARGET static void write_codes(const bits_code_map *map, const float *mome
 }
 #endif
 
+#ifdef LEVEL_HALVES
+#define LEVEL_TAKES_HALVES 1
+#else
+#define LEVEL_TAKES_HALVES 0
+#endif
+
 #define LEVEL_TABLE(write)                                                                      \
     {                                                                                           \
         .rules = {run_adam, run_ademamix, run_momentum, run_rmsprop, run_adagrad, run_lion},    \
         .widen = widen, .narrow = narrow, .add_squares = add_squares, .scale = scale_values,     \
         .read_codes = read_codes, .write_codes = write, .largest_bits = largest_bits,           \
+        .takes_halves = LEVEL_TAKES_HALVES,                                                     \
     }

@@ -14,10 +14,11 @@ enum {
     BITS_MAX_MOMENTS = 3,
 };
 
-// What one rule works on: padded to whole lanes, in float32.
+// What one rule works on: whole lanes. Parameter and gradient are both of one type, usually float32.
 typedef struct {
-    float *parameter;
-    const float *gradient;
+    void *parameter;
+    const void *gradient;
+    int32_t dtype;
     float *moments[BITS_MAX_MOMENTS];
     int32_t moment_count;
     float scale, step;
@@ -61,6 +62,7 @@ typedef struct {
     void (*write_codes)(const bits_code_map *map, const float *moment, uint8_t *codes, float inverse, int64_t count);
     // The largest magnitude as a bit pattern, so that anything that is not finite shows.
     uint32_t (*largest_bits)(const float *moment, int64_t count);
+    int32_t takes_halves;  // whether the rules take 16-bit types as they lie
 } bits_optimizer_level;
 
 extern const bits_optimizer_level bits_optimizer_portable;

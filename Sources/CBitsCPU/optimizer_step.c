@@ -75,8 +75,17 @@ static void step_chunk(const step_call *call, int64_t start, int64_t count, scra
     const char *gradient = call->gradient + start * bits_width(call->gradient_dtype);
     bits_lanes lanes = {
         .moment_count = call->moment_count, .scale = call->scale, .step = call->step, .parameter_dtype = call->parameter_dtype};
-    lanes.parameter = bits_widened(level, call->parameter_dtype, parameter, scratch->parameter, count);
-    lanes.gradient = bits_widened(level, call->gradient_dtype, gradient, scratch->gradient, count);
+    const int32_t dtype = call->parameter_dtype;
+    const int as_it_lies = !squares && dtype == call->gradient_dtype && count % BITS_LANES == 0 && (dtype == BITS_F32 || level->takes_halves);
+    if (as_it_lies) {
+        lanes.parameter = parameter;
+        lanes.gradient = gradient;
+        lanes.dtype = dtype;
+    } else {
+        lanes.parameter = bits_widened(level, dtype, parameter, scratch->parameter, count);
+        lanes.gradient = bits_widened(level, call->gradient_dtype, gradient, scratch->gradient, count);
+        lanes.dtype = BITS_F32;
+    }
     for (int32_t k = 0; k < call->moment_count; k++)
         if (call->maps[k]) {
             read_block(call, k, start, count, scratch);
@@ -95,7 +104,7 @@ static void step_chunk(const step_call *call, int64_t start, int64_t count, scra
         return;
     }
     level->rules[call->update->rule](call->update, &lanes, padded);
-    bits_write_back(level, call->parameter_dtype, lanes.parameter, parameter, count);
+    if (!as_it_lies) bits_write_back(level, dtype, lanes.parameter, parameter, count);
     for (int32_t k = 0; k < call->moment_count; k++)
         if (call->maps[k]) {
             fetch_next_block(call, k, start + count);
