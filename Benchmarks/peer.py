@@ -13,6 +13,7 @@ Install with:  pip install torch==2.13.0 --index-url https://download.pytorch.or
 import argparse
 import gc
 import json
+import logging
 import os
 import statistics
 import sys
