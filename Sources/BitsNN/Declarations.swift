@@ -7,6 +7,8 @@ protocol Declaration {
     var parameters: [(name: String, parameter: Parameter)] { get }
     var quantized: [(name: String, tensor: any QuantizedTensor)] { get }
     func replaceChild(_ index: Int, with module: Module)
+    /// Whether `module` is of the type that is declared.
+    func accepts(_ module: Module) -> Bool
     /// Puts what is declared on `device`, modules left out.
     func move(to device: Device) throws(DeviceError)
     /// What a checkpoint holds of what is declared, modules left out: names within the module.
@@ -20,6 +22,7 @@ extension Declaration {
     var parameters: [(name: String, parameter: Parameter)] { [] }
     var quantized: [(name: String, tensor: any QuantizedTensor)] { [] }
     func replaceChild(_ index: Int, with module: Module) { preconditionFailure("a parameter has no modules below it") }
+    func accepts(_ module: Module) -> Bool { false }
     func move(to device: Device) throws(DeviceError) { for (_, parameter) in parameters { try parameter.move(to: device) } }
     func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] { parameters.map { ($0.name, $0.parameter.value) } }
     func load(_ entry: (String) throws -> Tensor?) throws { for (name, parameter) in parameters { try parameter.load(name, entry) } }
@@ -104,6 +107,8 @@ public final class Child<Value>: Declaration {
         guard let value = module as? Value else { preconditionFailure("'\(name)' holds \(Value.self), not \(type(of: module))") }
         stored = value
     }
+
+    func accepts(_ module: Module) -> Bool { module is Value }
 }
 
 /// Declares a list of modules: `@Children("layers") var layers: [Block]`, with the names `layers.0`, `layers.1`, ...
@@ -120,4 +125,6 @@ public final class Children<Element: Module>: Declaration {
         guard let element = module as? Element else { preconditionFailure("'\(name)' holds \(Element.self), not \(type(of: module))") }
         wrappedValue[index] = element
     }
+
+    func accepts(_ module: Module) -> Bool { module is Element }
 }

@@ -26,16 +26,12 @@ extension Module {
     /// loaded already.
     ///
     /// - Parameter entry: the tensor under a full name; nil where the checkpoint has none.
-    /// - Throws: ``LayerError`` for an entry that is missing or of another kind, ``BitsQuant/QuantizationError`` for quantized parts that do not belong
-    ///   together, or what `entry` throws. Reference: `load_state_dict`.
+    /// - Throws: ``LayerError`` for an entry that is missing or of another kind, or quantized parts that do not belong together; or what `entry` throws.
+    ///   Reference: `load_state_dict`.
     public func load(_ path: String = "", _ entry: (String) throws -> Tensor?) throws {
         for (path, module) in namedModules(path) {
             for declaration in module.declarations {
-                do {
-                    try declaration.load { name in try entry(path.isEmpty ? name : "\(path).\(name)") }
-                } catch let error as LayerError {
-                    throw error.within(path)
-                }
+                try LayerError.within(path) { try declaration.load { name in try entry(path.isEmpty ? name : "\(path).\(name)") } }
             }
         }
     }

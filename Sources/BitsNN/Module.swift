@@ -40,10 +40,15 @@ open class Module {
     ///
     /// A module that was put in place is not visited. The answer must be of the type that the declaration holds.
     public func replaceModules(_ path: String = "", _ replacement: (String, Module) throws -> Module?) rethrows {
+        try replaceModules(path) { path, module, _ in try replacement(path, module) }
+    }
+
+    /// The same, where the answer may depend on what the declaration accepts.
+    func replaceModules(_ path: String, _ replacement: (String, Module, _ fits: (Module) -> Bool) throws -> Module?) rethrows {
         for declaration in declarations {
             for (index, child) in declaration.children.enumerated() {
                 let childPath = path.isEmpty ? child.name : "\(path).\(child.name)"
-                if let module = try replacement(childPath, child.module) {
+                if let module = try replacement(childPath, child.module, declaration.accepts) {
                     declaration.replaceChild(index, with: module)
                 } else {
                     try child.module.replaceModules(childPath, replacement)
