@@ -1,4 +1,5 @@
 import BitsCore
+import BitsIO
 import BitsOptim
 import Testing
 
@@ -42,6 +43,17 @@ struct NamesTests {
             #expect(optimizer.moments == expected, "\(name)")
             try optimizer.step()
             #expect(try parameter.value.floats()[0] < 1, "\(name)")
+        }
+    }
+
+    @Test("The guide for those who come from bitsandbytes lists every class")
+    func guide() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
+        let file = try MappedFile(path: "\(root)/Docs/coming-from-bitsandbytes.md")
+        let guide = String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self)
+        for (name, _, _, _, paged) in Self.constructors {
+            #expect(guide.contains("| `\(name)`") || guide.contains("| `\(name)(optim_bits=32)`"), "\(name)")
+            if paged { #expect(guide.contains(".paged\(name.dropFirst(5))"), "\(name)") }
         }
     }
 
