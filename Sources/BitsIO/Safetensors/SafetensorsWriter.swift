@@ -40,8 +40,8 @@ public struct SafetensorsWriter: ~Copyable {
         precondition(
             contents.dtype == entry.dtype && contents.byteCount == entry.byteCount,
             "'\(entry.name)' was announced as \(entry.typeName) of \(entry.byteCount) bytes, not \(contents.dtype.rawValue) of \(contents.byteCount)")
-        // A copy on the host of at most 64 MB at a time.
-        let step = (64 << 20) / contents.dtype.byteCount
+        // A copy on the host of at most 8 MB at a time.
+        let step = (8 << 20) / contents.dtype.byteCount
         for start in stride(from: 0, to: contents.count, by: step) {
             let bytes: [UInt8]
             do { bytes = try contents[start..<min(start + step, contents.count)].downloadBytes() } catch { throw .device(error) }
