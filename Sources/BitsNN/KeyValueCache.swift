@@ -4,7 +4,7 @@ public import BitsCore
 public final class KeyValueCache {
     /// Tokens that every layer holds; grows by ``advance(_:)``.
     public private(set) var length = 0
-    /// Tokens that fit.
+    /// Tokens that fit; memory is taken as they come.
     public let capacity: Int
     private let layers: [(key: TokenBuffer, value: TokenBuffer)]
 

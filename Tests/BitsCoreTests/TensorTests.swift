@@ -119,6 +119,18 @@ struct TensorTests {
     }
 }
 
+extension TensorTests {
+    @Test("A buffer for tokens takes memory as it fills, and keeps what was written")
+    func growingTokenBuffer() throws {
+        let device = Device.deferred()
+        let buffer = TokenBuffer(shape: [2, 1 << 40, 1], dtype: .float32, device: device)
+        var all = Tensor.zeros([1])
+        for token in 0..<100 { all = buffer.write(Tensor([Float(token), -Float(token)], shape: [2, 1, 1], device: device), at: token) }
+        #expect(try all.floats() == (0..<100).map { Float($0) } + (0..<100).map { -Float($0) })
+        #expect(device.allocatedByteCount <= 2 * 128 * 4 + 64)
+    }
+}
+
 @Suite("Random numbers")
 struct RandomGeneratorTests {
     @Test("A seed's numbers are these, today and ever after")
