@@ -52,23 +52,15 @@ public struct TokenSampler: Sendable {
                 logits[token] = logits[token] > 0 ? logits[token] / options.repetitionPenalty : logits[token] * options.repetitionPenalty
             }
         }
-        guard options.temperature > 0 else { return TokenSampler.largest(logits) }
-        var candidates = logits.indices.filter { !logits[$0].isNaN }
-        if options.topK > 0 || options.topP < 1 {
-            candidates.sort { logits[$0] > logits[$1] || (logits[$0] == logits[$1] && $0 < $1) }
-            if options.topK > 0 { candidates.removeLast(max(0, candidates.count - options.topK)) }
-        }
-        guard let peak = candidates.map({ logits[$0] }).max() else { return 0 }
-        guard peak.isFinite else { return TokenSampler.largest(logits) }
+        let likeliest = TokenSampler.largest(logits)
+        let peak = logits[Int(likeliest)]
+        guard options.temperature > 0, peak.isFinite else { return likeliest }
+        var candidates =
+            options.topK > 0 ? TokenSampler.mostLikely(options.topK, of: logits) : logits.indices.filter { !logits[$0].isNaN }
         var weights = candidates.map { Double(exp((logits[$0] - peak) / options.temperature)) }
         if options.topP < 1 {
-            let target = Double(options.topP) * weights.reduce(0, +)
-            var sum = 0.0
-            let kept = weights.firstIndex { weight in
-                sum += weight
-                return sum >= target
-            }
-            weights.removeLast(weights.count - 1 - (kept ?? weights.count - 1))
+            let kept = TokenSampler.nucleus(of: weights, share: Double(options.topP))
+            (candidates, weights) = (kept.map { candidates[$0] }, kept.map { weights[$0] })
         }
         var remaining = Double(generator.next() >> 11) * 0x1p-53 * weights.reduce(0, +)
         for (candidate, weight) in zip(candidates, weights) {
@@ -76,6 +68,40 @@ public struct TokenSampler: Sendable {
             if remaining < 0 { return Int32(candidate) }
         }
         return Int32(candidates[weights.count - 1])
+    }
+
+    /// The `count` most likely tokens, the likeliest first; of equals those of lower ids, where transformers keeps all that equal the last.
+    private static func mostLikely(_ count: Int, of logits: [Float]) -> [Int] {
+        let count = min(count, logits.count)
+        // Numbers in the order of the tokens: the logit's bits made monotonic, below them the id counted down. At most twice `count` are kept.
+        var best: [UInt64] = []
+        var least: UInt64 = 0
+        for token in logits.indices where !logits[token].isNaN {
+            let bits = (logits[token] + 0).bitPattern  // -0 equals 0
+            let key = UInt64(bits >> 31 == 0 ? bits | 1 << 31 : ~bits) << 32 | UInt64(~UInt32(token))
+            guard key > least else { continue }
+            best.append(key)
+            if best.count == 2 * count {
+                best.sort(by: >)
+                best.removeLast(count)
+                least = best[count - 1]
+            }
+        }
+        return best.sorted(by: >).prefix(count).map { Int(~UInt32(truncatingIfNeeded: $0)) }
+    }
+
+    /// The places of the fewest largest weights that reach this share of the sum, the largest first.
+    private static func nucleus(of weights: [Double], share: Double) -> ArraySlice<Int> {
+        let total = weights.reduce(0, +)
+        // Weights below this add up to less than what may be left out, so that only the others need be sorted; a little lower, for rounding.
+        let floor = 0.999 * total * (1 - share) / Double(weights.count)
+        let order = weights.indices.filter { weights[$0] >= floor }.sorted { weights[$0] > weights[$1] || (weights[$0] == weights[$1] && $0 < $1) }
+        var sum = 0.0
+        let last = order.firstIndex { place in
+            sum += weights[place]
+            return sum >= total * share
+        }
+        return order[...(last ?? order.count - 1)]
     }
 
     private static func largest(_ logits: [Float]) -> Int32 {

@@ -72,6 +72,35 @@ struct SamplerTests {
             }.map { $0 > 0 } == [true, false, false, false])
     }
 
+    @Test("In a large vocabulary with many equals, what is drawn is what sorting all of it would leave")
+    func largeVocabulary() {
+        // Eighty values with 37 or 38 tokens each; the zeros are of either sign.
+        let logits = (0..<3000).map { token in token % 160 == 0 ? -0.0 : Float(token % 80) / 10 }
+        let order = logits.indices.sorted { logits[$0] > logits[$1] || (logits[$0] == logits[$1] && $0 < $1) }
+        func drawn(_ change: (inout SamplingOptions) -> Void) -> Set<Int> {
+            let counts = counts(logits, change)
+            return Set(counts.indices.filter { counts[$0] > 0 })
+        }
+        for k in [1, 36, 38, 100] {
+            #expect(drawn { ($0.topK, $0.temperature) = (k, 50) } == Set(order.prefix(k)), "top-k \(k)")
+        }
+        for k in [2999, 3000, Int.max] {
+            #expect(drawn { ($0.topK, $0.temperature) = (k, 50) }.isSubset(of: order.prefix(k)), "top-k \(k)")
+        }
+        let weights = order.map { exp(Double(logits[$0])) }
+        let total = weights.reduce(0, +)
+        for share in [0.01, 0.05, 0.5, 0.99] {
+            var (sum, count) = (0.0, 0)
+            while sum < total * share {
+                sum += weights[count]
+                count += 1
+            }
+            let found = drawn { $0.topP = Float(share) }
+            #expect(found.isSubset(of: order.prefix(count)), "top-p \(share)")
+            #expect(share > 0.1 || found == Set(order.prefix(count)), "top-p \(share)")
+        }
+    }
+
     @Test("The repetition penalty makes seen tokens less likely, whatever the sign of their logits")
     func penalty() {
         #expect(greedy([2, 1.5], history: [0], penalty: 2) == 1)
