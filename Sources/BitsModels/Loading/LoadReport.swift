@@ -13,6 +13,8 @@ public struct LoadReport: Sendable, Equatable {
     public var storedMethod: String?
     /// Layers that the checkpoint holds in floating point although config.json says that it is quantized.
     public var unpacked: [String] = []
+    /// What deserves attention in generation_config.json, a line each.
+    public var generationWarnings: [String] = []
     /// Bytes of the weights in the checkpoint, and as they are now.
     public var checkpointByteCount = 0
     public var byteCount = 0
@@ -21,7 +23,8 @@ public struct LoadReport: Sendable, Equatable {
 
     public static func == (a: LoadReport, b: LoadReport) -> Bool {
         a.quantized == b.quantized && a.kept.elementsEqual(b.kept, by: ==) && a.nonFinite.elementsEqual(b.nonFinite, by: ==) && a.unused == b.unused
-            && a.unmatchedSkips == b.unmatchedSkips && a.storedMethod == b.storedMethod && a.unpacked == b.unpacked
+            && a.unmatchedSkips == b.unmatchedSkips && a.generationWarnings == b.generationWarnings && a.storedMethod == b.storedMethod
+            && a.unpacked == b.unpacked
             && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
     }
 
@@ -29,7 +32,7 @@ public struct LoadReport: Sendable, Equatable {
     public var warnings: [String] {
         (storedMethod.map { ["the checkpoint is quantized already (\($0)) and stays so; the quantization asked for does nothing"] } ?? [])
             + nonFinite.map { "\($0.path): \($0.count) weights are NaN or infinite; NaN was quantized to the lowest code" }
-            + unmatchedSkips.map { "skip '\($0)' matched no layer" }
+            + generationWarnings + unmatchedSkips.map { "skip '\($0)' matched no layer" }
             + LoadReport.counted(unpacked, "layers are not quantized in the checkpoint, though config.json says so; they were quantized on loading")
             + LoadReport.counted(unused, "tensors of the checkpoint were not used")
     }

@@ -22,7 +22,9 @@ public struct LoadedModel {
         let source = CheckpointSource(
             try Checkpoint(folder), stored: stored, keptByDefault: plan.keptByDefault, options: options, progress: progress)
         model = try ModelRegistry.model(configuration, from: source)
-        report = source.finish()
+        var report = source.finish()
+        report.generationWarnings = generation.warnings(vocabularySize: model.vocabularySize)
+        self.report = report
         guard source.problems.isEmpty else {
             throw .problems(
                 source.problems, path: folder.description, "the checkpoint does not fit config.json; download or convert the model again")
