@@ -26,6 +26,8 @@ public struct Diagnosis: Sendable {
     /// Threads that share a kernel's work, and processors that the process may use.
     public let threads: Int
     public let processors: Int
+    /// The environment variables that set them, as far as they are set.
+    public let environment: [String: String]
     /// Bytes; nil where the system does not tell.
     public let memory: Int?
     public let availableMemory: Int?
@@ -45,6 +47,7 @@ public struct Diagnosis: Sendable {
         bestLevel = Processor.bestLevel
         features = Processor.features
         threads = Processor.threadCount
+        environment = Processor.environment
         processors = ProcessInfo.processInfo.activeProcessorCount
         self.memory = memory["MemTotal"].flatMap(Diagnosis.kilobytes)
         availableMemory = memory["MemAvailable"].flatMap(Diagnosis.kilobytes)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BitsBench
+import BitsIO
 import FoundationEssentials
 
 /// `bnb bench`: how long things take on this machine.
@@ -29,12 +30,12 @@ struct Bench: ParsableCommand {
     func run() throws {
         let measurements = Measurement.all.filter { only.isEmpty || only.contains($0.name) }
         if list {
-            for measurement in measurements { print(measurement.name) }
+            for measurement in measurements { try Console.writeLine(measurement.name) }
             return
         }
         for measurement in measurements {
             let timing = try measurement(for: .seconds(seconds))
-            print(json ? try line(timing) : timing.description)
+            try Console.writeLine(json ? try line(timing) : timing.description)
         }
     }
 

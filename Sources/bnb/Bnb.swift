@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitsCore
 import BitsTune
 
 /// The command: one file per verb.
@@ -19,7 +20,8 @@ struct Bnb: ParsableCommand {
         let arguments = HuggingFaceNames.replaced(in: Array(CommandLine.arguments.dropFirst()))
         do {
             var command = try parseAsRoot(arguments)
-            try command.run()
+            if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }
+            do { try command.run() } catch let error as ValidationError { throw Failure(error, of: type(of: command)) }
         } catch {
             guard let failure = Failure(error) else { exit(withError: error) }
             failure.exit()

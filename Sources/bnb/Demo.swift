@@ -44,8 +44,9 @@ struct Demo: ParsableCommand {
         }
         guard let loaded else { return }
         let (model, report) = (loaded.model, loaded.report)
-        print("lexicon-5m, \(report.quantized.count) linear layers in NF4 with double quantization: ", terminator: "")
-        print("\(kilobytes(report.checkpointByteCount)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
+        try Console.write("lexicon-5m, \(report.quantized.count) linear layers in NF4 with double quantization: ")
+        try Console.writeLine(
+            "\(kilobytes(report.checkpointByteCount)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
 
         let tokenizer = try Tokenizer(folder)
         let training = try examples("text/sft_train.jsonl", tokenizer: tokenizer, loaded: loaded)
@@ -60,38 +61,38 @@ struct Demo: ParsableCommand {
         let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
         let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer, loaded: loaded) }
         let lossBefore = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
-        print("LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
-        print("")
-        print("  step   loss  learning rate")
+        try Console.writeLine(
+            "LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
+        try Console.writeLine("")
+        try Console.writeLine("  step   loss  learning rate")
         var recent: [Double] = []
         var tokens = 0
         let trainTime = try clock.measure {
             try fineTune(model, adapter: adapter, on: training, options: options) { step in
                 recent.append(step.loss)
                 tokens = step.tokens
-                if step.step == 1 || step.step % 25 == 0 || step.step == step.steps {
-                    print("\(padded("\(step.step)", 6)) \(padded(decimals(recent.reduce(0, +) / Double(recent.count), 3), 6))  \(step.learningRate)")
-                    recent = []
-                }
-                return true
+                guard step.step == 1 || step.step % 25 == 0 || step.step == step.steps else { return true }
+                let mean = recent.reduce(0, +) / Double(recent.count)
+                recent = []
+                return (try? Console.writeLine("\(padded("\(step.step)", 6)) \(padded(decimals(mean, 3), 6))  \(step.learningRate)")) != nil
             }
         }
         let lossAfter = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
-        print("")
-        print("\(decimals(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
-        print(
+        try Console.writeLine("")
+        try Console.writeLine("\(decimals(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
+        try Console.writeLine(
             "mean loss per token over \(validation.count) questions not trained on: \(decimals(lossBefore, 4)) before, \(decimals(lossAfter, 4)) after"
         )
         for (question, before) in zip(questions, before) {
-            print("")
-            print("What does \(question) mean?")
-            print("  before: \(before)")
-            print("  after:  \(try answer(question, model: model, tokenizer: tokenizer, loaded: loaded))")
+            try Console.writeLine("")
+            try Console.writeLine("What does \(question) mean?")
+            try Console.writeLine("  before: \(before)")
+            try Console.writeLine("  after:  \(try answer(question, model: model, tokenizer: tokenizer, loaded: loaded))")
         }
         if let output {
             try adapter.save(to: output)
-            print("")
-            print("adapter saved to \(output)")
+            try Console.writeLine("")
+            try Console.writeLine("adapter saved to \(output)")
         }
     }
 

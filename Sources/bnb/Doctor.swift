@@ -30,6 +30,7 @@ extension Diagnosis {
             "kernels    \(kernels)",
             "threads    \(threads) on \(processors) processors",
         ]
+        if !environment.isEmpty { lines.append("settings   \(environment.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ", "))") }
         if let memory { lines.append("memory     \(Bytes(memory))" + (availableMemory.map { ", \(Bytes($0)) available" } ?? "")) }
         lines.append("cache      \(cache.path)")
         lines += backends.map { backend in "device     \(backend.name) \(backend.note)" }
@@ -38,8 +39,11 @@ extension Diagnosis {
 
     fileprivate var json: JSONValue {
         func number(_ value: Int?) -> JSONValue { value.map { .number(JSONNumber($0)) } ?? .null }
+        var settings = JSONObject()
+        for (name, value) in environment { settings[name] = .string(value) }
         return [
-            "version": .string(Diagnosis.version), "reference": .string(Diagnosis.referenceVersion), "system": .string(system),
+            "environment": .object(settings.sorted()), "version": .string(Diagnosis.version), "reference": .string(Diagnosis.referenceVersion),
+            "system": .string(system),
             "architecture": .string(architecture), "processor": processorName.map { .string($0) } ?? .null, "level": .string(level.name),
             "best_level": .string(bestLevel.name), "features": .array(features.names.map { .string($0) }), "kernels": .string(kernels),
             "threads": number(threads), "processors": number(processors), "memory_bytes": number(memory),

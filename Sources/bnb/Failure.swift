@@ -41,6 +41,11 @@ struct Failure: Error {
         }
     }
 
+    /// For what the argument parser could not know: the same words as for what it refuses itself.
+    init(_ error: ValidationError, of command: any ParsableCommand.Type) {
+        self.init(.usage, "\(error)\nUsage: \(Bnb.usageString(for: command))")
+    }
+
     func exit() -> Never {
         Console.note("bnb: \(message)\n")
         Bnb.exit(withError: ExitCode(code.rawValue))

@@ -16,6 +16,7 @@ import Testing
         #expect(found["level"] as? String == "portable")
         #expect(found["features"] as? [String] == [])
         #expect(found["threads"] as? Int == 3)
+        #expect((found["environment"] as? [String: String])?["BNB_CPU"] == "portable")
         #expect(try Command.run(["doctor", "--json"], environment: ["BNB_NUM_THREADS": "2"]).json["threads"] as? Int == 2)
     }
 }

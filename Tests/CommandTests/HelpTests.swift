@@ -61,6 +61,29 @@ import Testing
         #expect(outcome.output.isEmpty)
     }
 
+    @Test("options that only the model can refuse are refused with the verb's usage")
+    func lateUsage() throws {
+        let outcome = try Command.run("generate", "--prompt", "a", "--repetition-penalty", "0")
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains("repetition penalty is 0") && outcome.errors.contains("Usage: bnb generate"))
+    }
+
+    @Test(
+        "variables of the environment that mean nothing are refused with 64 and what is allowed",
+        arguments: [
+            ("BNB_CPU", "avx1024", "portable, avx2, avx512, amx"), ("BNB_NUM_THREADS", "zero", "1 to 1024"), ("BNB_NUM_THREADS", "0", "1 to 1024"),
+        ])
+    func environment(name: String, value: String, allowed: String) throws {
+        let outcome = try Command.run(["generate", "--prompt", "a"], environment: [name: value])
+        #expect(outcome.status == 64 && outcome.output.isEmpty)
+        #expect(outcome.errors.contains("\(name) is '\(value)'") && outcome.errors.contains(allowed))
+    }
+
+    @Test("a demo that cannot be shown is an error")
+    func demoOutput() throws {
+        #expect(try Command.run(["demo", "--steps", "1"], output: "/dev/full").status == 74)
+    }
+
     @Test("devices that this build does not have are refused by name with 69", arguments: ["cuda", "cuda:1", "rocm", "metal"])
     func missingDevice(name: String) throws {
         let outcome = try Command.run("generate", "--prompt", "a", "--device", name)
