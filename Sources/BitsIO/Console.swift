@@ -16,6 +16,19 @@ package enum Console {
     /// Writes something to be read along the way; nothing happens when it cannot be written.
     package static func note(_ text: String) { try? StandardStream.error.write(Array(text.utf8)) }
 
+    /// To be called at a command's start: interruptions and files that vanish while they are read end it in order.
+    ///
+    /// - Parameters:
+    ///   - lostFile: what standard error says then, a line.
+    ///   - status: the exit code.
+    package static func handleSignals(lostFile: StaticString, status: Int32) {
+        ProcessSignals.letWritesClearUp()
+        ProcessSignals.explainLostFile(line: lostFile, status: status)
+    }
+
+    /// The signal that interrupted a write; nil when there was none.
+    package static var interruption: Int32? { ProcessSignals.interruption }
+
     /// Whether a person is watching standard error.
     package static var isWatched: Bool { StandardStream.error.isTerminal }
 }

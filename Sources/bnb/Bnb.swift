@@ -1,5 +1,6 @@
 import ArgumentParser
 import BitsCore
+import BitsIO
 import BitsTune
 
 /// The command: one file per verb.
@@ -10,7 +11,7 @@ struct Bnb: ParsableCommand {
         abstract: "Run and fine-tune language models in a quarter of their memory.",
         discussion: """
             Results go to standard output, progress to standard error. Exit codes: 0; 64 for wrong usage, 65 for bad input, 69 for a missing device, \
-            74 for files that cannot be read or written. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
+            74 for files that cannot be read or written, 128 and the signal's number for an interruption. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",
@@ -21,6 +22,7 @@ struct Bnb: ParsableCommand {
         do {
             var command = try parseAsRoot(arguments)
             if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }
+            Console.handleSignals(lostFile: "bnb: a file was shortened or failed while it was read; run again\n", status: Failure.Code.file.rawValue)
             do { try command.run() } catch let error as ValidationError { throw Failure(error, of: type(of: command)) }
         } catch {
             guard let failure = Failure(error) else { exit(withError: error) }

@@ -46,9 +46,11 @@ struct Failure: Error {
         self.init(.usage, "\(error)\nUsage: \(Bnb.usageString(for: command))")
     }
 
+    /// An interrupted command ends with 128 and the signal's number, as shells have it.
     func exit() -> Never {
-        Console.note("bnb: \(message)\n")
-        Bnb.exit(withError: ExitCode(code.rawValue))
+        let interruption = Console.interruption
+        Console.note("bnb: \(interruption == nil ? message : "interrupted; nothing was left behind")\n")
+        Bnb.exit(withError: ExitCode(interruption.map { 128 + $0 } ?? code.rawValue))
     }
 }
 

@@ -93,6 +93,11 @@ import Testing
                 $0["head_dim"] = nil
             }
         },
+        Damage(name: "a generation_config.json that is a circle of links", reason: "generation_config.json: cannot be read", code: 74) { model in
+            let path = "\(model.path)/generation_config.json"
+            try FileManager.default.removeItem(atPath: path)
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+        },
         Damage(name: "a field of another type", reason: "num_hidden_layers") { try $0.change("config.json") { $0["num_hidden_layers"] = "two" } },
     ]
 
@@ -212,6 +217,23 @@ import Testing
         #expect(evaluated.errors.contains("the model computes no numbers (NaN) in windows 0 to"))
     }
 
+    @Test("settings that are not implemented, and tokens that are none, are warnings")
+    func generationWarnings() throws {
+        let model = try TinyModel()
+        try model.change("generation_config.json") { fields in
+            for (key, value) in [
+                "min_p": 0.5, "no_repeat_ngram_size": 2, "typical_p": 1.0, "num_beams": 1, "eos_token_id": 99999, "bos_token_id": -7,
+            ] {
+                fields[key] = value
+            }
+        }
+        let outcome = try Command.run("generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "1")
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("generation_config.json sets min_p, no_repeat_ngram_size, which is not implemented"))
+        #expect(
+            outcome.errors.contains("bos_token_id is -7, which is no token") && outcome.errors.contains("eos_token_id is 99999, which is no token"))
+    }
+
     @Test("a token that the model does not know is a warning, and refused where a prompt has it")
     func addedToken() throws {
         let model = try TinyModel()
@@ -294,7 +316,7 @@ import Testing
         #expect(try scratch.names == ["file"])
     }
 
-    @Test("an output folder that cannot be made is refused", arguments: ["/proc/model", "/nowhere/at/all"])
+    @Test("an output folder that cannot be made is refused", arguments: ["/proc/model", "/nowhere/at/all", "/proc/self/fd/none/model"])
     func impossibleOutput(path: String) throws {
         let outcome = try Command.run("quantize", "--to", "nf4", "--output", path)
         #expect(outcome.status == 74)

@@ -30,10 +30,21 @@ enum Command {
         try run(program: path, arguments, output: output, environment: environment)
     }
 
+    /// Runs the command, and calls `body` once as soon as `isDue` says so, if the command has not ended by then.
+    static func run(_ arguments: [String], when isDue: (Process) -> Bool, _ body: (Process) throws -> Void) throws -> Outcome {
+        try run(program: path, arguments) { process in
+            while process.isRunning && !isDue(process) { usleep(200) }
+            try body(process)
+        }
+    }
+
     /// Runs a line of shell; `arguments` are its $0, $1, ...
     static func run(shell line: String, _ arguments: [String]) throws -> Outcome { try run(program: "/bin/sh", ["-c", line] + arguments) }
 
-    private static func run(program: String, _ arguments: [String], output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
+    private static func run(
+        program: String, _ arguments: [String], output: String? = nil, environment: [String: String] = [:],
+        meanwhile: (Process) throws -> Void = { _ in }
+    ) throws -> Outcome {
         let scratch = try Scratch()
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
@@ -46,7 +57,13 @@ enum Command {
         process.standardOutput = FileHandle(forWritingAtPath: outputPath)
         process.standardError = FileHandle(forWritingAtPath: errorsPath)
         process.standardInput = FileHandle.nullDevice
+        // Threads of the test runner block signals; the command would inherit that.
+        var (none, blocked) = (sigset_t(), sigset_t())
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &blocked)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &blocked, nil) }
         try process.run()
+        try meanwhile(process)
         process.waitUntilExit()
         return Outcome(
             status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,

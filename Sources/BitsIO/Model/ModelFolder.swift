@@ -18,6 +18,7 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
         switch FileSystem.kind(of: name) {
         case .folder: location = .folder(FileSystem.withoutTrailingSlash(name))
         case .file, .other: throw .system(FileError(path: name, message: "is not a folder; name the folder that holds config.json", code: 20))
+        case .unknown(let code): throw .system(FileError(reading: name, errno: code))
         case .missing:
             if MappedFile(embedded: "\(name)/config.json") != nil {
                 location = .embedded(name)

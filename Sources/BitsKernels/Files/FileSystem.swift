@@ -2,12 +2,16 @@ import Glibc
 
 /// Questions to the file system, and the paths that atomic writes need.
 package enum FileSystem {
-    package enum Kind: Sendable { case missing, file, folder, other }
+    package enum Kind: Sendable, Equatable {
+        case missing, file, folder, other
+        /// The system does not say, for this reason (an error number): no permission, links in a circle, ...
+        case unknown(Int32)
+    }
 
     /// What is at `path`; links are followed.
     package static func kind(of path: String) -> Kind {
         var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return .missing }
+        guard unsafe stat(path, &status) == 0 else { return errno == ENOENT || errno == ENOTDIR ? .missing : .unknown(errno) }
         return switch status.st_mode & S_IFMT {
         case S_IFREG: .file
         case S_IFDIR: .folder
@@ -74,8 +78,23 @@ package enum FileSystem {
 
     /// A name beside `path` that no one else uses: hidden, with the process and a random number in it.
     static func temporarySibling(of path: String) -> String {
-        let name = path.split(separator: "/", omittingEmptySubsequences: true).last.map(String.init) ?? "file"
         let random = String(UInt32.random(in: 0 ... .max), radix: 16)
-        return "\(parent(of: path))/.\(name.prefix(100)).\(getpid())-\(random).partial"
+        return "\(parent(of: path))/\(temporaryPrefix(path))\(getpid())-\(random).partial"
+    }
+
+    private static func temporaryPrefix(_ path: String) -> String {
+        let name = path.split(separator: "/", omittingEmptySubsequences: true).last.map(String.init) ?? "file"
+        return ".\(name.prefix(100))."
+    }
+
+    /// Removes the temporary siblings of `path` whose process is gone: it was stopped before it could do so itself.
+    static func removeAbandonedSiblings(of path: String) {
+        let (folder, prefix) = (parent(of: path), temporaryPrefix(path))
+        for name in (try? names(in: folder)) ?? [] where name.hasPrefix(prefix) && name.hasSuffix(".partial") {
+            let process = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }) ?? 0
+            guard process > 0, kill(process, 0) != 0, errno == ESRCH else { continue }
+            let sibling = "\(folder)/\(name)"
+            if unsafe unlink(sibling) != 0 { removeFolder(sibling) }
+        }
     }
 }

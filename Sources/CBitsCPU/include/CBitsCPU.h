@@ -8,5 +8,6 @@
 #include "bits_optimizer.h"
 #include "bits_pages.h"
 #include "bits_quantize.h"
+#include "bits_signals.h"
 #include "bits_transformer.h"
 #endif
