@@ -4,12 +4,21 @@ import Synchronization
 /// The conditions under which a kernel has to give the same result.
 public enum ProcessorConditions {
     private static let turn = Mutex(())
+    /// Says once a run what was compared: a level that the processor lacks is no failure, and should not look like a success.
+    private static let announcement: Void = {
+        let lacking = Processor.Level.allCases.filter { $0 > Processor.level }
+        let tested = Processor.Level.allCases.filter { $0 <= Processor.level }
+        print(
+            "kernels are compared at the levels \(tested.map(\.name).joined(separator: ", "))"
+                + (lacking.isEmpty ? "" : "; not at \(lacking.map(\.name).joined(separator: ", ")), which this processor lacks or BNB_CPU forbids"))
+    }()
 
     /// Runs `body` once for every level of this processor with 1, 2 and 3 threads, and names the condition to it.
     ///
     /// Level and thread count belong to the process, so one caller at a time has them; afterwards they are as before.
     public static func forEach(_ body: (_ condition: String) throws -> Void) rethrows {
         try turn.withLock { _ in
+            announcement
             let (level, threads) = (Processor.level, Processor.threadCount)
             defer {
                 Processor.cap(level)

@@ -82,7 +82,10 @@ struct ModelConfigurationTests {
                 + #""bnb_4bit_quant_storage": "uint8", "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true, "#
                 + #""llm_int8_enable_fp32_cpu_offload": false, "llm_int8_has_fp16_weight": false, "llm_int8_skip_modules": null, "#
                 + #""llm_int8_threshold": 6.0, "load_in_4bit": true, "load_in_8bit": false, "quant_method": "bitsandbytes"}"#)
-        guard case .object(let object) = config.json else { return }
+        guard case .object(let object) = config.json else {
+            Issue.record("the section is no object")
+            return
+        }
         #expect(try BitsAndBytesConfig(ConfigurationFields(object, path: "")) == config)
     }
 

@@ -91,7 +91,10 @@ struct TokenizerFileTests {
         let fixture = try TokenizerFixture(base: "llama31")
         let expected = try fixture.tokenizer().encode("the quick brown fox, 2024")
         var object = fixture.object
-        guard case .object(let model) = object["model"], case .array(let merges) = model["merges"] else { return }
+        guard case .object(let model) = object["model"], case .array(let merges) = model["merges"], !merges.isEmpty else {
+            Issue.record("the recorded tokenizer has no merges")
+            return
+        }
         var older = JSONObject()
         older["merges"] = .array(
             merges.map { merge in

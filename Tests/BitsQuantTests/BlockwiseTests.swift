@@ -73,7 +73,10 @@ struct BlockwiseTests {
         let nested = x.quantizedBlockwise(blockSize: .b64, doubleQuantization: true)
         #expect(nested.state.isDoublyQuantized)
         #expect(try nested.codes.bytes() == plain.codes.bytes())
-        guard case .doublyQuantized(let scales) = nested.state.scales else { return }
+        guard case .doublyQuantized(let scales) = nested.state.scales else {
+            Issue.record("the scales are not quantized")
+            return
+        }
         let absmax = try plain.state.scales.floats().floats()
         let offset = try scales.offset.item()
         #expect(offset == Float(absmax.map { Double($0) }.reduce(0, +) / Double(absmax.count)))

@@ -32,7 +32,10 @@ struct QuantStateTests {
         let plain = try Self.weight(.fp4, nested: false, dtype: .float32).entries()
         #expect(try string(plain.last!.tensor) == #"{"quant_type": "fp4", "blocksize": 64, "dtype": "float32", "shape": [32, 128]}"#)
         let nested = try Self.weight()
-        guard case .doublyQuantized(let scales) = nested.state.scales else { return }
+        guard case .doublyQuantized(let scales) = nested.state.scales else {
+            Issue.record("the scales are not quantized")
+            return
+        }
         let offset = try Double(scales.offset.item())
         let expected =
             #"{"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [32, 128], "nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": "#

@@ -57,9 +57,18 @@ struct ModelCase {
         return cases
     }
 
-    /// The names of the recorded models of families that cannot be loaded yet.
+    /// The models whose family can be loaded, with the answer `key` as the reference computed it on a GPU.
+    ///
+    /// - Throws: when there is not one.
+    static func gpuAnswers(_ key: String) throws -> [(ModelCase, Tensor)] {
+        let answers = try supported().compactMap { example in try example.gpuAnswer(key).map { (example, $0) } }
+        guard !answers.isEmpty else { throw NoParityCases(group: "models, \(key)", folder: ParityCases.folder) }
+        return answers
+    }
+
+    /// The families of recorded models that cannot be loaded yet.
     static func unsupported() throws -> [String] {
-        try recorded().filter { !ModelRegistry.families.contains($0.modelType) }.map { "\($0.name) (\($0.modelType))" }
+        try recorded().filter { !ModelRegistry.families.contains($0.modelType) }.map(\.modelType)
     }
 
     private static func recorded() throws -> [(name: String, path: String, modelType: String)] {
