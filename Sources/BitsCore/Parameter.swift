@@ -4,10 +4,12 @@ package import BitsKernels
 ///
 /// Not `Sendable`: one task owns a model and its parameters.
 public final class Parameter {
-    /// The value. Setting it leaves the gradient alone; shape and type may change only while there is no gradient.
+    /// The value; of a packed parameter unpacked at each call. Setting it leaves the gradient alone; shape and type may change only while there is no
+    /// gradient.
     public var value: Tensor {
-        get { stored }
+        get { packed?.unpacked() ?? stored }
         set {
+            packed = nil
             stored = newValue.detached()
             changeCount += 1
         }
@@ -23,6 +25,10 @@ public final class Parameter {
     /// of the optimizer says otherwise.
     public var keeps32BitMoments = false
 
+    /// What the value is unpacked from; nil for an ordinary parameter.
+    package private(set) var packed: (any PackedValue)?
+
+    /// The value; of a packed parameter zeros of its shape, which take no memory.
     private var stored: Tensor
     private let leaf: TapeNode
 
@@ -45,6 +51,7 @@ public final class Parameter {
     ///
     /// Tensors that share the memory keep what they have: it is copied first. So drop a loss before a step; what it remembers holds every parameter.
     package func changeElements(_ change: (Slice) -> Void) {
+        precondition(packed == nil, "a packed parameter of shape \(shape) does not change")
         let shape = stored.shape
         var slice = stored.elements
         stored = Parameter.vacant
@@ -61,7 +68,8 @@ public final class Parameter {
 
     /// A parameter of its own with the same value, gradient and settings.
     public func copied() -> Parameter {
-        let copy = Parameter(value, isTrainable: isTrainable)
+        let copy = Parameter(stored, isTrainable: isTrainable)
+        copy.packed = packed
         copy.gradient = gradient
         copy.keeps32BitMoments = keeps32BitMoments
         return copy
@@ -71,9 +79,19 @@ public final class Parameter {
     ///
     /// - Throws: the first error of the work that leads here; nothing has moved then.
     public func move(to device: Device) throws(DeviceError) {
-        let (value, gradient) = (try stored.moved(to: device), try gradient?.moved(to: device))
-        stored = value
+        if device == self.device { return }
+        let gradient = try gradient?.moved(to: device)
+        if let moved = try packed?.moved(to: device) { pack(moved) } else { stored = try stored.moved(to: device) }
         self.gradient = gradient
+    }
+
+    /// Keeps `value` in the place of the numbers it stands for; the parameter is frozen, and has no gradient.
+    package func pack(_ value: any PackedValue) {
+        isTrainable = false
+        gradient = nil
+        stored = Tensor.zeros([1], dtype: value.dtype, device: value.device).broadcast(to: value.shape)
+        packed = value
+        changeCount += 1
     }
 
     /// Stands in for a value while it changes.
@@ -81,7 +99,8 @@ public final class Parameter {
 
     /// The value as it enters a computation: recorded when the parameter is trainable.
     public var tensor: Tensor {
-        guard isTrainable, Tape.isRecording else { return stored }
+        guard isTrainable, Tape.isRecording else { return value }
+        precondition(packed == nil, "a packed parameter of shape \(shape) is not trained")
         return Tensor(stored.slice, shape: stored.shape, strides: stored.strides, node: leaf)
     }
 
@@ -89,4 +108,13 @@ public final class Parameter {
     public var dtype: DType { stored.dtype }
     public var count: Int { stored.count }
     public var device: Device { stored.device }
+}
+
+/// A value in a form that takes less memory than its numbers.
+package protocol PackedValue: Sendable {
+    var shape: [Int] { get }
+    var dtype: DType { get }
+    var device: Device { get }
+    func unpacked() -> Tensor
+    func moved(to device: Device) throws(DeviceError) -> any PackedValue
 }

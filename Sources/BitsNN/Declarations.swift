@@ -24,7 +24,11 @@ extension Declaration {
     func replaceChild(_ index: Int, with module: Module) { preconditionFailure("a parameter has no modules below it") }
     func accepts(_ module: Module) -> Bool { false }
     func move(to device: Device) throws(DeviceError) { for (_, parameter) in parameters { try parameter.move(to: device) } }
-    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] { parameters.map { ($0.name, $0.parameter.value) } }
+    func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] {
+        var result: [(name: String, tensor: Tensor)] = []
+        for (name, parameter) in parameters { result += try parameter.quantized?.entries(named: name) ?? [(name, parameter.value)] }
+        return result
+    }
     func load(_ entry: (String) throws -> Tensor?) throws { for (name, parameter) in parameters { try parameter.load(name, entry) } }
 }
 
@@ -77,11 +81,7 @@ public final class Quantized<Value>: Declaration {
     }
 
     func load(_ entry: (String) throws -> Tensor?) throws {
-        for (name, tensor) in quantized {
-            let loaded = try type(of: tensor).init(named: name, as: tensor.dtype, entry)
-            guard loaded.shape == tensor.shape else { throw LayerError.unsuitableEntry(name, expected: "\(tensor.shape)", found: "\(loaded.shape)") }
-            stored = try loaded.moved(to: tensor.device) as? Value
-        }
+        for (name, tensor) in quantized { stored = try tensor.loaded(name, entry) as? Value }
     }
 }
 

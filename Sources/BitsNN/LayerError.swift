@@ -8,6 +8,10 @@ public enum LayerError: Error, Equatable, Sendable {
     case unsuitableEntry(String, expected: String, found: String)
     /// The quantized weight of the module at this path cannot be made of its entries.
     case unreadableWeight(of: String, QuantizationError)
+    /// No parameter has this name; these are there.
+    case unknownParameter(String, known: [String])
+    /// This name is a module's, or that of a weight which is quantized already.
+    case notAParameter(String)
 }
 
 extension LayerError {
@@ -27,6 +31,7 @@ extension LayerError {
         switch self {
         case .missingEntry(let name): return .missingEntry("\(path).\(name)")
         case .unsuitableEntry(let name, let expected, let found): return .unsuitableEntry("\(path).\(name)", expected: expected, found: found)
+        case .unknownParameter, .notAParameter: return self
         case .unreadableWeight(let name, let error): return .unreadableWeight(of: name.isEmpty ? path : "\(path).\(name)", error)
         }
     }
@@ -39,6 +44,9 @@ extension LayerError: CustomStringConvertible {
         case .unsuitableEntry(let name, let expected, let found):
             "'\(name)' is \(found), not \(expected); the checkpoint is of another model, or is quantized otherwise"
         case .unreadableWeight(let path, let error): "'\(path)': \(error)"
+        case .unknownParameter(let name, let known):
+            "there is no parameter '\(name)'; the module has \(known.isEmpty ? "none" : known.joined(separator: ", "))"
+        case .notAParameter(let name): "'\(name)' is no parameter; name a weight in floating point"
         }
     }
 }

@@ -60,7 +60,8 @@ extension Module {
         var seen = Set<ObjectIdentifier>()
         return namedModules().flatMap(\.module.declarations).reduce(0) { total, declaration in
             let parameters = declaration.parameters.map(\.parameter).filter { seen.insert(ObjectIdentifier($0)).inserted }
-            return total + parameters.reduce(0) { $0 + $1.count * $1.dtype.byteCount } + declaration.quantized.reduce(0) { $0 + $1.tensor.byteCount }
+            return total + parameters.reduce(0) { $0 + ($1.quantized?.byteCount ?? $1.count * $1.dtype.byteCount) }
+                + declaration.quantized.reduce(0) { $0 + $1.tensor.byteCount }
         }
     }
 }
@@ -68,6 +69,7 @@ extension Module {
 extension Parameter {
     /// Takes its value from the entry called `name`.
     func load(_ name: String, _ entry: (String) throws -> Tensor?) throws {
+        if let current = quantized { return try pack(current.loaded(name, entry)) }
         guard let tensor = try entry(name) else { throw LayerError.missingEntry(name) }
         guard tensor.dtype.isFloatingPoint, tensor.shape == shape else {
             throw LayerError.unsuitableEntry(name, expected: "floating point \(shape)", found: "\(tensor.dtype.rawValue) \(tensor.shape)")

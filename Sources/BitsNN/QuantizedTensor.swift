@@ -22,6 +22,15 @@ public protocol QuantizedTensor: Sendable {
     init(named name: String, as dtype: DType, _ entry: (String) throws -> Tensor?) throws
 }
 
+extension QuantizedTensor {
+    /// The weight called `name` of which `entry` gives the parts, of this one's kind and shape, on its device.
+    func loaded(_ name: String, _ entry: (String) throws -> Tensor?) throws -> Self {
+        let loaded = try Self(named: name, as: dtype, entry)
+        guard loaded.shape == shape else { throw LayerError.unsuitableEntry(name, expected: "\(shape)", found: "\(loaded.shape)") }
+        return try loaded.moved(to: device)
+    }
+}
+
 extension FourBitTensor: QuantizedTensor {
     public var dtype: DType { state.dtype }
 
