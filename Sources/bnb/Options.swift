@@ -42,7 +42,7 @@ struct QuantizationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Weights per block of nf4 and fp4: 32, 64, ... 4096. (default: 64)", valueName: "number"))
     var blockSize: Int?
 
-    @Option(help: ArgumentHelp("Activations that int8 computes in 16 bits: from this magnitude, 0 for none. (default: 6)", valueName: "number"))
+    @Option(help: ArgumentHelp("Activations of at least this magnitude are not quantized by int8; 0 for none. (default: 6)", valueName: "number"))
     var outlierThreshold: Double?
 
     @Option(
