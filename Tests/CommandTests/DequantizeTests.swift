@@ -34,6 +34,16 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: "\(scratch.path)/m/tokenizer.json"))
     }
 
+    @Test("what is not quantized stays as it is, byte for byte, also in a type that loses nothing", arguments: [[], ["--dtype", "float32"]])
+    func copies(options: [String]) throws {
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
+        #expect(try Command.run(["dequantize", "--model", model.path, "--output", "\(scratch.path)/m"] + options).status == 0)
+        let (before, after) = (try weights("\(model.path)/model.safetensors").entries, try weights("\(scratch.path)/m/model.safetensors").entries)
+        for name in ["model.embed_tokens.weight", "lm_head.weight", "model.layers.1.input_layernorm.weight"] {
+            #expect(before[name] != nil && before[name] == after[name], "\(name)")
+        }
+    }
+
     @Test("it predicts as the quantized one does")
     func likelihood() throws {
         let (model, scratch) = (try TinyModel(.nf4), try Scratch())

@@ -3,16 +3,6 @@ import Testing
 import _BitsTestSupport
 
 @Suite struct QuantizeTests {
-    /// Header text, and the bytes of each entry.
-    private func contents(_ path: String) throws -> (header: String, entries: [String: Data]) {
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
-        let text = data[8..<8 + length]
-        let header = try JSONSerialization.jsonObject(with: text) as? [String: [String: Any]] ?? [:]
-        let entries = header.compactMapValues { $0["data_offsets"] as? [Int] }.mapValues { Data(data[(8 + length + $0[0])..<(8 + length + $0[1])]) }
-        return (String(decoding: text, as: UTF8.self), entries)
-    }
-
     @Test("a quantized checkpoint is the one that transformers and bitsandbytes write")
     func sameAsRecorded() throws {
         let model = try TinyModel()
@@ -23,7 +13,7 @@ import _BitsTestSupport
         #expect(outcome.output.contains("14 linear layers quantized, 1 kept"))
         #expect(outcome.output.contains("kept lm_head: output heads stay as they are"))
         let recorded = "\(ParityCases.folder)/models/llama/cuda/model-nf4"
-        let (ours, theirs) = (try contents("\(scratch.path)/model/model.safetensors"), try contents("\(recorded)/model.safetensors"))
+        let (ours, theirs) = (try weights("\(scratch.path)/model/model.safetensors"), try weights("\(recorded)/model.safetensors"))
         // Sums of scales differ in their last bits, so the text of an offset may have another length; names, order, types and shapes agree.
         let layout = { (header: String) in
             header.replacing(/\"data_offsets\":\[\d+,\d+\]/, with: "").replacing(/\"shape\":\[1\d\d\],/, with: "").trimmingCharacters(
@@ -49,7 +39,7 @@ import _BitsTestSupport
         #expect(outcome.status == 0 && outcome.errors.isEmpty)
         #expect(outcome.output.contains("14 linear layers quantized, 1 kept"))
         let recorded = "\(ParityCases.folder)/models/llama/cuda/model-int8"
-        let (ours, theirs) = (try contents("\(scratch.path)/model/model.safetensors"), try contents("\(recorded)/model.safetensors"))
+        let (ours, theirs) = (try weights("\(scratch.path)/model/model.safetensors"), try weights("\(recorded)/model.safetensors"))
         #expect(ours.header == theirs.header)
         var (differing, count) = (0, 0)
         for (name, bytes) in theirs.entries where bytes != ours.entries[name] {
@@ -94,7 +84,7 @@ import _BitsTestSupport
         let result = try Command.run("quantize", "--to", "fp4", "--block-size", "128", "--output", "\(scratch.path)/m", "--json").json
         #expect((result["quantized"] as? [String])?.count == 42)
         #expect((result["kept"] as? [[String: String]])?.first?["reason"] == "shares its weight with the embedding")
-        let entries = try contents("\(scratch.path)/m/model.safetensors").entries
+        let entries = try weights("\(scratch.path)/m/model.safetensors").entries
         #expect(entries["lm_head.weight"] == nil && entries["model.embed_tokens.weight"] != nil)
         #expect(try Command.run("inspect", "--model", "\(scratch.path)/m").output.contains("fp4 [704, 256] of bfloat16, blocks of 128"))
     }
@@ -132,13 +122,13 @@ import _BitsTestSupport
         #expect(try Command.run(arguments + [many, "--max-shard-size", "150kB"]).status == 0)
         let names = try FileManager.default.contentsOfDirectory(atPath: many).filter { $0.hasSuffix(".safetensors") }
         #expect(names.count >= 2 && FileManager.default.fileExists(atPath: "\(many)/model.safetensors.index.json"))
-        let whole = try contents("\(one)/model.safetensors").entries
-        let parts = try names.map { try contents("\(many)/\($0)").entries }.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        let whole = try weights("\(one)/model.safetensors").entries
+        let parts = try names.map { try weights("\(many)/\($0)").entries }.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
         #expect(parts == whole)
         let index = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(many)/model.safetensors.index.json")))
         let map = try #require((index as? [String: Any])?["weight_map"] as? [String: String])
         #expect(Set(map.keys) == Set(whole.keys).subtracting(["__metadata__"]))
-        for (name, file) in map { #expect(try contents("\(many)/\(file)").entries[name] != nil) }
+        for (name, file) in map { #expect(try weights("\(many)/\(file)").entries[name] != nil) }
         let evaluation = ["evaluate", "--windows", "1", "--window", "16", "--json", "--model"]
         #expect(try Command.run(evaluation + [many]).json["nll"] as? Double == Command.run(evaluation + [one]).json["nll"] as? Double)
     }

@@ -58,7 +58,7 @@ import _BitsTestSupport
     }
 
     /// What the process holds besides: its code, its stacks, a thread's scratch, freed blocks that wait for their next use.
-    private static let slack = 12_000_000
+    private static let slack = 20_000_000
 
     @Test(
         "loading takes the memory of the quantized model and one tensor, and nothing of the rest of the file", arguments: ["nf4-dq", "fp4", "int8"])
