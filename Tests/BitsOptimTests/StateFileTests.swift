@@ -116,6 +116,26 @@ struct StateFileTests {
         #expect(optimizer.momentByteCount == count + 3 * 4)
     }
 
+    @Test("State with one scale for all elements, as block_wise: false left it, goes on in blocks")
+    func oneScale() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/state.safetensors"
+        let codebook = try #require(try Run(Lion(), .blockwise8bit()).codebook(folder))
+        let codes = (0..<600).map { UInt8($0 % 256) }
+        let tensors: [String: Tensor] = [
+            "state.0.state1": Tensor(codes), "state.0.qmap1": Tensor(codebook), "state.0.max1": Tensor([0.25] as [Float]),
+            "state.0.new_max1": Tensor([7] as [Float]), "state.0.step": Tensor([3.0], shape: []),
+        ]
+        try SafetensorsFile.write(tensors, metadata: ["param_groups": "[{\"lr\": 0.5, \"betas\": [0.9, 0.99], \"params\": [0]}]"], to: path)
+        let parameter = Parameter(Tensor.zeros([600]))
+        let optimizer = try Optimizer([parameter], rule: Lion(), moments: .blockwise8bit())
+        try optimizer.loadState(from: path)
+        #expect(try #require(try optimizer.momentValues(of: parameter))[0].floats() == codes.map { codebook[Int($0)] * 0.25 })
+        #expect(optimizer.momentByteCount == 600 + 3 * 4)
+        parameter.gradient = Tensor.ones([600])
+        try optimizer.step()
+    }
+
     @Test("A file of another model or optimizer, or a damaged one, is one error, and nothing is changed")
     func mismatches() throws {
         let folder = try TemporaryFolder()
