@@ -9,7 +9,7 @@ extension Tensor {
     ///
     /// One rounding to the type of `self`, which is quantized as it is, without a detour through float16. A row that holds NaN gives NaN throughout; so
     /// does one with an infinity that is no outlier. The gradient flows to `self` (as the product with the dequantized weight has it) and `bias`; a
-    /// quantized weight has none.
+    /// quantized weight has none. K is at most 133,144, so that sums fit.
     ///
     /// - Parameter outlierThreshold: entries of at least this magnitude make their column an outlier column; 0 for none, 6 as a rule.
     /// - Note: Dettmers et al. 2022, "LLM.int8()", arXiv:2208.07339. Reference: `matmul` with `MatmulLtState`.
@@ -20,6 +20,7 @@ extension Tensor {
     /// The same with a weight that is trained: its gradient is a product in int8, too.
     ///
     /// `weightGradient = dequantized(quantizedColumns(gradient)ᵀ · quantizedColumns(self))`; outlier columns are multiplied as they are.
+    /// At most 133,144 rows, so that sums fit.
     ///
     /// - Parameters:
     ///   - weight: [N, K], a trainable parameter's tensor; only its gradient matters here.

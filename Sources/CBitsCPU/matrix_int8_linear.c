@@ -15,13 +15,23 @@ static float element(const void *x, int32_t dtype, int64_t i) {
     }
 }
 
-// Outlier columns of an activation in the layout of its side; rows beyond the last of a panel are zeros.
-static void take_activation(const void *x, int32_t dtype, int64_t m, int64_t columns, const bits_int8_epilogue *e, int as_panels, float *to) {
-    const int64_t rows = as_panels ? bits_round_up(m, BITS_PANEL) : m;
-    for (int64_t i = 0; i < rows; i++) {
-        float *const row = as_panels ? to + i / BITS_PANEL * BITS_PANEL * e->count + i % BITS_PANEL : to + i * e->count;
-        const int64_t step = as_panels ? BITS_PANEL : 1;
-        for (int64_t o = 0; o < e->count; o++) row[o * step] = i < m ? element(x, dtype, i * columns + e->indices[o]) : 0;
+typedef struct {
+    const bits_int8_epilogue *epilogue;
+    const void *x;
+    int32_t dtype, as_panels;
+    int64_t m, columns;
+    float *to;
+} activation_outliers;
+
+// Outlier columns of a panel's rows of an activation in the layout of its side; rows beyond the last are zeros.
+static void take_activation_part(void *context, int64_t part) {
+    const activation_outliers *const a = context;
+    const bits_int8_epilogue *const e = a->epilogue;
+    const int64_t first = part * BITS_PANEL, end = a->as_panels ? first + BITS_PANEL : bits_min(first + BITS_PANEL, a->m);
+    const int64_t step = a->as_panels ? BITS_PANEL : 1;
+    for (int64_t i = first; i < end; i++) {
+        float *const row = a->as_panels ? a->to + first * e->count + i - first : a->to + i * e->count;
+        for (int64_t o = 0; o < e->count; o++) row[o * step] = i < a->m ? element(a->x, a->dtype, i * a->columns + e->indices[o]) : 0;
     }
 }
 
@@ -53,7 +63,9 @@ static int prepare_outliers(bits_int8_epilogue *e, const bits_int8_plan *plan, c
     e->dtype = x_dtype;
     float *const activation = (float *)(void *)(indices + of_indices), *const weights = activation + of_activation;
     // Few vectors are the rows of what is stored, though they are the columns of the product.
-    take_activation(x, x_dtype, m, columns, e, plan->transposed && !plan->few, activation);
+    activation_outliers taken = {.epilogue = e, .x = x, .dtype = x_dtype, .as_panels = plan->transposed && !plan->few, .m = m, .columns = columns,
+                                 .to = activation};
+    bits_pool_run((m + BITS_PANEL - 1) / BITS_PANEL, take_activation_part, &taken);
     e->activation = activation;
     if (plan->few) return 1;
     weight_outliers work = {.epilogue = e, .as_panels = !plan->transposed, .to = weights};

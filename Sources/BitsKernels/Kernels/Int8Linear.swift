@@ -16,6 +16,7 @@ package struct Int8Linear: Kernel {
 
     package init(_ input: Slice, weight: Int8Matrix, bias: Slice? = nil, threshold: Float = 0, into output: Slice, m: Int) {
         precondition(threshold >= 0, "outlier threshold \(threshold)")
+        precondition(weight.columns <= longestInt8Sum, "int8 linear of \(weight.columns) columns; sums of more than \(longestInt8Sum) may overflow")
         precondition(
             input.count == m * weight.columns && output.count == m * weight.rows,
             "int8 linear [\(weight.rows), \(weight.columns)] of \(input.count) elements into \(output.count)")
@@ -69,6 +70,8 @@ package struct Int8LinearWeightGradient: Kernel {
 
     package init(_ outputGradient: Slice, input: Slice, threshold: Float = 0, into weightGradient: Slice, m: Int, n: Int, k: Int) {
         precondition(threshold >= 0, "outlier threshold \(threshold)")
+        precondition(
+            m <= longestInt8Sum, "int8 weight gradient of \(m) rows; sums of more than \(longestInt8Sum) may overflow, so take smaller batches")
         precondition(
             outputGradient.count == m * n && input.count == m * k && weightGradient.count == n * k,
             "int8 weight gradient [\(n), \(k)] of \(outputGradient.count) and \(input.count) elements into \(weightGradient.count)")

@@ -1,3 +1,6 @@
+/// How long int8 products may be, so that sums of codes from -127 to 127 fit int32.
+package let longestInt8Sum = Int(Int32.max) / (127 * 127)
+
 /// `output[M, N] = a[M, K] · b[N, K]ᵀ` of int8 matrices, exact in int32; sums beyond it wrap around.
 package struct Int8Product: Kernel {
     package static let name = "int8_product"
@@ -87,6 +90,7 @@ package struct Int8ScaledProduct: Kernel {
     package var output: Slice
 
     package init(_ a: Int8Matrix, weight: Int8Matrix, bias: Slice? = nil, outliers: Outliers? = nil, into output: Slice) {
+        precondition(a.columns <= longestInt8Sum, "int8 product of \(a.columns) columns; sums of more than \(longestInt8Sum) may overflow")
         precondition(
             a.columns == weight.columns && output.count == a.rows * weight.rows,
             "int8 product [\(a.rows), \(a.columns)] · [\(weight.rows), \(weight.columns)]ᵀ into \(output.count) elements")
