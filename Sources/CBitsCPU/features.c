@@ -13,7 +13,7 @@
 static pthread_once_t detected = PTHREAD_ONCE_INIT;
 static int32_t best_level = BITS_PORTABLE;
 static int32_t best_features;
-static atomic_int cap = BITS_AMX;
+static atomic_int cap = BITS_AMX, features_cap = ~0;
 
 #if BITS_X86
 static int bit(unsigned word, int position) { return word >> position & 1; }
@@ -80,16 +80,17 @@ int32_t bits_cpu_level(void) {
 }
 
 int32_t bits_cpu_features(void) {
-    const int32_t amx = BITS_HAS_AMX_BF16 | BITS_HAS_AMX_INT8;
+    const int32_t amx = BITS_HAS_AMX_BF16 | BITS_HAS_AMX_INT8, allowed = atomic_load_explicit(&features_cap, memory_order_relaxed);
     switch (bits_cpu_level()) {
-    case BITS_AMX: return best_features;
-    case BITS_AVX512: return best_features & ~amx;
+    case BITS_AMX: return best_features & allowed;
+    case BITS_AVX512: return best_features & allowed & ~amx;
     default: return 0;
     }
 }
 
-int32_t bits_cpu_cap(int32_t level) {
+int32_t bits_cpu_cap(int32_t level, int32_t features) {
     bits_cpu_best_level();  // so that BNB_CPU does not arrive later
     atomic_store(&cap, level < BITS_PORTABLE ? BITS_PORTABLE : level > BITS_AMX ? BITS_AMX : level);
+    atomic_store(&features_cap, features);
     return bits_cpu_level();
 }

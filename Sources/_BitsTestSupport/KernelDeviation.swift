@@ -66,10 +66,11 @@ package func deviationsFromReference<K: Kernel>(_ kernel: K, outputs: [KernelOut
     }
 
     if device == .cpu {
-        var first: [Processor.Level: [[UInt8]]] = [:]
+        var first: [String: [[UInt8]]] = [:]
         try ProcessorConditions.forEach { condition in
-            let contents = try check(condition, first: first[Processor.level])
-            if first[Processor.level] == nil { first[Processor.level] = contents }
+            let instructions = "\(Processor.level) \(Processor.features)"
+            let contents = try check(condition, first: first[instructions])
+            if first[instructions] == nil { first[instructions] = contents }
         }
     } else {
         _ = try check("queued", first: nil)

@@ -13,7 +13,8 @@ public enum ProcessorConditions {
                 + (lacking.isEmpty ? "" : "; not at \(lacking.map(\.name).joined(separator: ", ")), which this processor lacks or BNB_CPU forbids"))
     }()
 
-    /// Runs `body` once for every level of this processor with 1, 2 and 3 threads, and names the condition to it.
+    /// Runs `body` once for every level of this processor with 1, 2 and 3 threads, and for AVX-512 without what later processors add to it, as the
+    /// first ones were; names the condition to it.
     ///
     /// Level and thread count belong to the process, so one caller at a time has them; afterwards they are as before.
     public static func forEach(_ body: (_ condition: String) throws -> Void) rethrows {
@@ -25,11 +26,15 @@ public enum ProcessorConditions {
                 Processor.setThreadCount(threads)
             }
             for candidate in Processor.Level.allCases where candidate <= level {
+                Processor.cap(candidate)
                 for count in 1...3 {
-                    Processor.cap(candidate)
                     Processor.setThreadCount(count)
                     try body("\(candidate.name), \(count) \(count == 1 ? "thread" : "threads")")
                 }
+                guard candidate == .avx512, !Processor.features.isEmpty else { continue }
+                Processor.cap(candidate, features: [])
+                Processor.setThreadCount(2)
+                try body("avx512 alone, 2 threads")
             }
         }
     }

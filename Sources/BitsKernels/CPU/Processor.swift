@@ -52,9 +52,11 @@ public enum Processor {
     /// Threads that share a kernel's work: the environment variable `BNB_NUM_THREADS`, or the processors allowed to the process.
     public static var threadCount: Int { Int(bits_pool_threads()) }
 
-    /// Lets kernels use nothing above `level` from now on; returns the level in effect.
+    /// Lets kernels use nothing above `level`, and no features but `features`, from now on; returns the level in effect.
     @discardableResult
-    package static func cap(_ level: Level) -> Level { Level(rawValue: bits_cpu_cap(level.rawValue)) ?? .portable }
+    package static func cap(_ level: Level, features: Features = Features(rawValue: ~0)) -> Level {
+        Level(rawValue: bits_cpu_cap(level.rawValue, features.rawValue)) ?? .portable
+    }
 
     /// Shares kernels' work between `count` threads from now on.
     public static func setThreadCount(_ count: Int) { bits_pool_set_threads(Int32(clamping: count)) }

@@ -21,8 +21,8 @@ int32_t bits_cpu_level(void);
 int32_t bits_cpu_best_level(void);
 // Features in effect at the current level.
 int32_t bits_cpu_features(void);
-// Caps the level from now on (tests run every variant in one process); returns the level in effect.
-int32_t bits_cpu_cap(int32_t level);
+// Caps the level and the features from now on (tests run every variant in one process); returns the level in effect.
+int32_t bits_cpu_cap(int32_t level, int32_t features);
 
 // The pool. Parts are claimed from an atomic counter, the caller takes part, a call from inside a part runs serially.
 // A part's result may not depend on which thread runs it.
