@@ -151,16 +151,19 @@ struct LoadingTests {
         #expect(report.warnings.contains { $0.contains("model.vision.weight") })
     }
 
-    @Test("A model loads onto a device whose memory the host cannot touch, and leaves nothing there")
-    func otherDevice() throws {
+    @Test(
+        "A model loads onto a device whose memory the host cannot touch, and leaves nothing there",
+        arguments: [.fourBit(.nf4), .int8()] as [BitsAndBytesConfig])
+    func otherDevice(quantization: BitsAndBytesConfig) throws {
         let device = Device.deferred()
         do {
-            var options = LoadOptions(quantization: .fourBit(.nf4))
+            var options = LoadOptions(quantization: quantization)
             options.device = device
             let loaded = try TinyFolder().load(options)
-            let onProcessor = try TinyFolder().load(LoadOptions(quantization: .fourBit(.nf4))).model
+            let onProcessor = try TinyFolder().load(LoadOptions(quantization: quantization)).model
             let logits = loaded.model.logits(TokenBatch([3, 1, 4, 1, 5, 9, 2, 6], device: device))
-            #expect(try distance(logits, onProcessor.logits(ids)) < 1e-5)
+            // Sums in another order may make an activation's code one apart.
+            #expect(try distance(logits, onProcessor.logits(ids)) < (quantization.precision == .int8 ? 1e-2 : 1e-5))
             #expect(device.allocatedByteCount < loaded.report.checkpointByteCount)
         }
         try device.synchronize()
