@@ -79,12 +79,12 @@ struct Int8LayerTests {
         let int8 = Linear8bitLt(layer, keepsFloat16Weights: true).copied()
         try int8.move(to: device)
         let weight = try #require(int8.weight)
-        _ = int8.quantizedWeight
+        let codes = int8.quantizedWeight
         try device.synchronize()
         let before = device.allocatedByteCount
-        _ = int8.quantizedWeight
+        let again = int8.quantizedWeight
         try device.synchronize()
-        #expect(device.allocatedByteCount == before)
+        #expect(device.allocatedByteCount == before && again.shape == codes.shape)
         try int8.move(to: .cpu)
 
         let first = try train(int8).output.bytes()

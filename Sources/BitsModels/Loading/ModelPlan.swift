@@ -66,5 +66,5 @@ private final class PlanningSource: WeightSource {
         return Linear(weight: embedding.weight)
     }
 
-    private func placeholder(_ shape: [Int]) -> Parameter { Parameter(Tensor.zeros([1]).broadcast(to: shape), isTrainable: false) }
+    private func placeholder(_ shape: [Int]) -> Parameter { .placeholder(shape) }
 }
