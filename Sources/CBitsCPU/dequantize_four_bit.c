@@ -1,4 +1,5 @@
 #include "half.h"
+#include "four_bit_scales.h"
 #include "include/bits_quantize.h"
 
 // Results above STREAMED_BYTES go past the caches, which they would not fit. Smaller ones are faster through them, up to three times on a processor
@@ -10,11 +11,6 @@ union table {
     _Alignas(64) float floats[16];
     uint16_t halves[32];  // twice, for a lookup by five bits
 };
-
-static inline __attribute__((always_inline)) float scale_of(const struct bits_four_bit *array, int64_t block) {
-    if (array->absmax_codes == NULL) return array->absmax[block];
-    return array->nested_code[array->absmax_codes[block]] * array->absmax[block / array->nested_block_size] + *array->offset;
-}
 
 static inline __attribute__((always_inline)) void fill_table(union table *table, const float *code, float scale, int32_t dtype) {
     float values[16];
@@ -143,14 +139,13 @@ AVX512 void run_avx512(const struct run *run, const union table *table) {
 #endif
 
 struct job {
-    struct bits_four_bit array;
+    const bits_four_bit_matrix *weight;
     int64_t count;
     void *output;
     int32_t dtype, streams;
     // Gathering of rows:
     const void *indices;
     int32_t index_dtype;
-    int64_t rows, columns;
 };
 
 typedef void (*run_fn)(const struct run *, const union table *);
@@ -158,19 +153,19 @@ typedef void (*run_fn)(const struct run *, const union table *);
 // Elements first ... first + count - 1 to `output`.
 static inline __attribute__((always_inline)) void dequantize_range(
     const struct job *job, int64_t first, int64_t count, uint8_t *output, int32_t dtype, run_fn run) {
-    const struct bits_four_bit *array = &job->array;
+    const bits_four_bit_matrix *const w = job->weight;
     const int64_t end = first + count, width = dtype == BITS_F32 ? 4 : 2;
     for (int64_t i = first; i < end;) {
-        const int64_t block = i / array->block_size;
-        const int64_t block_end = (block + 1) * array->block_size < end ? (block + 1) * array->block_size : end;
+        const int64_t block = i / w->block_size;
+        const int64_t block_end = (block + 1) * w->block_size < end ? (block + 1) * w->block_size : end;
         union table table;
-        fill_table(&table, array->code, scale_of(array, block), dtype);
+        fill_table(&table, w->code, bits_four_bit_scale(w, block), dtype);
         if (i % 2 == 1) {
-            const uint8_t code = array->packed[i / 2] & 15;
+            const uint8_t code = w->packed[i / 2] & 15;
             memcpy(output + (i - first) * width, dtype == BITS_F32 ? (void *)&table.floats[code] : (void *)&table.halves[code], (size_t)width);
             i++;
         }
-        const struct run piece = {array->packed + i / 2, output + (i - first) * width, block_end - i, dtype, job->streams};
+        const struct run piece = {w->packed + i / 2, output + (i - first) * width, block_end - i, dtype, job->streams};
         run(&piece, &table);
         i = block_end;
     }
@@ -193,9 +188,9 @@ static inline __attribute__((always_inline)) void run_part(const struct job *job
         return dequantize_typed(job, first, count, (uint8_t *)job->output + first * width, run);
     }
     const int64_t row = job->index_dtype == BITS_I32 ? ((const int32_t *)job->indices)[part] : ((const int64_t *)job->indices)[part];
-    uint8_t *output = (uint8_t *)job->output + part * job->columns * width;
-    if (row < 0 || row >= job->rows) memset(output, 0, (size_t)(job->columns * width));
-    else dequantize_typed(job, row * job->columns, job->columns, output, run);
+    uint8_t *output = (uint8_t *)job->output + part * job->weight->columns * width;
+    if (row < 0 || row >= job->weight->rows) memset(output, 0, (size_t)(job->weight->columns * width));
+    else dequantize_typed(job, row * job->weight->columns, job->weight->columns, output, run);
 }
 
 static void part_portable(void *context, int64_t part) { run_part(context, part, run_portable); }
@@ -213,7 +208,7 @@ BITS_TARGET_AVX512 static void part_avx512(void *context, int64_t part) {
 static int32_t check(const struct job *job) {
     if (job->dtype != BITS_F32 && job->dtype != BITS_F16 && job->dtype != BITS_BF16) return BITS_BAD_DTYPE;
     if (job->indices != NULL && job->index_dtype != BITS_I32 && job->index_dtype != BITS_I64) return BITS_BAD_DTYPE;
-    if (job->count < 0 || job->array.block_size < 2 || job->array.block_size % 2 != 0) return BITS_BAD_SIZE;
+    if (job->count < 0 || job->weight->block_size < 2 || job->weight->block_size % 2 != 0) return BITS_BAD_SIZE;
     return BITS_OK;
 }
 
@@ -227,20 +222,17 @@ static int32_t run_parts(struct job *job, int64_t parts) {
     return BITS_OK;
 }
 
-int32_t bits_cpu_dequantize_four_bit(const struct bits_four_bit *array, int64_t count, void *output, int32_t dtype) {
-    struct job job = {.array = *array, .count = count, .output = output, .dtype = dtype};
+int32_t bits_cpu_dequantize_four_bit(const bits_four_bit_matrix *w, void *output, int32_t dtype) {
+    struct job job = {.weight = w, .count = w->rows * w->columns, .output = output, .dtype = dtype};
     const int32_t status = check(&job);
     if (status != BITS_OK) return status;
-    job.streams = count * (dtype == BITS_F32 ? 4 : 2) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0 && array->block_size % 32 == 0;
-    return run_parts(&job, (count + PART_ELEMENTS - 1) / PART_ELEMENTS);
+    job.streams = job.count * (dtype == BITS_F32 ? 4 : 2) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0 && w->block_size % 32 == 0;
+    return run_parts(&job, (job.count + PART_ELEMENTS - 1) / PART_ELEMENTS);
 }
 
 int32_t bits_cpu_gather_four_bit(
-    const struct bits_four_bit *array, int64_t rows, int64_t columns, const void *indices, int32_t index_dtype, int64_t count, void *output,
-    int32_t dtype) {
-    struct job job = {
-        .array = *array, .count = count, .output = output, .dtype = dtype, .indices = indices, .index_dtype = index_dtype, .rows = rows,
-        .columns = columns};
+    const bits_four_bit_matrix *w, const void *indices, int32_t index_dtype, int64_t count, void *output, int32_t dtype) {
+    struct job job = {.weight = w, .count = count, .output = output, .dtype = dtype, .indices = indices, .index_dtype = index_dtype};
     const int32_t status = check(&job);
     return status != BITS_OK ? status : run_parts(&job, count);
 }

@@ -9,11 +9,10 @@
 #ifndef BITS_MATRIX_ENGINE_H
 #define BITS_MATRIX_ENGINE_H
 #include "private_base.h"
+#include "four_bit_scales.h"
 #include "include/bits_int8.h"
 #include "include/bits_matrix.h"
 #include <stddef.h>
-
-#define BITS_INLINE static inline __attribute__((always_inline))
 
 enum {
     BITS_PANEL = 16,           // columns of a panel
@@ -34,7 +33,7 @@ typedef struct {
     int32_t along;
     int32_t rounds;  // to bfloat16, where the packed type is float32
     int32_t ordered;  // a weight to be unpacked in the engine's order
-    const bits_fourbit_matrix *weight;
+    const bits_four_bit_matrix *weight;
     const bits_int8_matrix *int8;  // an int8 weight of a floating-point product, rounded to dtype; its rows are k
 } matrix_operand;
 
@@ -64,7 +63,7 @@ typedef struct {
     // Vectors for `dots`, where they are not packed as rows are; else NULL.
     void (*pack_vectors)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
     // Elements first .. first + count of a 4-bit weight, flat, in the packed type.
-    void (*unpack)(const bits_fourbit_matrix *weight, int64_t first, int64_t count, int32_t rounds, void *to);
+    void (*unpack)(const bits_four_bit_matrix *weight, int64_t first, int64_t count, int32_t rounds, void *to);
     // tile[r][c] (+)= the product over `depth` padded elements. `rows` packed rows, `panels` (1 or 2) packed panels `panel_stride` bytes apart.
     void (*tile)(int32_t rows, int32_t panels, int64_t depth, const char *p, int64_t p_stride, const char *q, int64_t panel_stride, float *tile,
                  int32_t accumulates);
@@ -75,10 +74,10 @@ typedef struct {
     // For 4-bit weights whose rows and blocks are multiples of 64 elements there is a cheaper order of k, the same for both operands. `order`
     // copies a packed vector into it, `unpack_ordered` is `unpack` into it, writing whole multiples of 256 bytes. NULL where there is none.
     void (*order)(const char *x, int64_t depth, char *to);
-    void (*unpack_ordered)(const bits_fourbit_matrix *weight, int64_t first, int64_t count, void *to);
+    void (*unpack_ordered)(const bits_four_bit_matrix *weight, int64_t first, int64_t count, void *to);
     // `dots` straight from the codes, with ordered vectors: sums[j * BITS_TILE_COLUMNS + i] = row first + i · vector j, i < 32, j < 8.
-    void (*fourbit_dots)(const bits_fourbit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride, float *sums);
-    int32_t few, few_fourbit;  // up to so many vectors `dots` and `fourbit_dots` are faster than tiles
+    void (*four_bit_dots)(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride, float *sums);
+    int32_t few, few_four_bit;  // up to so many vectors `dots` and `four_bit_dots` are faster than tiles
     // Around the tiles of one part; NULL where there is nothing to do.
     void (*begin)(void);
     void (*end)(void);
@@ -107,32 +106,6 @@ int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p
 
 // Whether the rows of a matrix that lies as [rows, columns] do not overlap.
 BITS_INLINE int bits_rows_fit(const bits_matrix *x, int64_t rows, int64_t columns) { return rows <= 1 || x->stride >= columns; }
-
-// n / size, where size is usually a power of two and a division would keep everything after it waiting.
-BITS_INLINE int64_t bits_quotient(int64_t n, int64_t size) { return size & (size - 1) ? n / size : n >> __builtin_ctzll((uint64_t)size); }
-
-// The scales of blocks first .. first + count of a weight: where they lie, or computed into `to`.
-BITS_INLINE const float *bits_fourbit_scales(const bits_fourbit_matrix *w, int64_t first, int64_t count, float *to) {
-    if (w->absmax) return w->absmax + first;
-    const uint8_t *const codes = w->absmax_codes + first;
-    const float *const code = w->nested_code;
-    int64_t nested = bits_quotient(first, w->nested_block_size), left = (nested + 1) * w->nested_block_size - first;
-    const float offset = *w->nested_offset;
-    for (int64_t i = 0; i < count; nested++, left = w->nested_block_size) {
-        const int64_t end = i + left < count ? i + left : count;
-        const float absmax = w->nested_absmax[nested];
-        // One at a time: gathering costs more than single loads, and vectors loaded right after single stores wait for them.
-#pragma clang loop vectorize(disable) unroll_count(4)
-        for (; i < end; i++) to[i] = code[codes[i]] * absmax + offset;
-    }
-    return to;
-}
-
-// The scale of block `b` of a weight.
-BITS_INLINE float bits_fourbit_scale(const bits_fourbit_matrix *w, int64_t b) {
-    if (w->absmax) return w->absmax[b];
-    return w->nested_code[w->absmax_codes[b]] * w->nested_absmax[bits_quotient(b, w->nested_block_size)] + *w->nested_offset;
-}
 
 BITS_INLINE int64_t bits_round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 BITS_INLINE int64_t bits_min(int64_t a, int64_t b) { return a < b ? a : b; }

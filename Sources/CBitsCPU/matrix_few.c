@@ -44,7 +44,7 @@ static void run_rows(void *context, int64_t part) {
         if (x->ordered) {
             for (int64_t v = 0; v < x->vectors; v += x->vectors_at_once) {
                 const int64_t vectors = bits_min(x->vectors_at_once, x->vectors - v);
-                e->fourbit_dots(x->p->weight, r, block, (int32_t)vectors, x->x + v * x->x_stride, x->x_stride, sums);
+                e->four_bit_dots(x->p->weight, r, block, (int32_t)vectors, x->x + v * x->x_stride, x->x_stride, sums);
                 e->store(sums, vectors, block, &x->to, v, r);
             }
             continue;
@@ -60,13 +60,13 @@ static void run_rows(void *context, int64_t part) {
 }
 
 int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p) {
-    const bits_fourbit_matrix *const w = p->weight;
+    const bits_four_bit_matrix *const w = p->weight;
     return w && engine->order && !p->rounds && w->columns > 0 && w->columns % 64 == 0 && w->block_size % 64 == 0;
 }
 
 static int multiplies_codes(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {
     // A whole panel of columns is better off with tiles.
-    return columns <= engine->few_fourbit && columns % BITS_PANEL != 0 && bits_matrix_has_order(engine, p);
+    return columns <= engine->few_four_bit && columns % BITS_PANEL != 0 && bits_matrix_has_order(engine, p);
 }
 
 int bits_matrix_are_few(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {

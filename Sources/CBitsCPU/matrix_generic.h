@@ -76,8 +76,8 @@ GENERIC_FUNCTION void GENERIC(pack_columns)(const matrix_operand *from, int64_t 
 }
 
 // The sixteen values of one block.
-GENERIC_INLINE void GENERIC(table)(const bits_fourbit_matrix *w, int64_t block, int32_t rounds, float *table) {
-    const float scale = bits_fourbit_scale(w, block);
+GENERIC_INLINE void GENERIC(table)(const bits_four_bit_matrix *w, int64_t block, int32_t rounds, float *table) {
+    const float scale = bits_four_bit_scale(w, block);
     for (int i = 0; i < 16; i++) {
         const float value = w->code[i] * scale;
         table[i] = rounds ? bits_bf16_to_f32(bits_f32_to_bf16(value)) : value;
@@ -92,7 +92,7 @@ GENERIC_INLINE void GENERIC(table)(const bits_fourbit_matrix *w, int64_t block, 
     }
 #endif
 
-GENERIC_FUNCTION void GENERIC(unpack)(const bits_fourbit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
+GENERIC_FUNCTION void GENERIC(unpack)(const bits_four_bit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
     float table[16], *to = out;
     const int64_t end = first + count;
     while (first < end) {

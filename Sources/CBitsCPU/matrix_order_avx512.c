@@ -50,11 +50,11 @@ BITS_TARGET_AVX512 void bits_order_bf16_avx512(const char *x, int64_t depth, cha
         bytes += groups * (BITS_GROUP / 2);                                                                     \
     }
 
-BITS_TARGET_AVX512 void bits_unpack_ordered_f32_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t count, void *to) {
+BITS_TARGET_AVX512 void bits_unpack_ordered_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to) {
     UNPACK_ORDERED(f32)
 }
 
-BITS_TARGET_AVX512_BF16 void bits_unpack_ordered_bf16_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t count, void *to) {
+BITS_TARGET_AVX512_BF16 void bits_unpack_ordered_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to) {
     UNPACK_ORDERED(bf16)
 }
 #endif

@@ -39,7 +39,7 @@ static int64_t chunk_depth(const product *x, int64_t t) { return bits_min(x->chu
 static int64_t padded_depth(const product *x, int64_t t) { return bits_round_up(chunk_depth(x, t), x->engine->depth_unit); }
 
 // Asks for the codes of a run that is unpacked soon: rows of a weight lie too far apart for the processor to see it coming.
-static void expect_codes(const bits_fourbit_matrix *w, int64_t row, int64_t column, int64_t count) {
+static void expect_codes(const bits_four_bit_matrix *w, int64_t row, int64_t column, int64_t count) {
     if (row >= w->rows) return;
     const int64_t first = row * w->columns + column;
     for (int64_t byte = first / 2; byte < (first + count + 1) / 2; byte += 64) __builtin_prefetch(w->packed + byte);
@@ -101,7 +101,7 @@ static void pack_int8_columns(const product *x, int64_t first, int64_t count, in
 static void pack_weight_rows_as_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
     enum { MOST = 2048 };  // bytes of a chunk
     _Alignas(64) char unpacked[BITS_PANEL * (MOST + BITS_ROW_GAP)];
-    const bits_fourbit_matrix *const w = x->q->weight;
+    const bits_four_bit_matrix *const w = x->q->weight;
     const int64_t size = packed_size(x), depth = chunk_depth(x, t), stride = (MOST + BITS_ROW_GAP) / size;
     const matrix_operand dense = {.data = unpacked, .stride = stride, .dtype = x->engine->packed, .along = 1};
     for (int64_t i = 0; i < count; i += BITS_PANEL, to += x->panel_stride) {

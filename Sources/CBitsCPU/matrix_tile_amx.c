@@ -94,9 +94,9 @@ const matrix_engine bits_matrix_amx = {
     .dots = bits_dots_bf16_avx512,
     .order = bits_order_bf16_avx512,
     .unpack_ordered = bits_unpack_ordered_bf16_avx512,
-    .fourbit_dots = bits_fourbit_dots_bf16_avx512,
+    .four_bit_dots = bits_four_bit_dots_bf16_avx512,
     .few = 3,
-    .few_fourbit = 3,
+    .few_four_bit = 3,
     .begin = begin,
     .end = end,
 };

@@ -78,9 +78,9 @@ const matrix_engine bits_matrix_avx512 = {
     .dots = bits_dots_f32_avx512,
     .order = bits_order_f32_avx512,
     .unpack_ordered = bits_unpack_ordered_f32_avx512,
-    .fourbit_dots = bits_fourbit_dots_f32_avx512,
+    .four_bit_dots = bits_four_bit_dots_f32_avx512,
     .few = 8,
-    .few_fourbit = 24,
+    .few_four_bit = 24,
 };
 
 const matrix_engine bits_matrix_avx512_bf16 = {
@@ -97,8 +97,8 @@ const matrix_engine bits_matrix_avx512_bf16 = {
     .dots = bits_dots_bf16_avx512,
     .order = bits_order_bf16_avx512,
     .unpack_ordered = bits_unpack_ordered_bf16_avx512,
-    .fourbit_dots = bits_fourbit_dots_bf16_avx512,
+    .four_bit_dots = bits_four_bit_dots_bf16_avx512,
     .few = 8,
-    .few_fourbit = 24,
+    .few_four_bit = 24,
 };
 #endif

@@ -52,7 +52,7 @@ BITS_TARGET_AVX512 BITS_INLINE void unpack_f32(const uint8_t *bytes, int64_t cou
         }                                                                                                                \
     while (first < end) {                                                                                                \
         const int64_t block = bits_quotient(first, size), stop = bits_min((block + 1) * size, end);                                    \
-        __m512 table = _mm512_mul_ps(code, _mm512_set1_ps(bits_fourbit_scale(w, block)));                                \
+        __m512 table = _mm512_mul_ps(code, _mm512_set1_ps(bits_four_bit_scale(w, block)));                                \
         if (rounds) table = bits_rounded_bf16(table);                                                                    \
         if (first & 1) {                                                                                                 \
             float values[16];                                                                                            \
@@ -64,11 +64,11 @@ BITS_TARGET_AVX512 BITS_INLINE void unpack_f32(const uint8_t *bytes, int64_t cou
         first = stop;                                                                                                    \
     }
 
-BITS_TARGET_AVX512 void bits_unpack_f32_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
+BITS_TARGET_AVX512 void bits_unpack_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
     UNPACK(float, , unpack_f32)
 }
 
-BITS_TARGET_AVX512_BF16 void bits_unpack_bf16_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
+BITS_TARGET_AVX512_BF16 void bits_unpack_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *out) {
     UNPACK(uint16_t, bits_f32_to_bf16, unpack_bf16)
 }
 #endif

@@ -85,9 +85,9 @@ BITS_TARGET_AVX512 BITS_INLINE __m512i bits_codes32(const uint8_t *bytes) {
 }
 
 // The scale of each group of 64 elements from start on, where blocks are no smaller: where they lie, or in `to`.
-BITS_TARGET_AVX512 BITS_INLINE const float *bits_group_scales(const bits_fourbit_matrix *w, int64_t start, int64_t count, float *to) {
-    if (w->block_size == BITS_GROUP) return bits_fourbit_scales(w, start / BITS_GROUP, count, to);
-    for (int64_t i = 0; i < count; i++) to[i] = bits_fourbit_scale(w, bits_quotient(start + i * BITS_GROUP, w->block_size));
+BITS_TARGET_AVX512 BITS_INLINE const float *bits_group_scales(const bits_four_bit_matrix *w, int64_t start, int64_t count, float *to) {
+    if (w->block_size == BITS_GROUP) return bits_four_bit_scales(w, start / BITS_GROUP, count, to);
+    for (int64_t i = 0; i < count; i++) to[i] = bits_four_bit_scale(w, bits_quotient(start + i * BITS_GROUP, w->block_size));
     return to;
 }
 

@@ -25,4 +25,6 @@
 #define BITS_X86 0
 #endif
 
+#define BITS_INLINE static inline __attribute__((always_inline))
+
 #endif

@@ -11,17 +11,16 @@ extension QuantizeFourBit: CPUKernel {
 
 extension DequantizeFourBit: CPUKernel {
     func runOnCPU() -> Int32 {
-        var array = unsafe matrix.array
-        return unsafe bits_cpu_dequantize_four_bit(&array, Int64(output.count), output.pointer, output.dtype.code)
+        var weight = unsafe matrix.inC
+        return unsafe bits_cpu_dequantize_four_bit(&weight, output.pointer, output.dtype.code)
     }
 }
 
 extension GatherFourBit: CPUKernel {
     func runOnCPU() -> Int32 {
-        var array = unsafe matrix.array
+        var weight = unsafe matrix.inC
         return unsafe bits_cpu_gather_four_bit(
-            &array, Int64(matrix.rows), Int64(matrix.columns), indices.pointer, indices.dtype.code, Int64(indices.count), output.pointer,
-            output.dtype.code)
+            &weight, indices.pointer, indices.dtype.code, Int64(indices.count), output.pointer, output.dtype.code)
     }
 }
 
@@ -31,25 +30,5 @@ extension FourBitFormat {
         case .nf4: Int32(BITS_NF4)
         case .fp4: Int32(BITS_FP4)
         }
-    }
-}
-
-extension FourBitMatrix {
-    fileprivate var array: bits_four_bit {
-        var array = unsafe bits_four_bit()
-        unsafe array.packed = UnsafePointer(packed.pointer.assumingMemoryBound(to: UInt8.self))
-        unsafe array.code = UnsafePointer(code.pointer.assumingMemoryBound(to: Float.self))
-        unsafe array.block_size = Int64(blockSize)
-        switch scales {
-        case .plain(let absmax):
-            unsafe array.absmax = UnsafePointer(absmax.pointer.assumingMemoryBound(to: Float.self))
-        case .nested(let codes, let code, let absmax, let offset, let blockSize):
-            unsafe array.absmax_codes = UnsafePointer(codes.pointer.assumingMemoryBound(to: UInt8.self))
-            unsafe array.nested_code = UnsafePointer(code.pointer.assumingMemoryBound(to: Float.self))
-            unsafe array.absmax = UnsafePointer(absmax.pointer.assumingMemoryBound(to: Float.self))
-            unsafe array.offset = UnsafePointer(offset.pointer.assumingMemoryBound(to: Float.self))
-            unsafe array.nested_block_size = Int64(blockSize)
-        }
-        return unsafe array
     }
 }

@@ -3,7 +3,7 @@ internal import CBitsCPU
 extension FourBitLinear: CPUKernel {
     func runOnCPU() -> Int32 {
         var weight = unsafe weight.inC
-        return unsafe bits_cpu_fourbit_linear(
+        return unsafe bits_cpu_four_bit_linear(
             input.pointer, input.dtype.code, &weight, bias?.pointer, bias?.dtype.code ?? 0, output.pointer, output.dtype.code, Int64(m),
             precision.rawValue)
     }
@@ -12,7 +12,7 @@ extension FourBitLinear: CPUKernel {
 extension FourBitLinearInputGradient: CPUKernel {
     func runOnCPU() -> Int32 {
         var weight = unsafe weight.inC
-        return unsafe bits_cpu_fourbit_linear_input_gradient(
+        return unsafe bits_cpu_four_bit_linear_input_gradient(
             outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m),
             precision.rawValue)
     }
@@ -20,8 +20,8 @@ extension FourBitLinearInputGradient: CPUKernel {
 
 extension FourBitMatrix {
     /// The matrix as the C kernels take it; valid while the slices live.
-    var inC: bits_fourbit_matrix {
-        var result = unsafe bits_fourbit_matrix()
+    var inC: bits_four_bit_matrix {
+        var result = unsafe bits_four_bit_matrix()
         unsafe result.packed = UnsafePointer(packed.pointer.assumingMemoryBound(to: UInt8.self))
         unsafe result.rows = Int64(rows)
         unsafe result.columns = Int64(columns)

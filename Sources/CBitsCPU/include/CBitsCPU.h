@@ -3,6 +3,7 @@
 #define CBITSCPU_H
 #include "bits_base.h"
 #include "bits_elementwise.h"
+#include "bits_four_bit.h"
 #include "bits_int8.h"
 #include "bits_matrix.h"
 #include "bits_optimizer.h"

@@ -2,6 +2,7 @@
 #ifndef BITS_MATRIX_H
 #define BITS_MATRIX_H
 #include "bits_base.h"
+#include "bits_four_bit.h"
 
 // What the operands are before they are multiplied; sums are float32 in both.
 enum { BITS_PRODUCT_F32 = 0, BITS_PRODUCT_BF16 = 1 };
@@ -14,30 +15,17 @@ typedef struct {
     int32_t transposed;
 } bits_matrix;
 
-// W[n, k] = code[c] * scale[e / block_size], e = n * columns + k, c the e-th nibble of `packed` (even elements in the high nibble).
-// scale is `absmax`, or, where that is NULL, nested_code[absmax_codes[b]] * nested_absmax[b / nested_block_size] + *nested_offset, each
-// operation rounded to float32.
-typedef struct {
-    const uint8_t *packed;
-    int64_t rows, columns, block_size;
-    const float *code;
-    const float *absmax;
-    const uint8_t *absmax_codes;
-    const float *nested_code, *nested_absmax, *nested_offset;
-    int64_t nested_block_size;
-} bits_fourbit_matrix;
-
 // c[M, N] = op(a)[M, K] · op(b)[K, N] (+ bias[N]) (+ c), rounded once to c's type. `a` lies as [M, K], transposed as [K, M]; `b` as [K, N],
 // transposed as [N, K]. Rows of c start c_stride elements apart. bias may be NULL.
 int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, const void *bias, int32_t bias_dtype, void *c, int32_t c_dtype,
                                 int64_t c_stride, int64_t m, int64_t n, int64_t k, int32_t accumulates, int32_t precision);
 
 // y[M, rows] = x[M, columns] · Wᵀ (+ bias[rows]); all contiguous.
-int32_t bits_cpu_fourbit_linear(const void *x, int32_t x_dtype, const bits_fourbit_matrix *w, const void *bias, int32_t bias_dtype, void *y,
+int32_t bits_cpu_four_bit_linear(const void *x, int32_t x_dtype, const bits_four_bit_matrix *w, const void *bias, int32_t bias_dtype, void *y,
                                 int32_t y_dtype, int64_t m, int32_t precision);
 
 // dx[M, columns] = dy[M, rows] · W; all contiguous.
-int32_t bits_cpu_fourbit_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_fourbit_matrix *w, void *dx, int32_t dx_dtype,
+int32_t bits_cpu_four_bit_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_four_bit_matrix *w, void *dx, int32_t dx_dtype,
                                                int64_t m, int32_t precision);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef BITS_QUANTIZE_H
 #define BITS_QUANTIZE_H
 #include "bits_base.h"
+#include "bits_four_bit.h"
 
 enum { BITS_NF4 = 0, BITS_FP4 = 1 };
 
@@ -19,24 +20,11 @@ int32_t bits_cpu_dequantize_blockwise(
 int32_t bits_cpu_quantize_four_bit(
     const void *input, int32_t dtype, int64_t count, int32_t format, int64_t block_size, uint8_t *packed, float *absmax, int64_t *non_finite);
 
-// A 4-bit array. Scales are `absmax`, or where `absmax_codes` is given code[absmax_codes[b]] * absmax[b / nested_block_size] + *offset.
-struct bits_four_bit {
-    const uint8_t *packed;
-    const float *code;  // 16
-    int64_t block_size;
-    const float *absmax;
-    const uint8_t *absmax_codes;
-    const float *nested_code;  // 256
-    const float *offset;
-    int64_t nested_block_size;
-};
-
-// Elements first ... first + count - 1.
-int32_t bits_cpu_dequantize_four_bit(const struct bits_four_bit *array, int64_t count, void *output, int32_t dtype);
-// Rows of `columns` elements by index (int32 or int64); one outside 0 ..< rows gives zeros.
+// output[rows, columns] = W, each element rounded once.
+int32_t bits_cpu_dequantize_four_bit(const bits_four_bit_matrix *w, void *output, int32_t dtype);
+// output[count, columns]: rows by index (int32 or int64); one outside 0 ..< rows gives zeros.
 int32_t bits_cpu_gather_four_bit(
-    const struct bits_four_bit *array, int64_t rows, int64_t columns, const void *indices, int32_t index_dtype, int64_t count, void *output,
-    int32_t dtype);
+    const bits_four_bit_matrix *w, const void *indices, int32_t index_dtype, int64_t count, void *output, int32_t dtype);
 
 // The mean taken in double in a fixed order, rounded to float32.
 int32_t bits_cpu_mean_in_double(const float *input, int64_t count, float *mean);

@@ -6,7 +6,7 @@
 // From so many rows of input on, transposing the weight's panels costs less than transposing the result.
 enum { WIDE = 112 };
 
-static int32_t check(const bits_fourbit_matrix *w, int32_t from, int32_t to, int64_t m, int32_t precision) {
+static int32_t check(const bits_four_bit_matrix *w, int32_t from, int32_t to, int64_t m, int32_t precision) {
     if (!bits_is_float(from) || !bits_is_float(to)) return BITS_BAD_DTYPE;
     if (precision != BITS_PRODUCT_F32 && precision != BITS_PRODUCT_BF16) return BITS_BAD_OPTION;
     if (m < 0 || w->rows < 0 || w->columns < 0 || w->block_size < 2 || w->block_size % 2) return BITS_BAD_SIZE;
@@ -17,7 +17,7 @@ static int32_t check(const bits_fourbit_matrix *w, int32_t from, int32_t to, int
 // Takes the weight in the engine's own order where there is one, and puts the input into the same.
 static int32_t run_ordered(const matrix_engine *engine, const matrix_operand *weight, const matrix_operand *input, int64_t m,
                            const matrix_result *to) {
-    const bits_fourbit_matrix *const w = weight->weight;
+    const bits_four_bit_matrix *const w = weight->weight;
     if (!bits_matrix_has_order(engine, weight)) return bits_matrix_run(engine, weight, input, w->rows, m, w->columns, to);
     const int64_t size = bits_element_size(engine->packed), depth = bits_round_up(w->columns, 256 / size), stride = depth * size;
     char *const memory = bits_scratch(BITS_SCRATCH_OPERAND, (size_t)(stride * (m + 1)));
@@ -33,7 +33,7 @@ static int32_t run_ordered(const matrix_engine *engine, const matrix_operand *we
     return bits_matrix_run(engine, &ordered_weight, &ordered_input, w->rows, m, depth, to);
 }
 
-int32_t bits_cpu_fourbit_linear(const void *x, int32_t x_dtype, const bits_fourbit_matrix *w, const void *bias, int32_t bias_dtype, void *y,
+int32_t bits_cpu_four_bit_linear(const void *x, int32_t x_dtype, const bits_four_bit_matrix *w, const void *bias, int32_t bias_dtype, void *y,
                                 int32_t y_dtype, int64_t m, int32_t precision) {
     const int32_t status = check(w, x_dtype, y_dtype, m, precision);
     if (status != BITS_OK) return status;
@@ -49,7 +49,7 @@ int32_t bits_cpu_fourbit_linear(const void *x, int32_t x_dtype, const bits_fourb
     return run_ordered(engine, &weight, &input, m, &to);
 }
 
-int32_t bits_cpu_fourbit_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_fourbit_matrix *w, void *dx, int32_t dx_dtype,
+int32_t bits_cpu_four_bit_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_four_bit_matrix *w, void *dx, int32_t dx_dtype,
                                                int64_t m, int32_t precision) {
     const int32_t status = check(w, dy_dtype, dx_dtype, m, precision);
     if (status != BITS_OK) return status;

@@ -34,7 +34,7 @@ BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 add_bf16(__m512 sum, __m512i w, __m51
             }                                                                                                                          \
         }                                                                                                                              \
     }                                                                                                                                  \
-    target BITS_INLINE void rows_##type(const int rows, const int vectors, const bits_fourbit_matrix *w, int64_t first, const char *x, \
+    target BITS_INLINE void rows_##type(const int rows, const int vectors, const bits_four_bit_matrix *w, int64_t first, const char *x, \
                                         int64_t x_stride, float *sums) {                                                               \
         const __m512 code = _mm512_loadu_ps(w->code);                                                                                  \
         const int64_t groups = w->columns / BITS_GROUP;                                                                                \
@@ -84,12 +84,12 @@ DEFINE_DOTS(bf16, BITS_TARGET_AVX512_BF16)
         DOTS_OF(type, 5, 3) DOTS_OF(type, 6, 3) DOTS_OF(type, 7, 3) DOTS_OF(type, 8, 3)                               \
     }
 
-BITS_TARGET_AVX512 void bits_fourbit_dots_f32_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x,
+BITS_TARGET_AVX512 void bits_four_bit_dots_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x,
                                                      int64_t x_stride, float *sums) {
     EVERY_DOTS(f32)
 }
 
-BITS_TARGET_AVX512_BF16 void bits_fourbit_dots_bf16_avx512(const bits_fourbit_matrix *w, int64_t first, int64_t rows, int32_t vectors,
+BITS_TARGET_AVX512_BF16 void bits_four_bit_dots_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors,
                                                            const char *x, int64_t x_stride, float *sums) {
     EVERY_DOTS(bf16)
 }
