@@ -1,5 +1,6 @@
 import BitsCore
 import BitsIO
+import BitsNN
 import BitsQuant
 import Testing
 import _BitsTestSupport
@@ -45,12 +46,10 @@ struct Int8ParityTests {
             let threshold: Float = try parityCase.arguments.require("threshold")
             let trained: Bool = try parityCase.arguments.require("has_fp16_weights")
             let (x, w) = (Parameter(try parityCase.require("X")), Parameter(try parityCase.require("W")))
-            let (bias, gradient) = (try parityCase.input("b"), try parityCase.require("dY"))
-            let quantized = Int8Tensor(weight: w.value)
-            let y =
-                trained
-                ? x.tensor.linearInt8(w.tensor, quantized: quantized, bias: bias, outlierThreshold: threshold)
-                : x.tensor.linear(quantized, bias: bias, outlierThreshold: threshold)
+            let gradient = try parityCase.require("dY")
+            let layer = Linear8bitLt(
+                Linear(weight: w, bias: try parityCase.input("b").map { Parameter($0) }), keepsFloat16Weights: trained, outlierThreshold: threshold)
+            let y = layer(x.tensor)
             try compare(parityCase, "Y", y)
             y.backward(from: gradient)
             try compare(parityCase, "dX", try #require(x.gradient))
