@@ -6,7 +6,7 @@ package import BitsKernels
 /// d = direction(g, s)              which also changes s
 /// p = (p + step * d) * decay       rounded to the parameter's type after the step and after the decay
 /// ```
-/// Elements whose gradient is not finite keep p and get zero moments, whatever the rule.
+/// Elements whose gradient or new moments are not finite keep p and get zero moments, whatever the rule.
 public struct ElementUpdate: Sendable {
     package var arithmetic: UpdateArithmetic
 

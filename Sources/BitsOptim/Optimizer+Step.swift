@@ -13,7 +13,7 @@ extension Optimizer {
 
     /// Takes one step: every trainable parameter that has a gradient changes, the others and their moments stay as they are.
     ///
-    /// An element whose gradient is NaN or infinite keeps its value and gets zero moments.
+    /// An element whose gradient is NaN or infinite, or too large for its moments to be finite, keeps its value and gets zero moments.
     ///
     /// - Throws: ``OptimizerError`` when a gradient does not suit its parameter, or there is no room for moments; no parameter is changed then.
     public func step() throws(OptimizerError) {

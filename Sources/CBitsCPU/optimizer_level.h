@@ -150,7 +150,7 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
         const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;                                   \
         for (int64_t i = 0; i < count; i += BITS_LANES) {                                                                      \
             const vf p = load_as(dtype, l.parameter, i), raw = l.scale * load_as(dtype, l.gradient, i);                        \
-            const vi live = is_finite(raw), idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;                        \
+            const vi idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;                                               \
             vf g = raw, old[BITS_MAX_MOMENTS] = {0}, s[BITS_MAX_MOMENTS];                                                      \
             if (u.gradient_limit < __builtin_inff()) {                                                                         \
                 g = g > u.gradient_limit ? (vf)u.gradient_limit : g;                                                           \
@@ -159,6 +159,11 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
             if (u.flags & BITS_UPDATE_COUPLED_DECAY) g = FMA(u.weight_decay, p, g);                                            \
             for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++) s[k] = old[k] = k < l.moment_count ? load(l.moments[k] + i) : (vf)0; \
             const vf d = name(&u, g, s, l.moment_count - 1);                                                                   \
+            /* Zero, but NaN where anything is not finite; usually the moments then tell of the gradient too. */               \
+            vf zero = usual_moments ? (vf)0 : 0 * raw;                                                                         \
+            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                                     \
+                if (k < l.moment_count) zero *= s[k];                                                                          \
+            const vi live = zero == 0;                                                                                         \
             if (l.direction) {                                                                                                 \
                 const vf taken = live ? d : (vf)0;                                                                             \
                 store(l.direction + i, idle ? (vf)0 : taken);                                                                  \

@@ -108,6 +108,22 @@ struct OptimizerStepTests {
         #expect(try step.differences(steps: 3) == [])
     }
 
+    @Test(
+        "A finite gradient that no moment can hold clears its own element and leaves its block alone", arguments: rules.map(\.name),
+        [nil, 256] as [Int?])
+    func overflow(name: String, blockSize: Int?) throws {
+        for dtype in [DType.float32, .bfloat16] {
+            var step = StepCase(rule: Self.rule(name), signs: Self.signs(name), count: 512, blockSize: blockSize)
+            (step.parameterType, step.gradientType) = (dtype, dtype)
+            step.gradients = HostileFloats.ordinary(count: 512, seed: 11)
+            step.gradients[37] = 1e30
+            #expect(try step.differences(steps: 3) == [])
+            #expect(try step.values(steps: 3).allSatisfy(\.isFinite))
+            step.arithmetic.trust = TrustClip(limit: 0.02, directionScale: 0.3)
+            #expect(try step.differences(steps: 3) == [])
+        }
+    }
+
     @Test("A moment on a threshold between two codes, or beside one, gets the reference's code", arguments: [true, false])
     func thresholds(isSigned: Bool) throws {
         let codebook = StepCase.dynamic(signed: isSigned)

@@ -56,25 +56,34 @@ struct StepCase {
             })
     }
 
+    private func stepped(_ steps: Int, _ submit: (OptimizerStep) -> Void) throws -> Memory {
+        let device = Device.cpu
+        let memory = fresh(device)
+        for step in 0..<steps {
+            submit(
+                OptimizerStep(
+                    arithmetic, parameter: memory.parameter, gradient: device.slice(gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType),
+                    gradientScale: scale.map { device.slice([$0]) }, moments: memory.moments))
+        }
+        try device.synchronize()
+        return memory
+    }
+
+    /// The parameter and the moments after `steps` steps; of moments in 8 bits, their scales.
+    func values(steps: Int) throws -> [Float] {
+        let memory = try stepped(steps) { Device.cpu.run($0) }
+        return try memory.parameter.downloadFloats() + memory.moments.flatMap { try ($0.blocks?.absmax ?? $0.values).downloadFloats() }
+    }
+
     /// Takes `steps` steps with gradients that change, both ways, and says what differs afterwards.
     func differences(steps: Int) throws -> [String] {
-        let device = Device.cpu
-        let gradients = (0..<steps).map { step in device.slice(self.gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType) }
         func run(_ submit: (OptimizerStep) -> Void) throws -> [(String, [UInt8])] {
-            let memory = fresh(device)
-            for gradient in gradients {
-                submit(
-                    OptimizerStep(
-                        arithmetic, parameter: memory.parameter, gradient: gradient, gradientScale: scale.map { device.slice([$0]) },
-                        moments: memory.moments))
-            }
-            try device.synchronize()
-            return try memory.named.map { ($0, try $1.downloadBytes()) }
+            try stepped(steps, submit).named.map { ($0, try $1.downloadBytes()) }
         }
         let expected = try run { $0.reference(DeviceMemory()) }
         var lines = [String]()
         try ProcessorConditions.forEach { condition in
-            for ((name, wanted), (_, found)) in zip(expected, try run { device.run($0) }) where found != wanted {
+            for ((name, wanted), (_, found)) in zip(expected, try run { Device.cpu.run($0) }) where found != wanted {
                 let position = wanted.indices.first { found[$0] != wanted[$0] }!
                 lines.append("\(condition): byte \(position) of \(name) is \(found[position]), not \(wanted[position])")
             }

@@ -1,7 +1,7 @@
 /// Everything that one step does to an element: the rule, and what surrounds every rule.
 ///
 /// ```
-/// g' = limited(scale * g)            an element whose scale * g is not finite keeps p and gets zero moments
+/// g' = limited(scale * g)            where scale * g or a new s is not finite, p stays and the moments become zero
 /// g' = fma(coupledDecay, p, g')      where coupledDecay is not 0
 /// d  = rule(g', s)
 /// p  = T(p * decay)                  where decaysFirst

@@ -29,7 +29,7 @@ extension OptimizerStep {
 private enum Outcome {
     /// Its gradient is zero, and zeros are skipped.
     case kept
-    /// Its gradient is not finite.
+    /// Its gradient is not finite, or one of its moments would not be.
     case cleared
     case moved(direction: Float, moments: [Float])
 
@@ -55,6 +55,7 @@ extension UpdateArithmetic {
         if coupledDecay != 0 { g = g.addingProduct(coupledDecay, value) }
         var moments = moments
         let direction = rule.direction(g, &moments)
+        if !moments.allSatisfy(\.isFinite) { return .cleared }
         return .moved(direction: direction, moments: moments)
     }
 

@@ -58,7 +58,7 @@ typedef struct {
 } bits_moment;
 
 // One step over `count` elements. The parameter and the gradient are float32, float16 or bfloat16; the gradient is multiplied by *gradient_scale
-// first (NULL: 1). An element whose gradient is then not finite keeps its value and gets zero moments. A block of a moment is requantized as
+// first (NULL: 1). An element whose gradient or new moments are then not finite keeps its value and gets zero moments. A block is requantized as
 // nearest(codebook, s * (1 / max(absmax, 2^-126))) with its new absmax, ties to the even code; a signed moment that is not zero never gets a code of
 // the other sign.
 int32_t bits_cpu_optimizer_step(
