@@ -47,6 +47,11 @@ public struct RuleSetting<Rule>: Sendable {
         double(name, fileKey, path, expected: "0 or above and below 1") { $0 >= 0 && $0 < 1 }
     }
 
+    /// A share of what is kept that cannot be nothing: above 0, below 1.
+    public static func positiveBeta(_ name: String, fileKey: String? = nil, _ path: any WritableKeyPath<Rule, Double> & Sendable) -> RuleSetting {
+        double(name, fileKey, path, expected: "above 0 and below 1") { $0 > 0 && $0 < 1 }
+    }
+
     /// On or off.
     public static func flag(_ name: String, _ path: any WritableKeyPath<Rule, Bool> & Sendable) -> RuleSetting {
         RuleSetting(

@@ -18,7 +18,7 @@ struct BadInputTests {
             (AdamW(learningRate: -1), "adamw: lr is -1.0"), (AdamW(learningRate: .nan), "lr is nan"), (Adam(betas: (1, 0.9)), "betas[0] is 1.0"),
             (Adam(betas: (0.9, -0.1)), "betas[1] is -0.1"), (Lion(betas: (0.9, .nan)), "betas[1] is nan"), (Adam(epsilon: -1), "eps is -1.0"),
             (AdamW(weightDecay: .infinity), "weight_decay is inf"), (AdEMAMix(betas: (0.9, 0.9, 1)), "betas[2] is 1.0"),
-            (AdEMAMix(alphaSteps: -3), "t_alpha is -3.0"), (RMSprop(alpha: 1), "alpha is 1.0"),
+            (AdEMAMix(alphaSteps: -3), "t_alpha is -3.0"), (RMSprop(alpha: 1), "alpha is 1.0"), (RMSprop(alpha: 0), "alpha is 0.0"),
             (SGD(learningRate: 1, momentum: 1), "momentum is 1.0"),
             (SGD(learningRate: 1, nesterov: true), "nesterov needs a momentum"),
             (SGD(learningRate: 1, momentum: 0.9, dampening: 0.1, nesterov: true), "nesterov needs a momentum and no dampening"),

@@ -77,6 +77,10 @@ struct NamesTests {
         #expect(throws: OptimizerError.self) {
             try Optimizer.adam8bit(parameters, options: OptimizerOptions(percentileClipping: 5, clipping: .norm(1)))
         }
+        let paging = OptimizerOptions(paging: Paging(folder: "/var/tmp", minimumCount: 1))
+        #expect(
+            try Optimizer.pagedLion8bit(parameters, options: paging).moments == .blockwise8bit().paged(Paging(folder: "/var/tmp", minimumCount: 1)))
+        #expect(throws: OptimizerError.self) { try Optimizer.lion8bit(parameters, options: paging) }
     }
 
     @Test(

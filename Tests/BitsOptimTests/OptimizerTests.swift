@@ -210,6 +210,12 @@ struct OptimizerTests {
         #expect(optimizer.groups.allSatisfy { $0.rule.learningRate == 7 })
     }
 
+    @Test("A third beta of zero stays zero where it would grow")
+    func thirdBeta() {
+        #expect([1, 5, 10, 20].allSatisfy { AdEMAMix(betas: (0.9, 0.999, 0), beta3Steps: 10).beta3(at: $0) == 0 })
+        #expect(AdEMAMix(beta3Steps: 10).beta3(at: 1) > 0.9)
+    }
+
     @Test("A closure's loss comes back, and its gradients are used")
     func closure() throws {
         let parameter = Parameter(Tensor([2.0]))

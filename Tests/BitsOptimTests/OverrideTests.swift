@@ -91,6 +91,17 @@ struct OverrideTests {
         #expect(try layer.weight.value.floats()[0] < -1.2)
     }
 
+    @Test("The least size for 8 bits counts also where 8 bits are asked for by an override alone")
+    func minimumCount() throws {
+        let parameter = Parameter(Tensor.zeros([1000]))
+        var overrides = ParameterOverrides()
+        overrides.add(parameter, ParameterOverride(bits: .eight))
+        let optimizer = try Optimizer.lion32bit([parameter], options: OptimizerOptions(minimum8bitCount: 512, overrides: overrides))
+        parameter.gradient = Tensor.ones([1000])
+        try optimizer.step()
+        #expect(optimizer.momentByteCount == 1000 + 4 * 4)
+    }
+
     @Test("An override of one optimizer does not reach another one of the same parameter")
     func sameParameter() throws {
         let layer = Layer()
@@ -157,14 +168,15 @@ struct OverrideTests {
         #expect(message { try optimizer.override(layer.weight, ParameterOverride(bits: .thirtyTwo)) }.contains("has its moments already"))
     }
 
-    @Test("Embeddings keep 32-bit moments in one call, which says what that costs")
-    func embeddings() throws {
+    @Test("Embeddings keep 32-bit moments in one call, which says what that costs, though they wish for them anyway", arguments: [false, true])
+    func embeddings(wished: Bool) throws {
         let shapes = [
             ("bert.embeddings.word_embeddings.weight", 30000), ("bert.embeddings.position_embeddings.weight", 6000),
             ("bert.embeddings.token_type_embeddings.weight", 100), ("bert.encoder.weight", 8000),
         ]
         let named = shapes.map { (path: $0, parameter: Parameter(Tensor.zeros([$1]))) }
-        func bytes(_ prepare: (Optimizer) throws -> Void) throws -> Int {
+        func bytes(wished: Bool = false, _ prepare: (Optimizer) throws -> Void) throws -> Int {
+            for (_, parameter) in named.prefix(3) { parameter.keeps32BitMoments = wished }
             let optimizer = try Optimizer(groups: [ParameterGroup(named, rule: Adam())], moments: .blockwise8bit())
             try prepare(optimizer)
             for (_, parameter) in named { parameter.gradient = Tensor.zeros(parameter.shape) }
@@ -172,11 +184,13 @@ struct OverrideTests {
             return optimizer.momentByteCount
         }
         var upgrade: Optimizer.Upgrade?
-        let (plain, kept) = (try bytes { _ in }, try bytes { upgrade = try $0.keep32BitEmbeddings() })
+        let (plain, kept) = (try bytes { _ in }, try bytes(wished: wished) { upgrade = try $0.keep32BitEmbeddings() })
         #expect(upgrade?.names == shapes.prefix(3).map(\.0))
         #expect(upgrade?.extraByteCount == kept - plain)
         #expect(kept - plain == 2 * (3 * 36000 - 4 * (118 + 24)))
-        let none = try Optimizer([Parameter(Tensor([1.0]))], rule: Adam()).keep32BitEmbeddings()
+        let optimizer = try Optimizer([Parameter(Tensor([1.0]))], rule: Adam())
+        let none = try optimizer.keep32BitEmbeddings()
         #expect(none.names.isEmpty && none.extraByteCount == 0)
+        #expect(throws: OptimizerError.self) { try optimizer.keep32BitMoments(of: named.map(\.parameter)) }
     }
 }

@@ -25,8 +25,10 @@ public struct MomentStorage: Sendable, Equatable {
     /// 32-bit moments.
     public static let float32 = float32(paged: false)
 
-    /// 32-bit moments, paged if wanted; ``paging`` says where.
-    public static func float32(paged: Bool) -> MomentStorage { MomentStorage(.float32, minimum8bitCount: 4096, paged: paged) }
+    /// 32-bit moments, paged if wanted; ``paging`` says where. The minimum counts for parameters that an override keeps in 8 bits.
+    public static func float32(minimumCount: Int = 4096, paged: Bool) -> MomentStorage {
+        MomentStorage(.float32, minimum8bitCount: minimumCount, paged: paged)
+    }
 
     /// 8-bit moments: codes of the dynamic maps, scaled per block; paged if wanted, where ``paging`` says.
     ///
@@ -58,9 +60,15 @@ public struct MomentStorage: Sendable, Equatable {
 
     /// This storage as `parameter` wants it, or an override where there is one.
     func applying(_ override: ParameterOverride?, to parameter: Parameter) -> MomentStorage {
+        var override = override ?? ParameterOverride()
+        if override.bits == nil && parameter.keeps32BitMoments { override.bits = .thirtyTwo }
+        return applying(override)
+    }
+
+    func applying(_ override: ParameterOverride) -> MomentStorage {
         var storage = self
-        if let count = override?.minimum8bitCount { storage.minimum8bitCount = count }
-        switch (override?.bits ?? (parameter.keeps32BitMoments ? .thirtyTwo : nil), precision) {
+        if let count = override.minimum8bitCount { storage.minimum8bitCount = count }
+        switch (override.bits, precision) {
         case (.thirtyTwo, _): storage.precision = .float32
         case (.eight, .float32): storage.precision = .blockwise8bit(.statistics)
         default: break

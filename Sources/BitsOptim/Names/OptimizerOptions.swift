@@ -14,12 +14,15 @@ public struct OptimizerOptions {
     public var schedule = LearningRateSchedule.constant
     /// Not together with ``percentileClipping``.
     public var clipping: GradientClipping?
+    /// Where paged moments go, and from which size on; nil for the usual. Only for constructors that page.
+    public var paging: Paging?
     /// What single parameters do differently. Reference: `GlobalOptimManager`.
     public var overrides: ParameterOverrides
 
     public init(
         minimum8bitCount: Int = 4096, percentileClipping: Int = 100, blockWise: Bool = true, skipsZeros: Bool = false,
-        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil, overrides: ParameterOverrides = ParameterOverrides()
+        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil, paging: Paging? = nil,
+        overrides: ParameterOverrides = ParameterOverrides()
     ) {
         self.minimum8bitCount = minimum8bitCount
         self.percentileClipping = percentileClipping
@@ -27,6 +30,7 @@ public struct OptimizerOptions {
         self.skipsZeros = skipsZeros
         self.schedule = schedule
         self.clipping = clipping
+        self.paging = paging
         self.overrides = overrides
     }
 
@@ -45,7 +49,7 @@ extension MomentStorage {
     public init(bits: Int, minimum8bitCount: Int = 4096, paged: Bool = false) throws(OptimizerError) {
         switch MomentBits(rawValue: bits) {
         case .eight: self = .blockwise8bit(minimumCount: minimum8bitCount, paged: paged)
-        case .thirtyTwo: self = .float32(paged: paged)
+        case .thirtyTwo: self = .float32(minimumCount: minimum8bitCount, paged: paged)
         case nil: throw .invalidSetting(rule: "moments", name: "optim_bits", value: "\(bits)", expected: "8 or 32")
         }
     }
@@ -60,7 +64,14 @@ extension Optimizer {
             throw .unsupported(
                 "block_wise: false keeps one scale for a whole 8-bit moment, so that one outlier costs all precision; leave it true, or use 32 bits")
         }
-        let moments = try MomentStorage(bits: bits, minimum8bitCount: options.minimum8bitCount, paged: paged)
+        var moments = try MomentStorage(bits: bits, minimum8bitCount: options.minimum8bitCount, paged: paged)
+        if let paging = options.paging {
+            guard paged else {
+                throw .contradiction(
+                    rule: type(of: rule).name, "paging says where paged moments go, but these are not paged; use the paged constructor")
+            }
+            moments = moments.paged(paging)
+        }
         let clipping = try options.resolvedClipping()
         try self.init(
             parameters, rule: rule, moments: moments, schedule: options.schedule, clipping: clipping, skipsZeros: options.skipsZeros,

@@ -52,9 +52,9 @@ extension Optimizer {
     /// What 32-bit moments for some parameters cost.
     public struct Upgrade: Sendable, Equatable {
         /// The names of the parameters.
-        public let names: [String]
-        /// Bytes more than in 8 bits.
-        public let extraByteCount: Int
+        public internal(set) var names: [String]
+        /// Bytes more than this optimizer's moments would take without it, be it this call's wish or the parameter's own.
+        public internal(set) var extraByteCount: Int
     }
 
     /// Keeps 32-bit moments for embeddings, whose gradients differ most between rows: parameters under the usual names of word, position and token-type
@@ -72,18 +72,22 @@ extension Optimizer {
     /// Keeps 32-bit moments for `parameters`.
     ///
     /// - Returns: their names and what it costs.
+    /// - Throws: as ``override(_:_:)-(Parameter,_)``.
     @discardableResult
     public func keep32BitMoments(of parameters: [Parameter]) throws(OptimizerError) -> Upgrade {
-        var names = [String]()
-        var extra = 0
-        for parameter in parameters {
-            guard let member = members[ObjectIdentifier(parameter)] else { continue }
-            let settings = try settings(of: member, overrides[ObjectIdentifier(parameter)])
-            names.append(member.name)
-            extra += settings.storage.byteCountSaved(parameter.count) * settings.rule.moments.count
-        }
+        let before = overrides
         try override(parameters, ParameterOverride(bits: .thirtyTwo))
-        return Upgrade(names: names, extraByteCount: extra)
+        var upgrade = Upgrade(names: [], extraByteCount: 0)
+        for member in parameters.compactMap({ members[ObjectIdentifier($0)] }) {
+            let id = ObjectIdentifier(member.parameter)
+            // What it would take without any wish for 32 bits: embeddings have that wish themselves.
+            var otherwise = before[id] ?? ParameterOverride()
+            if otherwise.bits == .thirtyTwo { otherwise.bits = nil }
+            let saved = moments.applying(otherwise).byteCountSaved(member.parameter.count)
+            upgrade.names.append(member.name)
+            upgrade.extraByteCount += saved * (try settings(of: member, overrides[id]).rule.moments.count)
+        }
+        return upgrade
     }
 
     /// Parts of the names of embeddings in the families of models that are loaded here and in bitsandbytes' guides.

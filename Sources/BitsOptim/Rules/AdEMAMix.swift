@@ -66,7 +66,7 @@ public struct AdEMAMix: UpdateRule {
 
     /// What the slow average keeps at step `step`.
     public func beta3(at step: Int) -> Double {
-        guard let beta3Steps, beta3Steps > 0, betas.first > 0 else { return betas.third }
+        guard let beta3Steps, beta3Steps > 0, betas.first > 0, betas.third > 0 else { return betas.third }
         let (fast, slow, progress) = (log(betas.first), log(betas.third), Double(step) / Double(beta3Steps))
         if progress >= 1 { return betas.third }
         return min(exp(fast * slow / ((1 - progress) * slow + progress * fast)), betas.third)

@@ -35,7 +35,7 @@ public struct RMSprop: UpdateRule {
     }
 
     public static let settings: [RuleSetting<RMSprop>] = [
-        .number("lr", \.learningRate), .beta("alpha", fileKey: "betas[0]", \.alpha), .beta("momentum", fileKey: "betas[1]", \.momentum),
+        .number("lr", \.learningRate), .positiveBeta("alpha", fileKey: "betas[0]", \.alpha), .beta("momentum", fileKey: "betas[1]", \.momentum),
         .number("eps", \.epsilon),
         .number("weight_decay", \.weightDecay), .flag("centered", \.centered),
     ]
