@@ -1,4 +1,5 @@
 import BitsCore
+import BitsIO
 import BitsOptim
 import Glibc
 import Testing
@@ -49,6 +50,36 @@ struct PagingTests {
         let streamed = try #require(streaming.paging)
         #expect(streamed.bytesOut == 4 * bytes && streamed.bytesIn == 3 * bytes && streamed.residentByteCount == 0)
         #expect(streamed.secondsWaited > 0)
+    }
+
+    @Test("State from a file counts like state from steps: what finds no room is given up and comes back, what it replaces is forgotten")
+    func loadedState() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/state.safetensors"
+        let (plain, _) = try run(.blockwise8bit(), steps: 1)
+        try plain.saveState(to: path)
+        let (streaming, _) = try run(.blockwise8bit().paged(Paging(residentByteCount: 0)), steps: 1)
+        let before = try #require(streaming.paging)
+        let bytes = before.bytesOut
+        try streaming.loadState(from: path)
+        let loaded = try #require(streaming.paging)
+        #expect(loaded.bytesOut == 2 * bytes && loaded.bytesIn == 0 && loaded.residentByteCount == 0)
+        try streaming.step()
+        #expect(streaming.paging?.bytesIn == bytes && streaming.paging?.bytesOut == 3 * bytes)
+
+        let (resident, _) = try run(.blockwise8bit().paged(Paging(residentByteCount: Int.max)), steps: 1)
+        try resident.loadState(from: path)
+        #expect(resident.paging?.residentByteCount == bytes)
+        try resident.step()
+        #expect(resident.paging?.residentByteCount == bytes && resident.paging?.bytesIn == 0)
+        // A file that is refused half-way leaves the books as they were.
+        let file = try SafetensorsFile(path: path)
+        var tensors: [String: Tensor] = [:]
+        for entry in file.entries { tensors[entry.name] = try file.tensor(entry) }
+        tensors["state.3.step"] = Tensor([-1] as [Int32], shape: [])
+        try SafetensorsFile.write(tensors, metadata: file.metadata, to: path)
+        #expect(throws: OptimizerError.self) { try resident.loadState(from: path) }
+        #expect(resident.paging?.residentByteCount == bytes)
     }
 
     @Test("Only large parameters are paged, from the threshold that is set")

@@ -166,6 +166,46 @@ struct StateFileTests {
         #expect(message { try run.optimizer.saveState(to: "/nowhere/state") }.contains("cannot be written"))
     }
 
+    @Test("A state that could never step is refused, and the settings stay what they were")
+    func unfitSettings() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/state.safetensors"
+        let maximum = try Run(Adam(amsgrad: true), .float32, counts: [300, 70])
+        try maximum.step(1...1)
+        try maximum.optimizer.saveState(to: path)
+        let blockwise = try Run(Adam(), .blockwise8bit(), counts: [300, 70])
+        #expect(message { try blockwise.optimizer.loadState(from: path) }.contains("amsgrad"))
+        #expect((blockwise.optimizer.groups[0].rule as? Adam)?.amsgrad == false)
+        try blockwise.step(1...2)
+
+        let nesterov = try Run(SGD(learningRate: 1, momentum: 0.9, nesterov: true), .float32, counts: [300, 70])
+        try nesterov.step(1...1)
+        try nesterov.optimizer.saveState(to: path)
+        let overridden = try Run(SGD(learningRate: 1, momentum: 0.9), .float32, counts: [300, 70])
+        try overridden.optimizer.override(overridden.parameters[1], ParameterOverride(others: ["momentum": 0]))
+        #expect(message { try overridden.optimizer.loadState(from: path) }.contains("nesterov needs a momentum"))
+        try overridden.step(1...2)
+    }
+
+    @Test("Moments that an override alone asks for, or does without, are saved and come back")
+    func overriddenMoments() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/state.safetensors"
+        func run() throws -> Run {
+            let run = try Run(SGD(learningRate: 0.1, momentum: 0.5), .float32, counts: [300, 70])
+            try run.optimizer.override(run.parameters[0], ParameterOverride(others: ["momentum": 0]))
+            return run
+        }
+        let (whole, resumed) = (try run(), try run())
+        try whole.step(1...2)
+        try whole.optimizer.saveState(to: path)
+        resumed.take(whole)
+        try resumed.optimizer.loadState(from: path)
+        try whole.step(3...4)
+        try resumed.step(3...4)
+        for (a, b) in zip(whole.parameters, resumed.parameters) { #expect(try a.value.floats() == b.value.floats()) }
+    }
+
     @Test("Entries that contradict each other are refused by name")
     func contradictions() throws {
         let folder = try TemporaryFolder()
@@ -174,14 +214,26 @@ struct StateFileTests {
         let optimizer = try Optimizer([parameter], rule: Lion())
         let groups = "[{\"lr\": 0.5, \"betas\": [0.9, 0.99], \"params\": [0]}]"
         let good: [String: Tensor] = ["state.0.state1": Tensor.zeros([300]), "state.0.step": Tensor([3.0], shape: [])]
-        func refusal(_ changes: [String: Tensor], without: String = "", groups: String = groups) throws -> String {
+        func refusal(_ changes: [String: Tensor], without: String = "", groups: String = groups, metadata: [String: String] = [:]) throws -> String {
             let tensors = good.merging(changes) { $1 }.filter { $0.key != without }
-            try SafetensorsFile.write(tensors, metadata: ["param_groups": groups], to: path)
+            try SafetensorsFile.write(tensors, metadata: metadata.merging(["param_groups": groups]) { $1 }, to: path)
             return message { try optimizer.loadState(from: path) }
         }
         #expect(try refusal([:]) == "no error")
         #expect(try refusal([:], without: "state.0.step").contains("its 'step' is missing"))
-        #expect(try refusal(["state.0.step": Tensor([-3.0], shape: [])]).contains("-3 steps"))
+        #expect(try refusal(["state.0.step": Tensor([-3.0], shape: [])]).contains("'state.0.step' is -3.0; a number of steps"))
+        for step in [Float.nan, .infinity, 1e30, 0x1p60, 1.5] {
+            #expect(try refusal(["state.0.step": Tensor([step], shape: [])]).contains("'state.0.step' is \(step); a number of steps"))
+        }
+        #expect(try refusal(["state.0.step": Tensor([-1] as [Int32], shape: [])]).contains("'state.0.step' is -1; a number of steps"))
+        for count in ["-5", "9223372036854775807", "many"] {
+            #expect(try refusal([:], metadata: ["step_count": count]).contains("step_count is '\(count)'"))
+        }
+        #expect(try refusal(["state.0.gnorm_vec": Tensor([Float](repeating: -1, count: 100))]).contains("gnorm_vec' holds -1.0"))
+        let twice = ["state.0.__bnb_optimizer_quant_state__.state1": Tensor.zeros([300])]
+        #expect(try refusal(twice).contains("it has 'state.0."))
+        #expect(try refusal([:], groups: "[{\"lr\": 0.5, \"betas\": [0.9], \"params\": [0]}]").contains("betas of a group is no list of at least 2"))
+        #expect(try refusal([:], groups: "[{\"lr\": 0.5, \"betas\": 0.9, \"params\": [0]}]").contains("betas of a group is no list"))
         #expect(try refusal(["state.0.state2": Tensor.zeros([300])]).contains("a moment that lion does not keep"))
         #expect(try refusal(["state.0.state1": Tensor([Int32](repeating: 0, count: 300))]).contains("F32 or U8 was expected"))
         let codes = Tensor([UInt8](repeating: 0, count: 300))
@@ -189,6 +241,12 @@ struct StateFileTests {
         #expect(try refusal(["state.0.state1": codes, "state.0.qmap1": Tensor.zeros([255])]).contains("[256] was expected"))
         let even = Tensor((0..<256).map { Float($0) / 255 })
         #expect(try refusal(["state.0.state1": codes, "state.0.qmap1": even, "state.0.absmax1": Tensor.zeros([77])]).contains("suits no block size"))
+        for scale in [Float.nan, .infinity, -1] {
+            let scales: [String: Tensor] = ["state.0.state1": codes, "state.0.qmap1": even, "state.0.absmax1": Tensor([1, scale])]
+            #expect(try refusal(scales).contains("'state.0.absmax1' holds \(scale)"))
+            let single: [String: Tensor] = ["state.0.state1": codes, "state.0.qmap1": even, "state.0.max1": Tensor([scale])]
+            #expect(try refusal(single).contains("'state.0.max1' holds"))
+        }
         let falling = Tensor((0..<256).map { 1 - Float($0) / 255 })
         #expect(try refusal(["state.0.state1": codes, "state.0.qmap1": falling, "state.0.absmax1": Tensor.zeros([2])]).contains("ascending order"))
         #expect(try refusal(["state.9.state1": codes]).contains("it has state for parameter 9"))

@@ -53,6 +53,19 @@ final class Pager {
         leaving = nil
     }
 
+    /// Takes in moments that a file filled instead of a step; ``finish()`` is to be called after the last of them.
+    func admit(_ state: ParameterState) {
+        if !state.pages.isEmpty { settle(state) }
+    }
+
+    /// Counts moments no longer that are about to go.
+    func drop(_ states: some Sequence<ParameterState>) {
+        for state in states {
+            if state.isResident { counters.residentByteCount -= state.pagedByteCount }
+            if state === leaving { leaving = nil }
+        }
+    }
+
     private func settle(_ state: ParameterState) {
         if counters.residentByteCount + state.pagedByteCount <= limit {
             counters.residentByteCount += state.pagedByteCount

@@ -59,7 +59,7 @@ extension ParameterState {
             } else {
                 values = device.allocate(dtype, count: count)
             }
-            slices.append(moment.fresh(in: values, isZero: pager != nil, blockSize: blockSize, codebooks: codebooks))
+            slices.append(moment.fresh(in: values, isZero: pager != nil, blockSize: blockSize?.count, codebooks: codebooks))
         }
         self.init(moments: slices, pages: pages)
         do { try device.synchronize() } catch { throw .device(error) }
@@ -70,7 +70,7 @@ extension Moment {
     /// The moment before the first step, in `values`.
     ///
     /// - Parameter isZero: whether the values are zero already; then they are not touched unless they have to be.
-    fileprivate func fresh(in values: Slice, isZero: Bool, blockSize: BlockSize?, codebooks: MomentCodebooks) -> MomentSlice {
+    func fresh(in values: Slice, isZero: Bool, blockSize: Int?, codebooks: MomentCodebooks) -> MomentSlice {
         let device = values.device
         guard let blockSize else {
             if !isZero || initialValue != 0 { device.run(Fill(Float(initialValue), into: values)) }
@@ -78,10 +78,10 @@ extension Moment {
         }
         // All elements are alike, so each is its block's scale times one: the last code of either map.
         if !isZero || initialValue != 0 { device.run(Fill(initialValue == 0 ? 0 : 255, into: values)) }
-        let absmax = device.allocate(.float32, count: blockCount(values.count, blockSize: blockSize.count))
+        let absmax = device.allocate(.float32, count: blockCount(values.count, blockSize: blockSize))
         device.run(Fill(Float(initialValue), into: absmax))
         return MomentSlice(
-            values, blocks: .init(absmax: absmax, codebook: codebooks(isSigned: isSigned), size: blockSize.count, isSigned: isSigned))
+            values, blocks: .init(absmax: absmax, codebook: codebooks(isSigned: isSigned), size: blockSize, isSigned: isSigned))
     }
 }
 

@@ -14,10 +14,17 @@ extension Optimizer {
     public func loadState(from path: String) throws(OptimizerError) {
         let file = try StateFile(path: path)
         try checkGroups(file)
-        let rules = try loadedRules(file)
-        let loaded = try loadedStates(file, rules)
-        for index in groups.indices { groups[index].rule = rules[index] }
-        states = loaded
+        let before = groups
+        do throws(OptimizerError) {
+            for index in groups.indices { try groups[index].rule.takeSettings(from: file.groups[index], path: file.path) }
+            do { try validateSettings() } catch { throw .unsuitableState(path: file.path, "with the file's settings, \(error)") }
+            let loaded = try loadedStates(file)
+            pager?.drop(states.values)
+            states = loaded
+        } catch {
+            groups = before
+            throw error
+        }
         stepCount = file.stepCount ?? states.values.map(\.step).max() ?? 0
         gradientNorm = nil
     }
@@ -42,24 +49,27 @@ extension Optimizer {
         }
     }
 
-    /// The groups' rules with the file's settings.
-    private func loadedRules(_ file: StateFile) throws(OptimizerError) -> [any UpdateRule] {
-        var rules = groups.map(\.rule)
-        for index in rules.indices { try rules[index].takeSettings(from: file.groups[index], path: file.path) }
-        return rules
-    }
-
-    private func loadedStates(_ file: StateFile, _ rules: [any UpdateRule]) throws(OptimizerError) -> [ObjectIdentifier: ParameterState] {
+    /// The states in `file`, for the groups' rules as they are now.
+    private func loadedStates(_ file: StateFile) throws(OptimizerError) -> [ObjectIdentifier: ParameterState] {
         var loaded: [ObjectIdentifier: ParameterState] = [:]
-        for (index, parameter) in groups.flatMap(\.parameters).enumerated() {
-            guard let entries = file.entries[index], let member = members[ObjectIdentifier(parameter)] else { continue }
-            let codebooks = codebooks ?? MomentCodebooks(on: parameter.device)
-            self.codebooks = codebooks
-            let pager = try pager(for: parameter, rules[member.group].moments.isEmpty ? nil : moments.paging)
-            let reader = StateReader(
-                file: file, entries: entries, parameter: parameter, name: member.name, rule: rules[member.group], codebooks: codebooks, pager: pager)
-            loaded[ObjectIdentifier(parameter)] = try reader.state()
+        do throws(OptimizerError) {
+            for (index, parameter) in groups.flatMap(\.parameters).enumerated() {
+                guard let entries = file.entries[index], let member = members[ObjectIdentifier(parameter)] else { continue }
+                let codebooks = codebooks ?? MomentCodebooks(on: parameter.device)
+                self.codebooks = codebooks
+                let rule = try settings(of: member, overrides[ObjectIdentifier(parameter)]).rule
+                let pager = try pager(for: parameter, rule.moments.isEmpty ? nil : moments.paging)
+                let reader = StateReader(
+                    file: file, entries: entries, parameter: parameter, name: member.name, rule: rule, codebooks: codebooks, pager: pager)
+                let state = try reader.state()
+                loaded[ObjectIdentifier(parameter)] = state
+                pager?.admit(state)
+            }
+        } catch {
+            pager?.drop(loaded.values)
+            throw error
         }
+        pager?.finish()
         return loaded
     }
 }
@@ -70,7 +80,10 @@ extension UpdateRule {
         for setting in Self.settings {
             var value = group[setting.fileKey]
             if let (list, index) = listElement(setting.fileKey) {
-                guard case .array(let elements) = group[list], index < elements.count else { continue }
+                guard let present = group[list] else { continue }
+                guard case .array(let elements) = present, index < elements.count else {
+                    throw .unsuitableState(path: path, "\(list) of a group is no list of at least \(index + 1)")
+                }
                 value = elements[index]
             }
             let taken: SettingValue

@@ -10,7 +10,7 @@ extension Optimizer {
     ///
     /// - Throws: ``OptimizerError/stateFile(_:)`` when the file cannot be written; nothing is left behind then.
     public func saveState(to path: String, layout: StateLayout = .nested) throws(OptimizerError) {
-        let entries = stateEntries(layout)
+        let entries = try stateEntries(layout)
         let metadata = [
             "format": "pt", "param_groups": JSONValue.array(stateGroups).compactText, "step_count": "\(stepCount)",
             "optimizer": JSONValue.array(groups.map { .string(type(of: $0.rule).name) }).compactText,
@@ -38,13 +38,13 @@ extension Optimizer {
         }
     }
 
-    private func stateEntries(_ layout: StateLayout) -> [String: Entry] {
+    private func stateEntries(_ layout: StateLayout) throws(OptimizerError) -> [String: Entry] {
         var entries: [String: Entry] = [:]
         for (index, parameter) in groups.flatMap(\.parameters).enumerated() {
             guard let state = states[ObjectIdentifier(parameter)], let member = members[ObjectIdentifier(parameter)] else { continue }
             func add(_ key: String, _ entry: Entry) { entries[layout.name(key, ofParameter: index)] = entry }
             let device = parameter.device
-            let (step, rule) = (state.step, groups[member.group].rule)
+            let (step, rule) = (state.step, try settings(of: member, overrides[ObjectIdentifier(parameter)]).rule)
             add("step", Entry(.int64, []) { device.upload([Int64(step)], as: .int64) })
             for (number, range) in rule.momentEntries.enumerated() {
                 let moments = Array(state.moments[range])

@@ -8,6 +8,8 @@ struct StateFile {
     let file: SafetensorsFile
     let groups: [JSONObject]
     let entries: [Int: [String: SafetensorsEntry]]
+    /// Steps taken; nil in files of bitsandbytes.
+    let stepCount: Int?
 
     var path: String { file.file.path }
 
@@ -27,9 +29,24 @@ struct StateFile {
         self.groups = groups
         var entries: [Int: [String: SafetensorsEntry]] = [:]
         for entry in file.entries {
-            if let (index, key) = StateLayout.parse(entry.name) { entries[index, default: [:]][key] = entry }
+            guard let (index, key) = StateLayout.parse(entry.name) else { continue }
+            if let other = entries[index, default: [:]].updateValue(entry, forKey: key) {
+                throw .unsuitableState(path: path, "it has '\(other.name)' and '\(entry.name)'; one of them was expected")
+            }
         }
         self.entries = entries
+        stepCount = try StateFile.stepCount(file)
+    }
+
+    /// More steps than anyone takes, and all whole numbers up to here are exact in double precision.
+    static let possibleSteps = 0...1 << 53
+
+    private static func stepCount(_ file: SafetensorsFile) throws(OptimizerError) -> Int? {
+        guard let text = file.metadata["step_count"] else { return nil }
+        guard let count = Int(text), possibleSteps.contains(count) else {
+            throw .unsuitableState(path: file.file.path, "its step_count is '\(text)'; a number of steps was expected")
+        }
+        return count
     }
 
     /// The number of parameters of each group.
@@ -47,16 +64,38 @@ struct StateFile {
         return names.map { if case .string(let name) = $0 { name } else { "" } }
     }
 
-    /// Steps taken; nil in files of bitsandbytes.
-    var stepCount: Int? { file.metadata["step_count"].flatMap { Int($0) } }
+    /// Whether bitsandbytes wrote it, or a tool for it.
+    var isForeign: Bool { ruleNames == nil }
 
-    /// The value of an entry's only element.
-    func integer(_ entry: SafetensorsEntry) throws(OptimizerError) -> Int {
+    /// An entry's only element, a number of steps.
+    func steps(_ entry: SafetensorsEntry) throws(OptimizerError) -> Int {
         let slice = try slice(entry, on: .cpu)
         guard slice.count == 1, slice.dtype == .int64 || slice.dtype == .int32 || slice.dtype == .float32 else {
             throw .unsuitableState(path: path, "'\(entry.name)' is \(entry.typeName) of shape \(entry.shape); one whole number was expected")
         }
-        do { return try slice.downloadIntegers()[0] } catch { throw .device(error) }
+        let (count, found): (Int?, String)
+        do {
+            if slice.dtype == .float32 {
+                let number = try slice.downloadFloats()[0]
+                (count, found) = (Int(exactly: number), "\(number)")
+            } else {
+                let number = try slice.downloadIntegers()[0]
+                (count, found) = (number, "\(number)")
+            }
+        } catch { throw .device(error) }
+        guard let steps = count, StateFile.possibleSteps.contains(steps) else {
+            throw .unsuitableState(path: path, "'\(entry.name)' is \(found); a number of steps was expected")
+        }
+        return steps
+    }
+
+    /// The elements of `entry`, each of which scales something or is a norm.
+    func magnitudes(_ entry: SafetensorsEntry, upTo limit: Float = .greatestFiniteMagnitude) throws(OptimizerError) -> [Float] {
+        let values = try floats(entry)
+        if let value = values.first(where: { !($0 >= 0 && $0 <= limit) }) {
+            throw .unsuitableState(path: path, "'\(entry.name)' holds \(value); numbers from 0 to \(limit) were expected")
+        }
+        return values
     }
 
     func floats(_ entry: SafetensorsEntry) throws(OptimizerError) -> [Float] {

@@ -14,12 +14,16 @@ struct StateReader {
     let pager: Pager?
 
     func state() throws(OptimizerError) -> ParameterState {
-        let step = try file.integer(try entry("step"))
-        guard step >= 0 else { throw unsuitable("\(step) steps") }
+        let step = try file.steps(try entry("step"))
         let kinds = rule.moments
         var moments = [MomentSlice]()
         var pages = [PagedMemory]()
         for (number, range) in rule.momentEntries.enumerated() {
+            if number > 0, entries["state\(number + 1)"] == nil, file.isForeign, rule is RMSprop {
+                // bitsandbytes writes the momentum of RMSprop, but takes no notice of it.
+                moments.append(try fresh(kinds[range.lowerBound], beside: moments[0], into: &pages))
+                continue
+            }
             let values = try entry("state\(number + 1)")
             let shape = (range.count > 1 ? [range.count] : []) + parameter.shape
             guard values.shape == shape else { throw unsuitable("'\(values.name)' has shape \(values.shape); \(shape) was expected") }
@@ -46,6 +50,7 @@ struct StateReader {
                 throw unsuitable("'\(norms.name)' is \(norms.typeName) of shape \(norms.shape); F32 of shape [100] was expected")
             }
             var none = [PagedMemory]()
+            _ = try file.magnitudes(norms, upTo: .infinity)  // squares, which may be too large
             state.gradientNorms = try copied(try file.slice(norms, on: parameter.device), into: &none, isPaged: false)
         }
         do { try parameter.device.synchronize() } catch { throw .device(error) }
@@ -57,7 +62,7 @@ struct StateReader {
         let codebook = try codebook(try entry("qmap\(number)"), isSigned: isSigned)
         if entries["absmax\(number)"] == nil, let largest = entries["max\(number)"] {
             // One scale for all elements, as bitsandbytes had it before 0.50 where block_wise was off.
-            guard let value = try file.floats(largest).first, largest.shape == [1] else {
+            guard let value = try file.magnitudes(largest).first, largest.shape == [1] else {
                 throw unsuitable("'\(largest.name)' has shape \(largest.shape); [1] was expected")
             }
             let absmax = parameter.device.allocate(.float32, count: blockCount(parameter.count, blockSize: BlockSize.statistics.count))
@@ -72,6 +77,7 @@ struct StateReader {
             throw unsuitable(
                 "'\(scales.name)' is \(scales.typeName) of shape \(scales.shape), which suits no block size for \(parameter.count) elements")
         }
+        _ = try file.magnitudes(scales)
         let whole = try file.slice(scales, on: parameter.device)
         var none = [PagedMemory]()
         let absmax = try copied(whole[place * count..<(place + 1) * count], into: &none, isPaged: false)
@@ -101,18 +107,23 @@ struct StateReader {
 
     /// A copy that may be changed, paged where the parameter's moments are.
     private func copied(_ source: Slice, into pages: inout [PagedMemory], isPaged: Bool = true) throws(OptimizerError) -> Slice {
-        let device = parameter.device
-        let copy: Slice
-        if isPaged, let pager {
-            let paged = try pager.allocate(source.dtype, count: source.count, on: device)
-            copy = paged.0
-            pages.append(paged.1)
-        } else {
-            copy = device.allocate(source.dtype, count: source.count)
-        }
+        let copy = try room(source.dtype, count: source.count, pages: &pages, isPaged: isPaged)
         let shape = [source.count]
-        device.run(StridedCopy(from: StridedSlice(contiguous: source, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
+        parameter.device.run(StridedCopy(from: StridedSlice(contiguous: source, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
         return copy
+    }
+
+    private func room(_ dtype: DType, count: Int, pages: inout [PagedMemory], isPaged: Bool) throws(OptimizerError) -> Slice {
+        guard isPaged, let pager else { return parameter.device.allocate(dtype, count: count) }
+        let paged = try pager.allocate(dtype, count: count, on: parameter.device)
+        pages.append(paged.1)
+        return paged.0
+    }
+
+    /// A moment before its first step, stored as `other` is.
+    private func fresh(_ moment: Moment, beside other: MomentSlice, into pages: inout [PagedMemory]) throws(OptimizerError) -> MomentSlice {
+        let values = try room(other.values.dtype, count: parameter.count, pages: &pages, isPaged: true)
+        return moment.fresh(in: values, isZero: false, blockSize: other.blocks?.size, codebooks: codebooks)
     }
 
     private func entry(_ key: String) throws(OptimizerError) -> SafetensorsEntry {
