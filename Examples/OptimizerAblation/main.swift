@@ -3,6 +3,8 @@
 //
 //     swift run -c release OptimizerAblation [steps]
 //
+// Adam is written out here because the package's optimizers keep 8-bit moments in dynamic codebooks only.
+//
 // After the ablation in Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization", arXiv:2110.02861.
 import BitsAndBytes
 import CLexicon

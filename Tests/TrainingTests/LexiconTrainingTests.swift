@@ -52,7 +52,8 @@ import _BitsTestSupport
         #expect(abs(after - 2.605) < 0.02, "after: \(after)")
     }
 
-    /// LAMB and LARS are left out: they never move a parameter that is zero, as the adapter's second factor is at the start.
+    /// LAMB and LARS are left out: they never move a parameter that is zero, as the adapter's second factor is at the start. BitsOptimTests
+    /// have them train a model of their own.
     private static let rules: [any UpdateRule] = [
         Adam(learningRate: 1e-3), AdamW(learningRate: 1e-3), AdEMAMix(learningRate: 1e-3), Lion(learningRate: 2e-4), RMSprop(learningRate: 1e-3),
         Adagrad(learningRate: 5e-3), SGD(learningRate: 0.5, momentum: 0.9),
