@@ -159,12 +159,12 @@ def register_optimizers():
     import torch
     import bitsandbytes.optim as B
 
-    def add(name, make):
-        @measurement(name, f"{PARAMETERS} float32")
+    def add(name, make, dtype=torch.float32):
+        @measurement(name, f"{PARAMETERS} {str(dtype).removeprefix('torch.')}")
         def _(name, seconds):
             def prepare():
-                parameter = torch.nn.Parameter(torch.randn(PARAMETERS) * 0.02)
-                parameter.grad = torch.randn(PARAMETERS) * 1e-3
+                parameter = torch.nn.Parameter((torch.randn(PARAMETERS) * 0.02).to(dtype))
+                parameter.grad = (torch.randn(PARAMETERS) * 1e-3).to(dtype)
                 return make([parameter])
 
             optimizer = prepared.get(name, prepare)
@@ -172,6 +172,8 @@ def register_optimizers():
 
     add("adamw-8bit", lambda p: B.AdamW8bit(p, lr=1e-4))
     add("adamw-32bit", lambda p: B.AdamW32bit(p, lr=1e-4))
+    add("adamw-8bit-bf16", lambda p: B.AdamW8bit(p, lr=1e-4), torch.bfloat16)
+    add("adamw-32bit-bf16", lambda p: B.AdamW32bit(p, lr=1e-4), torch.bfloat16)
     add("adamw-torch-fused", lambda p: torch.optim.AdamW(p, lr=1e-4, fused=True))
     add("lion-8bit", lambda p: B.Lion8bit(p, lr=1e-4))
     add("sgd-8bit", lambda p: B.SGD8bit(p, lr=1e-4, momentum=0.9))
