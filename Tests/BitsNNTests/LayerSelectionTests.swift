@@ -15,9 +15,23 @@ struct LayerSelectionTests {
             (".*\\.(q|k)_proj", "layers.0.attn.k_proj", true), (".*\\.(q|k)_proj", "layers.0.attn.k_projector", false),
             ("down_proj", "model.layers.1.mlp.down_proj", true), ("down_proj", "model.down_proj.inner", false),
             ("*", "model.layers.1", false), ("layers.[", "model.layers.[", true), ("layers.[", "model.layers.1", false), ("", "lm_head", false),
+            ("layers\\.\\d+", "layers.12.up", true), ("layers\\.\\d{1,2}", "layers.123.up", false), ("layers\\.\\d{3}", "layers.123.up", true),
+            ("layers\\.\\d{2,}", "layers.1", false), ("layers.[^0-3]", "layers.4", true), ("layers.[^0-3]", "layers.3", false),
+            ("[a-z_]+", "lm_head", true), ("(?:up|down)\\w*?", "up_proj.inner", true), ("(up|)x", "x", true), ("((a*)*)*", "aa.b", true),
+            ("^up$", "up", true), ("^up$", "up.inner", false), ("a{,2}", "a{,2}", true), ("(?!up).*", "down", false), ("(?!up", "x.(?!up", true),
+            ("a**", "aa", false), ("\\Aup", "up", false), ("(((((a){1000}){1000}){1000}){1000})?b", "b", false),
         ])
     func patterns(text: String, path: String, expected: Bool) {
         #expect(ModulePattern(text).matches(path) == expected)
+    }
+
+    @Test(
+        "No expression takes longer than the path is long",
+        arguments: ["(.*)*x", "(a|a)*x", ".*.*.*.*.*.*.*.*.*.*x", "((a+)+)+x", "(a?){500}x", String(repeating: "(", count: 100_000)])
+    func time(text: String) {
+        let path = String(repeating: "a", count: 2000)
+        let duration = ContinuousClock().measure { #expect(!ModulePattern(text).matches(path)) }
+        #expect(duration < .seconds(5))
     }
 
     @Test("Without a list the head and what is kept by default stay; a list replaces them")

@@ -7,21 +7,21 @@
 /// | the end of the path | `down_proj`, `proj` |
 /// | as a regular expression, from the beginning up to a boundary | `model\.layers\.[0-3]`, `.*\.mlp` |
 ///
-/// A text that is no regular expression is taken as it is. Reference: `llm_int8_skip_modules`.
+/// Expressions have characters, classes, groups, choices and repetitions; one that looks ahead or behind, refers back, or is no expression at all is
+/// taken as it is. Any expression is matched in time linear in the path. Reference: `llm_int8_skip_modules`.
 public struct ModulePattern {
     public let text: String
-    private let expression: Regex<AnyRegexOutput>?
+    private let expression: PathExpression?
 
     public init(_ text: String) {
         self.text = text
-        expression = try? Regex("(?:\(text))(?=\\.|$)")
+        expression = PathExpression(text)
     }
 
     /// Whether the module at `path` is meant. An empty pattern matches nothing.
     public func matches(_ path: String) -> Bool {
         guard !text.isEmpty else { return false }
         if path.hasSuffix(text) || path.hasPrefix(text + ".") { return true }
-        guard let expression else { return false }
-        return path.prefixMatch(of: expression) != nil
+        return expression?.matchesBeginning(of: path) ?? false
     }
 }
