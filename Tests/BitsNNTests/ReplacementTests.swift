@@ -98,7 +98,7 @@ struct ReplacementTests {
         let linear = try #require(model.blocks[1].down as? Linear)
         linear.weight.value = Tensor((0..<64 * 32).map { $0 < 3 ? .nan : 1 }, shape: [32, 64])
         let report = try model.quantize(to: .fourBit(.nf4))
-        #expect(report.warnings == ["blocks.1.down: 3 weights are NaN or infinite; NaN was quantized to the lowest code"])
+        #expect(report.warnings == ["blocks.1.down: 3 weights are NaN or infinite; NaN was quantized to code 0"])
         #expect(try LayerNorm(width: 4).quantize(to: .int8()).warnings == ["no layer was quantized"])
     }
 
@@ -185,6 +185,44 @@ struct ReplacementTests {
         let form = isInt8 ? "int8" : "fp4"
         #expect(report.quantized.map(\.form) == [form, form, form, form] && report.quantized.map(\.path).contains("blocks.0.up"))
         #expect(try empty(ids).bytes() == model(ids).bytes())
+    }
+
+    @Test("A weight that two modules share is found under either name", arguments: ["embed.weight", "lm_head.weight"])
+    func tied(name: String) throws {
+        func tie(_ model: Model) throws { model.head = Linear(weight: try #require(model.embedding as? Embedding).weight) }
+        try tie(model)
+        var entries = Dictionary(try model.entries().map { ($0.name, $0.tensor) }) { first, _ in first }
+        for other in ["embed.weight", "lm_head.weight"] where other != name { entries[other] = nil }
+        try model.quantize(to: .fourBit(.nf4), skipping: [])
+        let empty = Model(EmptyWeights())
+        try tie(empty)
+        let report = try empty.loadAndQuantize(to: .fourBit(.nf4), skipping: []) { entries[$0] }
+        #expect(report.quantized.map(\.path) == layers + ["lm_head"])
+        #expect(try empty(ids).bytes() == model(ids).bytes())
+    }
+
+    @Test("Entries that describe no weight, or one in two ways, are refused as in a checkpoint of a model")
+    func badParts() throws {
+        let entries = Dictionary(uniqueKeysWithValues: try model.entries().map { ($0.name, $0.tensor) })
+        let path = "blocks.1.down"
+        func problem(_ parts: [(name: String, tensor: Tensor)]) -> String {
+            var changed = entries
+            for part in parts { changed["\(path).\(part.name)"] = part.tensor }
+            do {
+                try Model(EmptyWeights()).loadAndQuantize(to: .int8()) { changed[$0] }
+                return "nothing"
+            } catch { return "\(error)" }
+        }
+        let weight = Tensor.ones([32, 64])
+        let int8 = Int8Tensor(weight: weight).entries()
+        let fourBit = try weight.quantized(to: .nf4).entries().map { (name: "weight\($0.suffix)", tensor: $0.tensor) }
+        #expect(problem(int8) == "nothing")
+        #expect(problem([int8[0]]).contains("SCB of the quantized tensor should be there, not missing"))
+        #expect(
+            problem([int8[1]]).contains("weight of the quantized tensor should be int8, not a plain bfloat16 [32, 64] beside quantized entries (SCB)")
+        )
+        #expect(problem([fourBit[0]]).contains("described by entries beside it"))
+        #expect(problem(int8 + fourBit).contains("in 4 bits or in 8, not in both"))
     }
 
     @Test("An entry that is missing or of another shape is an error with its full name")

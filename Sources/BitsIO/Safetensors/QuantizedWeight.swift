@@ -90,57 +90,37 @@ extension QuantizedWeight {
         }
     }
 
-    /// The names that weights in 4 bits have beside `weight`, and those that weights in 8 bits have.
-    static let fourBitParts = FourBitTensor.suffixes.map { "weight\($0)" }
-    static let int8Parts = Int8Tensor.entryNames.filter { $0 != "weight" }
-
     /// The weight of the layer `path`; nil where the checkpoint has none, or has it in floating point.
     ///
     /// - Throws: ``BitsQuant/QuantizationError`` when entries are missing, of the wrong type or number, or describe the weight in two ways;
     ///   ``ModelFileError`` when they cannot be read.
     public init?(_ checkpoint: Checkpoint, path: String, on device: Device = .cpu) throws {
         func tensor(_ name: String) throws -> Tensor? { try checkpoint.tensor("\(path).\(name)", on: device) }
-        func parts(_ names: [String]) -> [String] { names.filter { checkpoint["\(path).\($0)"] != nil } }
-        let weight = checkpoint["\(path).weight"]
-        let (fourBit, int8) = (parts(QuantizedWeight.fourBitParts), parts(QuantizedWeight.int8Parts))
-        if let first = fourBit.first, let second = int8.first {
-            throw QuantizationError.inconsistentState("weight", expected: "in 4 bits or in 8", found: "in both (it has \(first) and \(second))")
-        }
-        if !fourBit.isEmpty {
-            self = .fourBit(try FourBitTensor { suffix in try tensor("weight\(suffix)") })
-        } else if weight?.dtype == .int8 {
-            self = .int8(try Int8Tensor(entries: tensor))
-        } else if let weight, weight.holdsCodes {
-            throw QuantizationError.inconsistentState(
-                "weight", expected: "described by entries beside it (absmax, quant_map, quant_state)",
-                found: "\(weight.typeName) \(weight.shape) alone")
-        } else if !int8.isEmpty {
-            let found = weight.map { "a plain \($0.typeName) \($0.shape) beside quantized entries (\(int8.joined(separator: ", ")))" }
-            throw QuantizationError.inconsistentState("weight", expected: "int8", found: found ?? "missing")
-        } else {
-            return nil
+        switch try QuantizedForm({ checkpoint["\(path).\($0)"]?.part }) {
+        case .fourBit?: self = .fourBit(try FourBitTensor { suffix in try tensor("weight\(suffix)") })
+        case .int8?: self = .int8(try Int8Tensor(entries: tensor))
+        case nil: return nil
         }
     }
 }
 
 extension SafetensorsEntry {
-    /// Whether these are 4-bit codes by their looks.
-    fileprivate var holdsCodes: Bool { dtype == .uint8 && shape.count == 2 && shape[1] == 1 }
+    fileprivate var part: QuantizedForm.Part { QuantizedForm.Part(dtype: dtype, typeName: typeName, shape: shape) }
 }
 
 extension Checkpoint {
     /// The entries of the weight of the layer `path`, the codes first; of a plain one, the weight alone.
     public func weightEntries(_ path: String) -> [SafetensorsEntry] {
-        (["weight"] + QuantizedWeight.fourBitParts + QuantizedWeight.int8Parts).compactMap { self["\(path).\($0)"] }
+        (["weight"] + QuantizedForm.fourBitParts + QuantizedForm.int8Parts).compactMap { self["\(path).\($0)"] }
     }
 
     /// The paths of all layers with entries of a quantized weight, complete or not, sorted.
     public var quantizedPaths: [String] {
-        let parts = (QuantizedWeight.fourBitParts + QuantizedWeight.int8Parts).map { ".\($0)" }
+        let parts = (QuantizedForm.fourBitParts + QuantizedForm.int8Parts).map { ".\($0)" }
         var paths: Set<String> = []
         for name in names {
             if let part = parts.first(where: name.hasSuffix) { paths.insert(String(name.dropLast(part.count))) }
-            if name.hasSuffix(".weight"), let entry = self[name], entry.dtype == .int8 || entry.holdsCodes {
+            if name.hasSuffix(".weight"), let entry = self[name], entry.dtype == .int8 || entry.part.holdsCodes {
                 paths.insert(String(name.dropLast(".weight".count)))
             }
         }

@@ -16,7 +16,8 @@ extension Module {
     ///   - skipping: as in ``quantize(to:embeddings:skipping:)``.
     ///   - dtype: of all weights that are not quantized, and what layers are quantized from; nil for the checkpoint's.
     ///   - keepingFloat32: modules whose parameters stay, or become, float32; see ``ModulePattern``.
-    ///   - entry: the tensor under a full name; nil where the checkpoint has none. Each weight is asked for when its turn comes.
+    ///   - entry: the tensor under a full name; nil where the checkpoint has none. Each weight is asked for when its turn comes; one that two modules
+    ///     share is looked for under each of its names, its module's own first.
     /// - Throws: ``LayerError`` for an entry that is missing or of another shape, ``BitsQuant/QuantizationError``, or what `entry` throws; some weights are
     ///   loaded then. Reference: accelerate's `load_and_quantize_model`.
     @discardableResult
@@ -24,7 +25,8 @@ extension Module {
         to form: LayerQuantization, embeddings: LayerQuantization? = nil, skipping: [String]? = nil, dtype: DType? = nil,
         keepingFloat32: [String] = [], device: Device = .cpu, from entry: @escaping (_ name: String) throws -> Tensor?
     ) throws -> QuantizationReport {
-        let source = EntrySource(dtype: dtype, keepingFloat32: keepingFloat32.map(ModulePattern.init), device: device, entry: entry)
+        let source = EntrySource(
+            owners: sharedNames, dtype: dtype, keepingFloat32: keepingFloat32.map(ModulePattern.init), device: device, entry: entry)
         func stored(path: String, module: Module) throws -> (form: String, layer: Module)? {
             try LayerError.within(path) {
                 if let linear = module as? Linear { return try source.quantizedLayer(path, like: linear, form: form) }
@@ -51,6 +53,23 @@ extension Module {
     }
 }
 
+extension Module {
+    /// The parameters of the tree that have more than one name, with their names.
+    fileprivate var sharedNames: [(parameter: Parameter, names: [String])] {
+        var names: [ObjectIdentifier: [String]] = [:]
+        var parameters: [Parameter] = []
+        for (path, module) in namedModules() {
+            for (name, parameter) in module.parameters {
+                if names[ObjectIdentifier(parameter)] == nil { parameters.append(parameter) }
+                names[ObjectIdentifier(parameter), default: []].append(path.isEmpty ? name : "\(path).\(name)")
+            }
+        }
+        return parameters.compactMap { parameter in
+            names[ObjectIdentifier(parameter)].flatMap { $0.count > 1 ? (parameter, $0) : nil }
+        }
+    }
+}
+
 /// Where a model's weights come from, and what has been taken from there.
 private final class EntrySource {
     private let dtype: DType?
@@ -58,9 +77,17 @@ private final class EntrySource {
     private let device: Device
     private let entry: (String) throws -> Tensor?
     private var filled: Set<ObjectIdentifier> = []
+    /// Parts of the layer whose turn it is that were looked at already.
+    private var ahead: [String: Tensor] = [:]
+    /// Parameters with more than one name, and the names.
+    private let owners: [(parameter: Parameter, names: [String])]
     private var sizes: [String: Int] = [:]
 
-    init(dtype: DType?, keepingFloat32: [ModulePattern], device: Device, entry: @escaping (String) throws -> Tensor?) {
+    init(
+        owners: [(parameter: Parameter, names: [String])], dtype: DType?, keepingFloat32: [ModulePattern], device: Device,
+        entry: @escaping (String) throws -> Tensor?
+    ) {
+        self.owners = owners
         (self.dtype, self.keepingFloat32, self.device, self.entry) = (dtype, keepingFloat32, device, entry)
     }
 
@@ -73,10 +100,11 @@ private final class EntrySource {
         let layer: LinearLayer
         let name: String
         switch try storedForm(path) {
-        case .fourBit(let format)?:
+        case .fourBit?:
             var computeDType = linear.computeDType
             if case .fourBit(_, _, _, _, let asked) = form { computeDType = asked ?? computeDType }
-            (name, layer) = (format.rawValue, try Linear4bit(computeDType: computeDType, entries: part))
+            let packed = try Linear4bit(computeDType: computeDType, entries: part)
+            (name, layer) = (packed.weight.format.rawValue, packed)
         case .int8?:
             var threshold: Float = 6
             if case .int8(let asked, _) = form { threshold = asked }
@@ -93,7 +121,9 @@ private final class EntrySource {
         let layer: EmbeddingLayer
         let name: String
         switch try storedForm(path) {
-        case .fourBit(let format)?: (name, layer) = (format.rawValue, try Embedding4bit(dtype: dtype, entries: part))
+        case .fourBit?:
+            let packed = try Embedding4bit(dtype: dtype, entries: part)
+            (name, layer) = (packed.weight.format.rawValue, packed)
         case .int8?: (name, layer) = ("int8", try Embedding8bit(dtype: dtype ?? .float16, entries: part))
         case nil: return nil
         }
@@ -101,13 +131,15 @@ private final class EntrySource {
         return (name, layer)
     }
 
-    private enum StoredForm { case fourBit(FourBitFormat), int8 }
-
-    private func storedForm(_ path: String) throws -> StoredForm? {
-        for format in FourBitFormat.allCases where try entry("\(path).weight.quant_state.bitsandbytes__\(format.rawValue)") != nil {
-            return .fourBit(format)
+    /// How the checkpoint holds the weight of the module at `path`; nil where it is plain. The parts that were asked for are kept for ``taken(_:)``.
+    private func storedForm(_ path: String) throws -> QuantizedForm? {
+        ahead = [:]
+        return try QuantizedForm { name in
+            let name = path.isEmpty ? name : "\(path).\(name)"
+            guard let tensor = try entry(name) else { return nil }
+            ahead[name] = tensor
+            return QuantizedForm.Part(dtype: tensor.dtype, typeName: tensor.dtype.rawValue, shape: tensor.shape)
         }
-        return try entry("\(path).SCB") == nil ? nil : .int8
     }
 
     private func check(_ found: [Int], is expected: [Int]) throws {
@@ -117,7 +149,7 @@ private final class EntrySource {
     /// A frozen parameter like `placeholder` with the value of the entry `name` of the module at `path`.
     func parameter(_ placeholder: Parameter, _ name: String, in path: String) throws -> Parameter {
         let full = path.isEmpty ? name : "\(path).\(name)"
-        guard let tensor = try taken(full) else { throw LayerError.missingEntry(full) }
+        guard let tensor = try taken(full) ?? takenElsewhere(placeholder, full) else { throw LayerError.missingEntry(full) }
         guard tensor.dtype.isFloatingPoint, tensor.shape == placeholder.shape else {
             throw LayerError.unsuitableEntry(
                 full, expected: "floating point \(placeholder.shape)", found: "\(tensor.dtype.rawValue) \(tensor.shape)")
@@ -133,8 +165,16 @@ private final class EntrySource {
         placeholder.isTrainable = false
     }
 
+    /// The value of `placeholder` under another of its names than `name`.
+    private func takenElsewhere(_ placeholder: Parameter, _ name: String) throws -> Tensor? {
+        for other in owners.first(where: { $0.parameter === placeholder })?.names ?? [] where other != name {
+            if let tensor = try taken(other) { return tensor }
+        }
+        return nil
+    }
+
     private func taken(_ name: String) throws -> Tensor? {
-        guard let tensor = try entry(name)?.moved(to: device) else { return nil }
+        guard let tensor = try (ahead.removeValue(forKey: name) ?? entry(name))?.moved(to: device) else { return nil }
         sizes[name] = tensor.count * tensor.dtype.byteCount
         return tensor
     }

@@ -30,7 +30,7 @@ public struct QuantizationReport: Sendable, Equatable {
     /// What a user should be told, a line each.
     public var warnings: [String] {
         quantized.filter { $0.nonFiniteCount > 0 }.map {
-            "\($0.path): \($0.nonFiniteCount) weights are NaN or infinite; NaN was quantized to the lowest code"
+            "\($0.path): \($0.nonFiniteCount) weights are NaN or infinite; NaN was quantized to code 0"
         } + unmatchedSkips.map { "skip '\($0)' matched no layer" } + (quantized.isEmpty ? ["no layer was quantized"] : [])
     }
 }
