@@ -42,7 +42,8 @@ extension FourBitTensor {
     /// The tensor that `entry` gives the parts of.
     ///
     /// - Parameter entry: the tensor under a suffix, nil where the checkpoint has none; asked for every one of ``suffixes`` and for the empty one.
-    /// - Throws: ``QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
+    /// - Throws: ``QuantizationError`` when parts are missing or do not belong together, a scale is negative or not finite, or what codes stand for is
+    ///   not finite; what `entry` throws.
     public init(entries entry: (_ suffix: String) throws -> Tensor?) throws {
         func part(_ suffix: String) throws -> Tensor {
             guard let tensor = try entry(suffix) else { throw QuantizationError.missing(suffix) }
@@ -56,16 +57,22 @@ extension FourBitTensor {
         let scales: BlockScales
         if let nested = text.nested {
             let nestedSize = try BlockSize(nested.blockSize)
+            let absmax = try checked(part(".nested_absmax"), "nested_absmax", .float32, count: blockCount(blocks, blockSize: nestedSize.count))
+            let codebook = try checked(part(".nested_quant_map"), "nested_quant_map", .float32, count: 256)
+            try checkScales(absmax, "nested_absmax")
+            try checkMap(codebook, "nested_quant_map")
             scales = .doublyQuantized(
                 DoublyQuantizedScales(
                     codes: try checked(part(".absmax"), "absmax", .uint8, count: blocks),
                     offset: Tensor([nested.offset], device: packed.device),
-                    absmax: try checked(part(".nested_absmax"), "nested_absmax", .float32, count: blockCount(blocks, blockSize: nestedSize.count)),
-                    codebook: try checked(part(".nested_quant_map"), "nested_quant_map", .float32, count: 256), blockSize: nestedSize))
+                    absmax: absmax, codebook: codebook, blockSize: nestedSize))
         } else {
-            scales = .plain(try checked(part(".absmax"), "absmax", .float32, count: blocks))
+            let absmax = try checked(part(".absmax"), "absmax", .float32, count: blocks)
+            try checkScales(absmax, "absmax")
+            scales = .plain(absmax)
         }
         let map = try checked(part(".quant_map"), "quant_map", .float32, count: 16)
+        try checkMap(map, "quant_map")
         let values = try map.floats() == text.format.values ? Tensor(text.format.values, device: packed.device) : map
         self.init(
             packed: packed,
@@ -114,6 +121,20 @@ private func checked(_ tensor: Tensor, _ name: String, _ dtype: DType, count: In
         throw .inconsistentState(name, expected: "\(dtype.rawValue) [\(count)]", found: "\(tensor.dtype.rawValue) \(tensor.shape)")
     }
     return tensor.reshaped([count])
+}
+
+/// Checks that `scales` are magnitudes.
+func checkScales(_ scales: Tensor, _ name: String) throws {
+    try check(scales, name, "finite and not negative") { $0 >= 0 && $0.isFinite }
+}
+
+/// Checks what codes stand for.
+private func checkMap(_ map: Tensor, _ name: String) throws { try check(map, name, "finite") { $0.isFinite } }
+
+private func check(_ tensor: Tensor, _ name: String, _ expected: String, _ isRight: (Float) -> Bool) throws {
+    let values = try tensor.floats()
+    guard let wrong = values.firstIndex(where: { !isRight($0) }) else { return }
+    throw QuantizationError.inconsistentState(name, expected: expected, found: "\(values[wrong]) (at \(wrong))")
 }
 
 extension QuantizationError {

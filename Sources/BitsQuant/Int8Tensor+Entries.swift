@@ -22,12 +22,14 @@ extension Int8Tensor {
     /// - Parameters:
     ///   - entry: the tensor of a name, nil where the checkpoint has none; asked for every one of ``entryNames``. Without a `weight_format` it is 0.
     ///   - dtype: of what ``dequantized(to:)`` gives back.
-    /// - Throws: ``QuantizationError`` when parts are missing, do not belong together, or lie in another layout than row by row; what `entry` throws.
+    /// - Throws: ``QuantizationError`` when parts are missing, do not belong together, or lie in another layout than row by row, or a scale is
+    ///   negative or not finite; what `entry` throws.
     public init(dtype: DType = .float16, entries entry: (_ name: String) throws -> Tensor?) throws {
         guard let codes = try entry("weight") else { throw QuantizationError.inconsistentState("weight", expected: "there", found: "missing") }
         guard let scales = try entry("SCB") else { throw QuantizationError.inconsistentState("SCB", expected: "there", found: "missing") }
         if let format = try entry("weight_format") { try checkRowFormat(format) }
         try self.init(codes: codes, scales: scales, dtype: dtype)
+        try checkScales(self.scales, "SCB")
     }
 }
 

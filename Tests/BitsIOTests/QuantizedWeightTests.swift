@@ -105,6 +105,10 @@ struct QuantizedWeightTests {
         #expect(try problem(entries).contains("SCB of the quantized tensor should be float32 [48], not float32 [47]"))
         entries["SCB"] = .ones([48], dtype: .float16)
         #expect(try problem(entries).contains("float32 [48], not float16 [48]"))
+        for value in [Float.nan, .infinity, -1] {
+            entries["SCB"] = Tensor((0..<48).map { $0 == 7 ? value : 1 })
+            #expect(try problem(entries).contains("SCB of the quantized tensor should be finite and not negative, not \(value) (at 7)"))
+        }
     }
 
     @Test(

@@ -187,6 +187,19 @@ struct QuantizedLoadingErrorTests {
         #expect(try problem { $0[""] = Tensor([UInt8](repeating: 1, count: 767), shape: [767, 1]) }.contains("768 bytes, not 767"))
     }
 
+    @Test(
+        "Scales that are negative or not finite, and codes that stand for nothing finite, are an error with the number",
+        arguments: [Float.nan, .infinity, -1])
+    func senselessScales(value: Float) throws {
+        func spoiled(_ count: Int) -> Tensor { Tensor((0..<count).map { $0 == 1 || count == 1 ? value : 1 }) }
+        let scale = "of the quantized tensor should be finite and not negative, not \(value) (at "
+        #expect(try problem { $0[".nested_absmax"] = spoiled(1) }.contains("nested_absmax \(scale)0)"))
+        #expect(try problem(doubleQuantization: false) { $0[".absmax"] = spoiled(24) }.contains("absmax \(scale)1)"))
+        let map = value.isFinite ? "nothing" : "of the quantized tensor should be finite, not \(value) (at 1)"
+        #expect(try problem { $0[".quant_map"] = spoiled(16) }.contains(map))
+        #expect(try problem { $0[".nested_quant_map"] = spoiled(256) }.contains(map))
+    }
+
     @Test("A layer in two formats at once is refused")
     func twoFormats() throws {
         let problem = try problem { $0[".quant_state.bitsandbytes__fp4"] = $0[QuantizedLoadingErrorTests.state] }
