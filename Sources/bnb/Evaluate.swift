@@ -25,8 +25,11 @@ struct Evaluate: ParsableCommand {
     @Option(help: ArgumentHelp("Evaluate the first windows alone.", valueName: "number"))
     var windows: Int?
 
-    @Option(help: ArgumentHelp("What products round their operands to: float32 or bfloat16.", valueName: "type"))
-    var compute = ComputeType.float32
+    @Option(
+        help: ArgumentHelp(
+            "What products round their operands to: float32 or bfloat16; by default what config.json says for 4-bit layers, else float32.",
+            valueName: "type"))
+    var compute: ComputeType?
 
     @Option(help: ArgumentHelp("Write tokens and logits of the windows to this safetensors file too.", valueName: "file"))
     var logits: String?
@@ -48,7 +51,7 @@ struct Evaluate: ParsableCommand {
         let cut = try EvaluationWindows(tokens, length: window, limit: windows, model: loaded.model)
         let bar = ProgressBar("evaluating")
         let start = ContinuousClock.now
-        let evaluation = try loaded.model.evaluate(cut, computeDType: compute.dtype) { bar.update($0) }
+        let evaluation = try loaded.model.evaluate(cut, computeDType: compute?.dtype ?? .float32) { bar.update($0) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         if let logits { try loaded.model.writeLogits(cut, to: logits) }
         let speed = Double(evaluation.windows * window) / seconds
@@ -62,7 +65,7 @@ struct Evaluate: ParsableCommand {
                 "nll": .number(JSONNumber(evaluation.nll)), "perplexity": .number(JSONNumber(evaluation.perplexity)),
                 "tokens": .number(JSONNumber(evaluation.tokens)), "windows": .number(JSONNumber(evaluation.windows)),
                 "window": .number(JSONNumber(window)), "model": .string(folder.description),
-                "load_in": model.loadIn.map { .string($0.rawValue) } ?? .null, "compute": .string(compute.rawValue),
+                "load_in": model.loadIn.map { .string($0.rawValue) } ?? .null, "compute": .string(loaded.report.computeDType.rawValue),
                 "seconds": .number(JSONNumber(seconds)), "tokens_per_second": .number(JSONNumber(speed)),
                 "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
                 "weight_bytes": .number(JSONNumber(loaded.report.byteCount)),

@@ -15,8 +15,8 @@ enum QuantizedFormat: String, CaseIterable, ExpressibleByArgument {
 
     /// Also takes `bnb.nf4`, as other tools write it.
     init?(argument: String) {
-        let name = argument.hasPrefix("bnb.") ? String(argument.dropFirst(4)) : argument
-        self.init(rawValue: name.lowercased())
+        let name = argument.lowercased()
+        self.init(rawValue: name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name)
     }
 
     func settings(_ options: QuantizationOptions, compute: DType) -> BitsAndBytesConfig {
@@ -139,10 +139,12 @@ struct ModelOptions: ParsableArguments {
     func validate() throws { try quantization.check(loadIn, option: "--load-in") }
 
     /// Loads the model, and says on standard error what deserves attention.
-    func load(compute: ComputeType) throws -> (folder: ModelFolder, loaded: LoadedModel) {
+    ///
+    /// - Parameter compute: nil computes as the checkpoint's quantization says, or in float32.
+    func load(compute: ComputeType?) throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
         let folder = try ModelFolder(model)
-        var options = LoadOptions(quantization: loadIn?.settings(quantization, compute: compute.dtype), computeDType: compute.dtype)
+        var options = LoadOptions(quantization: loadIn?.settings(quantization, compute: compute?.dtype ?? .float32), computeDType: compute?.dtype)
         options.blockSize = try quantization.size
         options.device = device
         let bar = ProgressBar("loading")

@@ -70,6 +70,64 @@ struct LoadingTests {
         #expect(try loaded.model.logits(ids).bytes() == same.logits(ids).bytes())
     }
 
+    @Test("Weights that stay beside their codes are there to be trained, and count with the codes")
+    func trainedWeights() throws {
+        var quantization = BitsAndBytesConfig.int8()
+        quantization.keepsFloat16Weights = true
+        let loaded = try TinyFolder().load(LoadOptions(quantization: quantization))
+        #expect(loaded.model.trainableParameters().count == 14)
+        let layers = TinyModel.tensors.filter { $0.key.hasSuffix("proj.weight") }
+        let codes = layers.reduce(0) { $0 + $1.value.count + 4 * $1.value.shape[0] }
+        #expect(loaded.report.byteCount == loaded.report.checkpointByteCount + codes)
+    }
+
+    @Test("4-bit layers compute as the checkpoint's settings say, else the caller's; a type that is asked for comes before both")
+    func computeTypes() throws {
+        func types(_ folder: TinyFolder, _ options: LoadOptions) throws -> [DType?] {
+            let loaded = try folder.load(options)
+            let types = Set(loaded.model.namedModules().compactMap { $0.module as? Linear4bit }.map(\.computeDType))
+            #expect(types == [loaded.report.computeDType])
+            return [types.first ?? nil, (loaded.model.head as? Linear)?.computeDType]
+        }
+        let stored = BitsAndBytesConfig.fourBit(.nf4, computeType: .bfloat16)
+        let text = TinyModel.configurationText(["quantization_config": String(decoding: stored.json.fileBytes, as: UTF8.self)])
+        let folder = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(stored))
+        #expect(try types(folder, LoadOptions()) == [.bfloat16, .float32])
+        #expect(try types(folder, LoadOptions(quantization: .fourBit(.nf4, computeType: .float16))) == [.bfloat16, .float32])
+        #expect(try types(folder, LoadOptions(computeDType: .float32)) == [.float32, .float32])
+        let plain = try TinyFolder()
+        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4))) == [.float32, .float32])
+        #expect(try types(plain, LoadOptions(quantization: stored)) == [.bfloat16, .float32])
+        #expect(try types(plain, LoadOptions(quantization: stored, computeDType: .float32)) == [.float32, .float32])
+        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16)) == [.bfloat16, .bfloat16])
+    }
+
+    @Test("Offloading that is asked for and does nothing is reported")
+    func offloading() throws {
+        var quantization = BitsAndBytesConfig.int8()
+        quantization.offloadsInFloat32 = true
+        let report = try TinyFolder().load(LoadOptions(quantization: quantization)).report
+        #expect(report.warnings == ["llm_int8_enable_fp32_cpu_offload does nothing here: all layers are on one device"])
+    }
+
+    @Test("Layers that are quantized in another way than config.json says are loaded as they are, and both ways named")
+    func undeclared() throws {
+        let declared: [(BitsAndBytesConfig?, String)] = [
+            (nil, "config.json does not say so"), (.fourBit(.nf4), "config.json says nf4"), (.int8(), "config.json says llm_int8"),
+        ]
+        for (stored, format) in [(BitsAndBytesConfig.int8(), "int8"), (.fourBit(.fp4), "fp4")] {
+            for (declared, text) in declared where declared?.precision != stored.precision || format == "fp4" {
+                let section = declared.map { String(decoding: $0.json.fileBytes, as: UTF8.self) }
+                let changes: [String: String?] = section.map { ["quantization_config": $0] } ?? [:]
+                let configuration = TinyModel.configurationText(changes)
+                let report = try TinyFolder(configuration: configuration, tensors: TinyModel.quantizedTensors(stored)).load().report
+                #expect(report.quantized.count == 14 && report.warnings.count == 1)
+                let expected = "14 layers are \(format) in the checkpoint, though \(text); they are loaded as they are: "
+                #expect(report.warnings.first?.hasPrefix(expected) == true)
+            }
+        }
+    }
+
     @Test("A skip list replaces the default, and what matches nothing is reported")
     func skips() throws {
         var quantization = BitsAndBytesConfig.fourBit(.fp4)

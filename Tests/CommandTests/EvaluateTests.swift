@@ -35,6 +35,22 @@ import Testing
         #expect(abs(rounded - nll) < 0.01)
     }
 
+    @Test("a checkpoint says what it computes in, unless the command does")
+    func storedComputeType() throws {
+        let scratch = try Scratch()
+        let made = ["quantize", "--to", "nf4", "--compute", "bfloat16", "--output", "\(scratch.path)/m"]
+        #expect(try Command.run(made).status == 0)
+        func evaluate(_ options: String...) throws -> (nll: Double, compute: String) {
+            let json = try Command.run(["evaluate", "--windows", "2", "--window", "64", "--json"] + options).json
+            return (try #require(json["nll"] as? Double), try #require(json["compute"] as? String))
+        }
+        let stored = try evaluate("--model", "\(scratch.path)/m")
+        let exact = try evaluate("--model", "\(scratch.path)/m", "--compute", "float32")
+        let plain = try evaluate("--load-in", "nf4")
+        #expect(stored.compute == "bfloat16" && exact.compute == "float32" && plain.compute == "float32")
+        #expect(stored.nll != exact.nll && exact.nll == plain.nll)
+    }
+
     @Test("threads do not change the result")
     func threads() throws {
         let arguments = ["evaluate", "--windows", "2", "--json", "--load-in", "nf4", "--threads"]

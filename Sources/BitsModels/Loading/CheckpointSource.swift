@@ -12,12 +12,16 @@ final class CheckpointSource: WeightSource {
     private let quantization: BitsAndBytesConfig?
     /// Whether `quantization` is the checkpoint's own: its weights come quantized.
     private let isStored: Bool
+    /// How config.json says that the checkpoint is quantized.
+    private let declared: String?
     private let progress: (Double) -> Void
     private var doneByteCount = 0
     private(set) var report = LoadReport()
     private(set) var problems: [String] = []
     private var used: Set<String> = []
     private var selection: LayerSelection?
+    /// Layers that the checkpoint holds quantized in another way than config.json says, by how.
+    private var undeclared: [String: [String]] = [:]
 
     /// - Parameters:
     ///   - stored: what config.json says of the checkpoint; it comes before the quantization in `options`.
@@ -32,8 +36,10 @@ final class CheckpointSource: WeightSource {
         self.progress = progress
         isStored = stored?.precision != nil
         quantization = isStored ? stored : options.quantization
+        declared = stored?.method
         selection = LayerSelection(quantization, keptByDefault: keptByDefault)
         report.checkpointByteCount = checkpoint.byteCount
+        report.computeDType = options.computeDType ?? (quantization?.precision == .fourBit ? quantization?.computeType : nil) ?? .float32
         if isStored, options.quantization != nil { report.storedMethod = stored?.method }
     }
 
@@ -41,7 +47,19 @@ final class CheckpointSource: WeightSource {
     func finish() -> LoadReport {
         report.unused = checkpoint.names.filter { !used.contains($0) && !$0.hasSuffix("rotary_emb.inv_freq") && $0 != "lm_head.weight" }
         report.unmatchedSkips = selection?.unmatchedSkips ?? []
+        report.quantizationWarnings = quantizationWarnings
         return report
+    }
+
+    private var quantizationWarnings: [String] {
+        let said = declared.map { "config.json says \($0)" } ?? "config.json does not say so"
+        var warnings = undeclared.sorted { $0.key < $1.key }.flatMap { format, paths in
+            LoadReport.counted(paths, "layers are \(format) in the checkpoint, though \(said); they are loaded as they are")
+        }
+        if quantization?.offloadsInFloat32 == true {
+            warnings.append("llm_int8_enable_fp32_cpu_offload does nothing here: all layers are on one device")
+        }
+        return warnings
     }
 
     func parameter(_ path: String, shape: [Int]) -> Parameter {
@@ -59,6 +77,7 @@ final class CheckpointSource: WeightSource {
             used.formUnion(entries.map(\.name))
             if let stored = try QuantizedWeight(checkpoint, path: path, on: options.device) {
                 advance(entries)
+                if stored.format != declared?.replacing("llm_", with: "") { undeclared[stored.format, default: []].append(path) }
                 if stored.shape == shape { return layer(stored, path: path, bias: bias) }
                 problems.append("'\(name)' is a \(stored.format) tensor of shape \(stored.shape), the configuration asks for \(shape)")
             } else if let weight = tensor(name, shape: shape) {
@@ -73,7 +92,7 @@ final class CheckpointSource: WeightSource {
     func tiedHead(_ embedding: Embedding) -> LinearLayer {
         _ = selection?.reasonToKeep(ModelPlan.tiedHead.path)
         if quantization?.precision != nil { report.kept.append(ModelPlan.tiedHead) }
-        return Linear(weight: embedding.weight, computeDType: options.computeDType)
+        return Linear(weight: embedding.weight, computeDType: options.computeDType ?? .float32)
     }
 
     /// The layer of a weight that the checkpoint holds in floating point: quantized if it is to be.
@@ -83,14 +102,15 @@ final class CheckpointSource: WeightSource {
             report.kept.append((path, reason))
         }
         report.byteCount += weight.count * weight.dtype.byteCount
-        return Linear(weight: Parameter(weight, isTrainable: false), bias: bias, computeDType: options.computeDType)
+        return Linear(weight: Parameter(weight, isTrainable: false), bias: bias, computeDType: options.computeDType ?? .float32)
     }
 
     private func quantized(_ weight: Tensor, as quantization: BitsAndBytesConfig, path: String, bias: Parameter?) throws -> LinearLayer {
         if quantization.precision == .int8, quantization.keepsFloat16Weights {
             report.quantized.append(path)
-            report.byteCount += weight.count * weight.dtype.byteCount
-            let linear = Linear(weight: Parameter(weight, isTrainable: false), bias: bias)
+            // The weight is there to be trained, and its codes come beside it with the first product.
+            report.byteCount += weight.count * (weight.dtype.byteCount + 1) + 4 * weight.shape[0]
+            let linear = Linear(weight: Parameter(weight), bias: bias)
             return Linear8bitLt(linear, keepsFloat16Weights: true, outlierThreshold: outlierThreshold)
         }
         let result = try QuantizedWeight(weight, as: quantization, blockSize: options.blockSize)
@@ -105,7 +125,7 @@ final class CheckpointSource: WeightSource {
         report.quantized.append(path)
         report.byteCount += weight.byteCount
         switch weight {
-        case .fourBit(let weight): return Linear4bit(weight: weight, bias: bias, computeDType: options.computeDType)
+        case .fourBit(let weight): return Linear4bit(weight: weight, bias: bias, computeDType: report.computeDType)
         case .int8(let weight): return Linear8bitLt(weight: weight, bias: bias, outlierThreshold: outlierThreshold)
         }
     }

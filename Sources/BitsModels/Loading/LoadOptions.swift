@@ -9,10 +9,13 @@ public struct LoadOptions: Sendable {
     /// Elements per 4-bit block.
     public var blockSize = BlockSize.fourBitDefault
     /// What the products of linear layers round their operands to: `.float32` for none, or `.bfloat16`. Sums and activations are float32.
-    public var computeDType = DType.float32
+    ///
+    /// nil leaves it to the quantization: 4-bit layers compute as its ``BitsIO/BitsAndBytesConfig/computeType`` says, that of the checkpoint before that
+    /// of ``quantization``; nothing is rounded elsewhere.
+    public var computeDType: DType?
     public var device = Device.cpu
 
-    public init(quantization: BitsAndBytesConfig? = nil, computeDType: DType = .float32) {
+    public init(quantization: BitsAndBytesConfig? = nil, computeDType: DType? = nil) {
         self.quantization = quantization
         self.computeDType = computeDType
     }
