@@ -10,12 +10,15 @@ public struct CheckpointDequantizer {
     public struct Report: Sendable, Equatable {
         /// The paths of the layers that were quantized, and how (`nf4`, ...).
         public var layers: [(path: String, format: String)] = []
+        /// Entries that were given another type in which some of their numbers are infinite or NaN, with how many.
+        public var nonFinite: [(name: String, count: Int)] = []
         /// Bytes of the weights in the checkpoint, and as they are now.
         public var checkpointByteCount = 0
         public var byteCount = 0
 
         public static func == (a: Report, b: Report) -> Bool {
-            a.layers.elementsEqual(b.layers, by: ==) && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
+            a.layers.elementsEqual(b.layers, by: ==) && a.nonFinite.elementsEqual(b.nonFinite, by: ==)
+                && a.checkpointByteCount == b.checkpointByteCount && a.byteCount == b.byteCount
         }
     }
 
@@ -30,7 +33,8 @@ public struct CheckpointDequantizer {
     ///
     /// - Parameter dtype: what every floating-point tensor is written in; nil keeps what is not quantized as it is, and gives each weight the type that
     ///   was quantized (for int8, whose entries do not tell, the type in config.json, or float32 where there is none).
-    /// - Throws: ``ModelFileError`` for a folder that is not in order or that holds no quantized weight; all layers that cannot be read are named at once.
+    /// - Throws: ``ModelFileError`` for a folder that is not in order, that holds no quantized weight, or types that cannot be copied; all layers that
+    ///   cannot be read, or have another shape than the model's, are named at once.
     public init(_ folder: ModelFolder, to dtype: DType? = nil) throws(ModelFileError) {
         precondition(dtype?.isFloatingPoint != false, "dequantization to \(dtype?.rawValue ?? "")")
         var configuration = try ModelConfiguration(folder)
@@ -43,10 +47,14 @@ public struct CheckpointDequantizer {
         let usual = try configuration.dtype ?? .float32
         let weights = Dictionary(
             uniqueKeysWithValues: found.map { ("\($0.path).weight", (weight: $0.weight, dtype: dtype ?? $0.weight.dtype ?? usual)) })
+        try CheckpointFit.check(found, configuration: configuration, path: folder.description)
         let parts = Set(found.flatMap { checkpoint.weightEntries($0.path).map(\.name) })
         var tensors: [CheckpointLayout.Announcement] = weights.map { ($0, $1.dtype, $1.weight.shape) }
         for name in checkpoint.names where !parts.contains(name) {
-            guard let entry = checkpoint[name], let stored = entry.dtype else { continue }
+            guard let entry = checkpoint[name] else { continue }
+            guard let stored = entry.dtype else {
+                throw .unsupported(path: folder.description, "has '\(name)' in \(entry.typeName), which cannot be copied; take it out or convert it")
+            }
             tensors.append((name, stored.isFloatingPoint ? dtype ?? stored : stored, entry.shape))
         }
         configuration.setQuantization(nil)
@@ -71,16 +79,36 @@ public struct CheckpointDequantizer {
     ) throws(ModelFileError) -> Report {
         var report = report
         var done = 0
-        report.byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
+        let byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
             done += 1
             progress(Double(done) / Double(rewriter.tensors.count))
-            if let (weight, dtype) = weights[name] {
-                return weight.dequantized(to: dtype)
-            }
+            if let (weight, dtype) = weights[name] { return try report.counting(weight.dequantized(to: dtype), name) }
             guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
-            guard let dtype, tensor.dtype.isFloatingPoint else { return tensor }
-            return tensor.cast(to: dtype)
+            guard let dtype, tensor.dtype.isFloatingPoint, tensor.dtype != dtype else { return tensor }
+            return try report.counting(tensor.cast(to: dtype), name)
         }
+        report.byteCount = byteCount
         return report
+    }
+}
+
+extension CheckpointDequantizer.Report {
+    /// What a user should be told, a line each.
+    public var warnings: [String] {
+        let most = 20
+        let lines = nonFinite.prefix(most).map { "\($0.name): \($0.count) numbers are infinite or NaN in the type that is written" }
+        return lines + (nonFinite.count > most ? ["... and \(nonFinite.count - most) tensors more"] : [])
+    }
+
+    /// Notes how many numbers of `tensor` float16 cannot hold; the wider types hold all that float32 does.
+    fileprivate mutating func counting(_ tensor: Tensor, _ name: String) throws(ModelFileError) -> Tensor {
+        guard tensor.dtype == .float16 else { return tensor }
+        do {
+            let bytes = try tensor.bytes()
+            // Infinities and NaN are the numbers with all bits of the exponent set; it is in the second byte.
+            let count = stride(from: 1, to: bytes.count, by: 2).count { bytes[$0] & 0x7c == 0x7c }
+            if count > 0 { nonFinite.append((name, count)) }
+        } catch { throw .device(error) }
+        return tensor
     }
 }

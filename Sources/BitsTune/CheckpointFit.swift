@@ -12,6 +12,24 @@ enum CheckpointFit {
         }
     }
 
+    /// Checks the shapes of `weights` where the model's family is known.
+    ///
+    /// - Throws: ``ModelFileError/malformed(path:_:)`` that names every weight of another shape.
+    static func check(
+        _ weights: [(path: String, weight: QuantizedWeight)], configuration: ModelConfiguration, path: String
+    ) throws(ModelFileError) {
+        guard ModelRegistry.families.contains(configuration.modelType) else { return }
+        let plan = try ModelPlan(configuration)
+        let shapes = Dictionary(plan.entries.map { ($0.name, $0.shape) }) { first, _ in first }
+        let problems = weights.compactMap { path, weight -> String? in
+            guard let shape = shapes["\(path).weight"], shape != weight.shape else { return nil }
+            return "'\(path).weight' is a \(weight.format) tensor of shape \(weight.shape), the configuration asks for \(shape)"
+        }
+        guard problems.isEmpty else {
+            throw .problems(problems, path: path, "the checkpoint does not fit config.json; download or convert the model again")
+        }
+    }
+
     private static func problem(_ wanted: ModelPlan.Entry, _ found: SafetensorsEntry?) -> String? {
         guard let found else { return "'\(wanted.name)' \(wanted.shape) is missing" }
         guard found.shape == wanted.shape else { return "'\(wanted.name)' has shape \(found.shape), the configuration asks for \(wanted.shape)" }

@@ -4,7 +4,8 @@ public import BitsModels
 import BitsNN
 public import BitsQuant
 
-/// Makes a 4-bit checkpoint of one in floating point, with the entries and settings that transformers and bitsandbytes write and read.
+/// Makes a checkpoint in 4 or 8 bits of one in floating point, with the entries and settings that transformers and bitsandbytes write and read.
+/// Entries that the model does not ask for are left out, and named in the report.
 ///
 /// Layers are read and quantized one by one, twice each: once for the scales, whose entries come first in the file, once for the codes. Memory
 /// holds the model's scales and one layer.
@@ -100,9 +101,17 @@ public struct CheckpointQuantizer {
         defer { checkpoint.release(layer.weight.name) }
         do {
             let packed = try QuantizedWeight(weight, as: quantization, blockSize: blockSize)
-            return (try packed.entries().map { ("\(layer.path).\($0.name)", $0.tensor) }, try packed.nonFiniteInputCount())
+            let nonFinite = try packed.nonFiniteInputCount()
+            if nonFinite > 0, try packed.hasInfiniteScale {
+                throw ModelFileError.malformed(
+                    path: folder.description,
+                    "'\(layer.weight.name)' holds numbers too large for \(packed.format): a scale is infinite; skip the layer")
+            }
+            return (try packed.entries().map { ("\(layer.path).\($0.name)", $0.tensor) }, nonFinite)
         } catch let error as DeviceError {
             throw .device(error)
+        } catch let error as ModelFileError {
+            throw error
         } catch {
             throw .malformed(path: folder.description, "\(layer.weight.name): \(error)")
         }
@@ -111,5 +120,17 @@ public struct CheckpointQuantizer {
     private func tensor(_ name: String) throws(ModelFileError) -> Tensor {
         guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
         return tensor
+    }
+}
+
+extension QuantizedWeight {
+    /// Whether a number of the weight was infinite (int8: too large for float16), so that readers refuse its scales.
+    fileprivate var hasInfiniteScale: Bool {
+        get throws(DeviceError) {
+            switch self {
+            case .fourBit(let weight): try weight.state.scales.floats().floats().contains { !$0.isFinite }
+            case .int8(let weight): try weight.scales.floats().contains { !$0.isFinite }
+            }
+        }
     }
 }

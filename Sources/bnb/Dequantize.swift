@@ -43,6 +43,7 @@ struct Dequantize: ParsableCommand {
         let bar = ProgressBar("dequantizing")
         let report = try dequantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
         bar.finish()
+        for warning in report.warnings { Console.note("bnb: warning: \(warning)\n") }
         try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
     }
 }
@@ -60,6 +61,7 @@ extension CheckpointDequantizer.Report {
         [
             "output": .string(output),
             "dequantized": .array(layers.map { ["path": .string($0.path), "format": .string($0.format)] }),
+            "non_finite": .array(nonFinite.map { ["name": .string($0.name), "count": .number(JSONNumber($0.count))] }),
             "bytes_before": .number(JSONNumber(checkpointByteCount)),
             "bytes": .number(JSONNumber(byteCount)),
             "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,

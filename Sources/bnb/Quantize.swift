@@ -10,7 +10,10 @@ import CLexicon
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Quantize a checkpoint to nf4, fp4 or int8, in bitsandbytes' format.",
-        discussion: "Linear layers are quantized, all else is copied. What is written loads here, and in transformers with bitsandbytes.")
+        discussion: """
+            Linear layers are quantized, the model's other weights are copied; tensors that the model does not use are left out, with a warning. What \
+            is written loads here, and in transformers with bitsandbytes.
+            """)
 
     @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
     var model = "lexicon-5m"

@@ -70,6 +70,51 @@ import Testing
         #expect(String(decoding: try scratch.data("m/config.json"), as: UTF8.self).contains("\"dtype\": \"\(type)\""))
     }
 
+    @Test("entries of a type that cannot be copied are refused by name")
+    func otherTypes() throws {
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
+        try model.changeHeader { $0["model.norm.weight"]?.merge(["dtype": "F64", "shape": [32]]) { $1 } }
+        let outcome = try dequantize(model, to: scratch)
+        #expect(outcome.status == 65 && outcome.errors.contains("has 'model.norm.weight' in F64, which cannot be copied"))
+        #expect(try scratch.names == [])
+    }
+
+    @Test("numbers that float16 cannot hold are counted with their tensors")
+    func overflow() throws {
+        let (model, scratch) = (try TinyModel(.int8), try Scratch())
+        let million: [UInt8] = [0x00, 0x24, 0x74, 0x49]
+        try model.changeBytes(of: "model.norm.weight") { $0.replaceSubrange(4..<8, with: million) }
+        try model.changeBytes(of: "model.layers.0.mlp.up_proj.SCB") { $0.replaceSubrange(0..<4, with: million) }
+        let outcome = try dequantize(model, to: scratch, "--dtype", "fp16", "--json")
+        let found = try #require(outcome.json["non_finite"] as? [[String: Any]])
+        #expect(found.count == 2 && found.contains { $0["name"] as? String == "model.norm.weight" && $0["count"] as? Int == 1 })
+        #expect(outcome.errors.contains("model.norm.weight: 1 numbers are infinite or NaN in the type that is written"))
+        #expect(outcome.errors.contains("model.layers.0.mlp.up_proj.weight: "))
+        let wide = try Scratch()
+        #expect(try dequantize(model, to: wide, "--dtype", "bf16").errors.isEmpty)
+    }
+
+    @Test("a layer whose description has another shape than the model's is refused", arguments: ["dequantize", "evaluate"])
+    func shape(verb: String) throws {
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
+        let layer = "model.layers.0.self_attn.q_proj.weight"
+        try model.changeBytes(of: "\(layer).quant_state.bitsandbytes__nf4") { bytes in
+            guard let range = bytes.range(of: Data("[64, 64]".utf8)) else { return }
+            bytes.replaceSubrange(range, with: Data("[128,32]".utf8))
+        }
+        let outcome = try verb == "dequantize" ? dequantize(model, to: scratch) : Command.run(verb, "--model", model.path)
+        #expect(outcome.status == 65)
+        #expect(outcome.errors.contains("'\(layer)' is a nf4 tensor of shape [128, 32], the configuration asks for [64, 64]"))
+    }
+
+    @Test("scales that are no magnitudes are refused", arguments: ["dequantize", "inspect"])
+    func scales(verb: String) throws {
+        let (model, scratch) = (try TinyModel(.int8), try Scratch())
+        try model.changeBytes(of: "model.layers.0.mlp.up_proj.SCB") { $0.replaceSubrange(0..<4, with: [0, 0, 0xc0, 0x7f]) }
+        let outcome = try verb == "dequantize" ? dequantize(model, to: scratch) : Command.run(verb, "--model", model.path)
+        #expect(outcome.status == 65 && outcome.errors.contains("'model.layers.0.mlp.up_proj.weight': SCB of the quantized tensor should be finite"))
+    }
+
     @Test("the built-in model comes back in the type it had")
     func builtIn() throws {
         let scratch = try Scratch()

@@ -56,7 +56,7 @@ import _BitsTestSupport
         #expect(lines(String(decoding: try scratch.data("model/config.json"), as: UTF8.self)) == lines(configuration))
     }
 
-    @Test("formats go by the names of other tools too", arguments: [("bnb.nf4-dq", "nf4", true), ("BNB.FP4".lowercased(), "fp4", false)])
+    @Test("formats go by the names of other tools too", arguments: [("bnb.nf4-dq", "nf4", true), ("BNB.FP4", "fp4", false), ("NF4", "nf4", false)])
     func names(name: String, format: String, doubleQuantization: Bool) throws {
         let (model, scratch) = (try TinyModel(), try Scratch())
         #expect(try Command.run("quantize", "--model", model.path, "--to", name, "--output", "\(scratch.path)/m").status == 0)
@@ -110,6 +110,18 @@ import _BitsTestSupport
         let outcome = try Command.run("quantize", "--model", model.path, "--to", "nf4", "--output", "\(scratch.path)/m")
         #expect(outcome.status == 0)
         #expect(outcome.errors.contains("model.layers.0.mlp.up_proj: 1 weights are NaN or infinite"))
+    }
+
+    @Test("weights too large for a format are refused with the layer, which can be skipped", arguments: ["nf4", "nf4-dq", "int8"])
+    func infinite(format: String) throws {
+        let model = try TinyModel()
+        try model.changeBytes(of: "model.layers.0.mlp.up_proj.weight") { $0.replaceSubrange(0..<4, with: [0, 0, 0x80, 0x7f]) }
+        let scratch = try Scratch()
+        let arguments = ["quantize", "--model", model.path, "--to", format, "--output", "\(scratch.path)/m"]
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == 65 && outcome.errors.contains("'model.layers.0.mlp.up_proj.weight' holds numbers too large for"))
+        #expect(try scratch.names == [])
+        #expect(try Command.run(arguments + ["--skip", "up_proj", "--skip", "lm_head"]).status == 0)
     }
 
     @Test("large checkpoints are spread over files with an index")
