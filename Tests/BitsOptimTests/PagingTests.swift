@@ -7,6 +7,8 @@ import _BitsTestSupport
 
 @Suite("Paged moments")
 struct PagingTests {
+    private static let hasMemoryDisk = unsafe access("/dev/shm", W_OK) == 0
+
     private func run(_ storage: MomentStorage, rule: any UpdateRule = AdamW(), steps: Int = 4) throws -> (Optimizer, [[Float]]) {
         let counts = [200_001, 150_000, 99_999, 120_000]
         let parameters = counts.enumerated().map { Parameter(Tensor(HostileFloats.ordinary(count: $1, seed: UInt64($0)))) }
@@ -115,5 +117,26 @@ struct PagingTests {
         }
         #expect(try parameter.value.floats()[0] == 1)
         #expect(optimizer.stepCount == 0)
+    }
+
+    @Test("A parameter that the disk has no room for is an error before any parameter changes", .enabled(if: hasMemoryDisk))
+    func noRoom() throws {
+        let small = Parameter(Tensor.ones([100_000]))
+        small.gradient = Tensor.ones([100_000])
+        // Takes no memory, unlike its moments.
+        let large = Parameter(Tensor.ones([1]).broadcast(to: [1 << 44]))
+        large.gradient = Tensor.ones([1]).broadcast(to: [1 << 44])
+        let optimizer = try Optimizer([small, large], rule: AdamW(), moments: .float32.paged(Paging(folder: "/dev/shm")))
+        do {
+            try optimizer.step()
+            Issue.record("no error")
+        } catch {
+            #expect("\(error)".contains("/dev/shm: has no room for") && "\(error)".contains("free some, or name another folder"))
+        }
+        #expect(try small.value.floats()[0] == 1)
+        #expect(optimizer.stepCount == 0)
+        large.gradient = nil
+        try optimizer.step()
+        #expect(try small.value.floats()[0] < 1 && optimizer.stepCount == 1)
     }
 }
