@@ -86,7 +86,8 @@ struct FootprintTests {
         let all = model.footprint(quantizedTo: form, embeddings: form, skipping: [], dtype: .bfloat16)
         #expect((Double(all.byteCount) / 1e7).rounded() == 414)
         #expect(model.footprint(quantizedTo: nil, dtype: .bfloat16).byteCount == 2 * 8_030_261_248)
-        #expect(Device.cpu.allocatedByteCount - before < 1 << 20)
+        // Far below the model, far above what the tests beside this one take.
+        #expect(Device.cpu.allocatedByteCount - before < 1 << 30)
     }
 
     @Test("A layer takes what its footprint says", arguments: [(40, 96), (33, 70), (1, 1)])
