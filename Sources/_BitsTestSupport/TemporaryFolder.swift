@@ -5,7 +5,7 @@ package final class TemporaryFolder {
     package let path: String
 
     package init() throws {
-        path = "/tmp/bits-io-\(UInt64.random(in: 0 ... .max))"
+        path = "\(FileSystem.temporaryFolder)/bits-\(UInt64.random(in: 0 ... .max))"
         try FileSystem.makeFolder(path)
     }
 

@@ -36,14 +36,14 @@ struct ProcessSignalsTests {
         }
         await #expect(processExitsWith: .signal(SIGINT)) {
             ProcessSignals.letWritesClearUp()
-            let file = try AtomicFile(path: "/tmp/bits-interrupted")
+            let file = try AtomicFile(path: "\(FileSystem.temporaryFolder)/bits-interrupted")
             interrupt(SIGINT)
             interrupt(SIGINT)
             try file.commit()
         }
         // What it left is gone with the next write.
-        _ = try AtomicFile(path: "/tmp/bits-interrupted")
-        #expect(try FileSystem.names(in: "/tmp").allSatisfy { !$0.hasPrefix(".bits-interrupted") })
+        _ = try AtomicFile(path: "\(FileSystem.temporaryFolder)/bits-interrupted")
+        #expect(try FileSystem.names(in: FileSystem.temporaryFolder).allSatisfy { !$0.hasPrefix(".bits-interrupted") })
     }
 
     @Test("What a process that is gone has left is removed by the next one to write the same name")

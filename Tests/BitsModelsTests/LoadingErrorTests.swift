@@ -81,7 +81,7 @@ struct LoadingErrorTests {
     @Test("A folder without a checkpoint, or without config.json, is an error that says what to name")
     func missingFiles() throws {
         #expect(try #require(try TinyFolder(tensors: nil).problem()).contains("model.safetensors"))
-        #expect(throws: ModelFileError.self) { try LoadedModel(ModelFolder("/tmp/bits-models-no-such-folder")) }
+        #expect(throws: ModelFileError.self) { try LoadedModel(ModelFolder("./no-such-folder")) }
     }
 
     @Test("Codes that the bytes of a layer do not fill are refused with the layer's name")

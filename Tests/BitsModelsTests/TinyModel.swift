@@ -3,6 +3,7 @@ import BitsIO
 import BitsKernels
 import BitsModels
 import BitsNN
+import _BitsTestSupport
 
 /// A Llama small enough for a test, with random weights from a seed.
 enum TinyModel {
@@ -59,15 +60,14 @@ final class RandomWeights: WeightSource {
 /// A model's folder for one test, removed with what is in it.
 final class TinyFolder {
     let path: String
+    private let folder: TemporaryFolder
 
     init(configuration: String = TinyModel.configurationText(), tensors: [String: Tensor]? = TinyModel.tensors) throws {
-        path = "/tmp/bits-models-\(UInt64.random(in: 0 ... .max))"
-        try FileSystem.makeFolder(path)
+        folder = try TemporaryFolder()
+        path = folder.path
         try AtomicFile.write(Array(configuration.utf8), to: "\(path)/config.json")
         if let tensors { try SafetensorsFile.write(tensors, to: "\(path)/model.safetensors") }
     }
-
-    deinit { FileSystem.removeFolder(path) }
 
     func load(_ options: LoadOptions = LoadOptions()) throws(ModelFileError) -> LoadedModel {
         try LoadedModel(ModelFolder(path: path), options: options)

@@ -263,7 +263,7 @@ import Testing
         #expect(errors.contains("'model.norm.weight' [64] is missing") && errors.contains("'\(BadInputTests.query)' [64, 64] is missing"))
     }
 
-    @Test("a model that is not there is refused", arguments: [["quantize", "--to", "nf4", "--output", "/tmp/none"], ["inspect"], ["evaluate"]])
+    @Test("a model that is not there is refused", arguments: [["quantize", "--to", "nf4", "--output", "none"], ["inspect"], ["evaluate"]])
     func missingModel(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--model", "/nowhere/model"])
         #expect(outcome.status == 74)

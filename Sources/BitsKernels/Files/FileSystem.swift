@@ -58,6 +58,9 @@ package enum FileSystem {
         if fsync(descriptor) != 0 && errno == EIO { throw FileError(writing: folder, errno: errno) }
     }
 
+    /// Where files go that nobody keeps: the environment variable `TMPDIR`, or what the system has for it.
+    package static var temporaryFolder: String { environment("TMPDIR") ?? P_tmpdir }
+
     /// The value of an environment variable, nil when it is not set or empty.
     package static func environment(_ name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }

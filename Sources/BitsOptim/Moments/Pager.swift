@@ -13,7 +13,7 @@ final class Pager {
     private var leaving: ParameterState?
 
     init(_ paging: Paging) throws(OptimizerError) {
-        let folder = paging.folder ?? FileSystem.environment("TMPDIR") ?? "/tmp"
+        let folder = paging.folder ?? FileSystem.temporaryFolder
         do { file = try PageFile(folder: folder) } catch { throw .file(error) }
         limit = paging.residentByteCount ?? (SystemMemory.availableByteCount ?? 1 << 30) / 2
     }
