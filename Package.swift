@@ -30,34 +30,41 @@ let package = Package(
     name: "swift-bitsandbytes",
     products: [
         .library(name: "BitsAndBytes", targets: ["BitsAndBytes"]),
-        .library(name: "BitsTune", targets: ["BitsTune", "BitsModels", "BitsIO"]),
+        .library(name: "BitsTune", targets: ["BitsTune", "BitsCheckpoints", "BitsModels", "BitsIO"]),
         .executable(name: "bnb", targets: ["bnb"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        // C: kernels for the processor, and the demo's model compiled in.
-        .target(name: "CBitsCPU", cSettings: strictC, linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        // C: what is asked of the system, kernels for the processor, and the demo's model compiled in.
+        .target(name: "CBitsSystem", cSettings: strictC),
         .target(
-            name: "CLexicon", dependencies: ["CBitsCPU"], exclude: ["lexicon-5m", "text", "README.md", "WORDNET-LICENSE.txt"],
+            name: "CBitsCPU", cSettings: strictC + [.headerSearchPath(".")], linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(
+            name: "CLexicon", dependencies: ["CBitsSystem"], exclude: ["lexicon-5m", "text", "README.md", "WORDNET-LICENSE.txt"],
             cSettings: strictC),
 
         // The stack, bottom up.
-        module("BitsKernels", uses: ["CBitsCPU"]),
-        module("BitsCore", uses: ["BitsKernels"]),
-        module("BitsQuant", uses: ["BitsCore", "BitsKernels"]),
-        module("BitsNN", uses: ["BitsQuant", "BitsCore"]),
-        module("BitsIO", uses: ["BitsQuant", "BitsCore", "BitsKernels"]),
-        module("BitsOptim", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
-        module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
-        module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module("BitsSystem", uses: ["CBitsSystem"]),
+        module("BitsKernels", uses: ["BitsSystem", "CBitsCPU"]),
+        module("BitsCore", uses: ["BitsKernels", "BitsSystem"]),
+        module("BitsQuant", uses: ["BitsCore", "BitsKernels", "BitsSystem"]),
+        module("BitsNN", uses: ["BitsQuant", "BitsCore", "BitsSystem"]),
+        module("BitsIO", uses: ["BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        module("BitsOptim", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
+        module("BitsCheckpoints", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
+        module("BitsTune", uses: ["BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
-        module("BitsBench", uses: ["CLexicon", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module(
+            "BitsBench",
+            uses: ["CLexicon", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
         .executableTarget(
             name: "bnb",
             dependencies: [
-                "BitsBench", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon",
+                "BitsBench", "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem",
+                "CLexicon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
 
@@ -66,20 +73,26 @@ let package = Package(
             name: "OptimizerAblation", dependencies: ["BitsAndBytes", "CLexicon"], path: "Examples/OptimizerAblation", swiftSettings: strict),
 
         // Tests.
-        module("_BitsTestSupport", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
-        tests("BitsKernelsTests", uses: ["BitsKernels"]),
-        tests("BitsCoreTests", uses: ["BitsCore", "BitsKernels"]),
-        tests("BitsQuantTests", uses: ["BitsQuant", "BitsCore"]),
-        tests("BitsNNTests", uses: ["BitsNN", "BitsQuant", "BitsCore"]),
-        tests("BitsOptimTests", uses: ["BitsOptim", "BitsIO", "BitsQuant", "BitsCore"]),
-        tests("BitsIOTests", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
-        tests("BitsModelsTests", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        module("_BitsTestSupport", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        tests("BitsSystemTests", uses: ["BitsSystem"]),
+        tests("BitsKernelsTests", uses: ["BitsSystem", "BitsKernels"]),
+        tests("BitsCoreTests", uses: ["BitsSystem", "BitsCore", "BitsKernels"]),
+        tests("BitsQuantTests", uses: ["BitsSystem", "BitsQuant", "BitsCore"]),
+        tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
+        tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore"]),
+        tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
+        tests("BitsModelsTests", uses: ["BitsSystem", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
-            "ParityTests", uses: ["BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"],
+            "ParityTests",
+            uses: [
+                "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem",
+            ],
             exclude: ["Cases"]),
         tests(
             "TrainingTests",
-            uses: ["BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "CLexicon"]),
+            uses: [
+                "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem", "CLexicon",
+            ]),
         tests("CommandTests", uses: ["bnb"]),
     ],
     cLanguageStandard: .gnu2x

@@ -2,6 +2,6 @@
 @_exported public import struct BitsKernels.Device
 @_exported public import enum BitsKernels.DType
 @_exported public import enum BitsKernels.DeviceError
-@_exported public import struct BitsKernels.FileError
-@_exported public import class BitsKernels.MappedFile
+@_exported public import struct BitsSystem.FileError
+@_exported public import class BitsSystem.MappedFile
 @_exported public import enum BitsKernels.Processor

@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 
 /// A seeded source of randomness, passed explicitly: the same seed gives the same numbers on every machine.
 ///

@@ -1,5 +1,6 @@
 internal import BitsCore
 internal import BitsKernels
+internal import BitsSystem
 
 /// Where a command writes: results to standard output, all else to standard error.
 package enum Console {

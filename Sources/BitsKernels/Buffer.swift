@@ -1,3 +1,5 @@
+package import BitsSystem
+
 /// Memory of one device. Freed when the last reference goes.
 package final class Buffer: Sendable {
     package let device: Device

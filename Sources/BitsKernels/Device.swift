@@ -1,3 +1,5 @@
+package import BitsSystem
+
 /// A place that holds memory and runs kernels on it.
 ///
 /// A device is a value that carries its kernels: nothing above the kernel room asks which one it is. Work is ordered: kernels and copies

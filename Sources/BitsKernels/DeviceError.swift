@@ -12,6 +12,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case outOfMemory(byteCount: Int, device: String)
     /// A backend that this build does not have, by name.
     case unsupportedBackend(String)
+    /// No device is called so.
+    case unknownDevice(String)
 }
 
 extension DeviceError: CustomStringConvertible {
@@ -25,6 +27,8 @@ extension DeviceError: CustomStringConvertible {
             "\(device) could not allocate \(byteCount) bytes; use a smaller batch, a shorter context or a 4-bit model"
         case .unsupportedBackend(let name):
             "backend '\(name)' is not part of this build; use cpu"
+        case .unknownDevice(let name):
+            "no device '\(name)'; use cpu"
         }
     }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 import BitsCore
 
 /// How the next token is chosen from the logits.

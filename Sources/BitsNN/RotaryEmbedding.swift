@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 public import BitsCore
 
 /// The frequencies of rotary position embedding (Su et al. 2021, arXiv:2104.09864): `theta^(-2i / H)` for `i < H / 2`, scaled or not.

@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 
 extension Codebook {
     /// Quantiles of the normal distribution, divided by the largest: NormalFloat.

@@ -1,7 +1,7 @@
 public import BitsCore
 public import BitsModels
 import BitsNN
-import Glibc
+import BitsSystem
 
 /// How well a model predicts a text.
 public struct Evaluation: Sendable, Equatable {

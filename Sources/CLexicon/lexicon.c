@@ -1,5 +1,5 @@
 #include "include/CLexicon.h"
-#include "bits_base.h"
+#include "bits_embedded.h"
 
 static const uint8_t config[] = {
 #embed "lexicon-5m/config.json"

@@ -1,4 +1,5 @@
 public import BitsKernels
+import BitsSystem
 import Synchronization
 
 extension Device {

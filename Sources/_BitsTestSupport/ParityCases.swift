@@ -1,6 +1,7 @@
 public import BitsCore
 public import BitsIO
 import BitsKernels
+import BitsSystem
 
 /// A recorded answer of the reference: what went in, what came out, and how closely ours has to agree.
 public struct ParityCase: Sendable {

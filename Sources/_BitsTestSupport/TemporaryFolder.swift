@@ -1,4 +1,5 @@
 import BitsKernels
+import BitsSystem
 
 /// A folder for one test, removed with what is in it.
 package final class TemporaryFolder {

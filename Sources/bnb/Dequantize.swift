@@ -1,4 +1,6 @@
 import ArgumentParser
+import BitsBench
+import BitsCheckpoints
 import BitsIO
 import BitsTune
 import CLexicon

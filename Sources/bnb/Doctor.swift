@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitsBench
 import BitsCore
 import BitsIO
 import BitsTune

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitsCheckpoints
 import BitsCore
 import BitsIO
 import BitsQuant

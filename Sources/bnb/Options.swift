@@ -115,9 +115,8 @@ struct MachineOptions: ParsableArguments {
 
     /// Sets the threads, and gives the device.
     func prepare() throws -> Device {
-        guard let device = try Diagnosis.device(device) else { throw ValidationError("no device '\(device)'; use cpu") }
         if let threads { Processor.setThreadCount(threads) }
-        return device
+        do { return try Device(named: device) } catch DeviceError.unknownDevice { throw ValidationError("\(DeviceError.unknownDevice(device))") }
     }
 }
 

@@ -1,4 +1,6 @@
 import ArgumentParser
+import BitsBench
+import BitsCheckpoints
 import BitsCore
 import BitsIO
 import BitsModels

@@ -1,5 +1,6 @@
 import BitsIO
 import BitsKernels
+import BitsSystem
 import CLexicon
 import Testing
 import _BitsTestSupport

@@ -1,7 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsKernels
-import Glibc
+import BitsSystem
 import Testing
 import _BitsTestSupport
 

@@ -1,5 +1,6 @@
 import BitsIO
 import BitsKernels
+import BitsSystem
 import _BitsTestSupport
 
 /// The tokenizer.json of a recorded model, changed for a test.

@@ -1,5 +1,5 @@
 import BitsKernels
-import Glibc
+import BitsSystem
 import Synchronization
 import Testing
 import _BitsTestSupport

@@ -1,5 +1,5 @@
 import BitsModels
-import Glibc
+import BitsSystem
 import Testing
 
 @Suite("Choosing the next token")
@@ -149,5 +149,5 @@ struct SamplerTests {
 }
 
 extension Float {
-    fileprivate static func log(_ x: Double) -> Float { Float(Glibc.log(x)) }
+    fileprivate static func log(_ x: Double) -> Float { Float(BitsSystem.log(x)) }
 }

@@ -1,7 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsOptim
-import Glibc
+import BitsSystem
 import Testing
 import _BitsTestSupport
 

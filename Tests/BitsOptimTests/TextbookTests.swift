@@ -1,6 +1,6 @@
 import BitsCore
 import BitsOptim
-import Glibc
+import BitsSystem
 import Testing
 import _BitsTestSupport
 

@@ -1,6 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsKernels
+import BitsSystem
 import Testing
 import _BitsTestSupport
 

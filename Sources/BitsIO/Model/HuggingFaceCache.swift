@@ -1,5 +1,6 @@
 internal import BitsCore
 internal import BitsKernels
+internal import BitsSystem
 
 /// The folder in which Hugging Face's tools keep downloaded models; only looked into, never written.
 ///

@@ -1,5 +1,6 @@
 public import BitsCore
 internal import BitsKernels
+internal import BitsSystem
 
 /// Where a model's files are: a folder, or a set compiled into the binary.
 public struct ModelFolder: Sendable, CustomStringConvertible {

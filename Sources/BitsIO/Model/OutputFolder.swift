@@ -1,5 +1,6 @@
 internal import BitsCore
 internal import BitsKernels
+internal import BitsSystem
 
 /// A folder that appears with everything in it, or not at all.
 ///

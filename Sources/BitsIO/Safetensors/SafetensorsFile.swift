@@ -1,5 +1,6 @@
 public import BitsCore
 package import BitsKernels
+package import BitsSystem
 
 /// A safetensors file, mapped: its header is read and checked at once, its tensors where they are asked for.
 public struct SafetensorsFile: Sendable {

@@ -1,5 +1,6 @@
 public import BitsCore
 package import BitsKernels
+import BitsSystem
 
 /// Writes a safetensors file byte for byte as Python's `safetensors` does.
 ///

@@ -1,5 +1,4 @@
-internal import CBitsCPU
-import Glibc
+import BitsSystem
 internal import Synchronization
 
 /// Where the processor's buffers come from.
@@ -22,7 +21,7 @@ package final class BlockAllocator: Sendable {
 
     package init(limit: Int? = nil) {
         self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16)
-        bits_memory_keep_small_blocks(Int64(BlockAllocator.largeByteCount))
+        SystemMemory.keepSmallBlocks(below: BlockAllocator.largeByteCount)
     }
 
     /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory.

@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 internal import CBitsCPU
 internal import Synchronization
 

@@ -1,3 +1,5 @@
+import BitsSystem
+
 extension Processor {
     /// The environment variables that kernels are set by, as far as they are set.
     public static var environment: [String: String] {

@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 
 extension BinaryElementwise {
     package func reference(_ memory: some ReferenceMemory) {
@@ -62,7 +62,7 @@ extension UnaryElementwise.Operation {
         case .logarithm: log(x)
         case .squareRoot: x.squareRoot()
         case .reciprocalSquareRoot: 1 / x.squareRoot()
-        case .tanh: Glibc.tanh(x)
+        case .tanh: BitsSystem.tanh(x)
         case .sigmoid: logistic(x)
         case .silu: x * logistic(x)
         case .gelu: x * normalDistribution(x)
@@ -82,7 +82,7 @@ extension UnaryElementwise.Operation {
         case .logarithm: return 1 / x
         case .squareRoot: return 0.5 / x.squareRoot()
         case .reciprocalSquareRoot: return -0.5 / (x * x.squareRoot())
-        case .tanh: return 1 - Glibc.tanh(x) * Glibc.tanh(x)
+        case .tanh: return 1 - BitsSystem.tanh(x) * BitsSystem.tanh(x)
         case .sigmoid: return logistic(x) * (1 - logistic(x))
         case .silu: return logistic(x) * (1 + x * (1 - logistic(x)))
         case .gelu: return normalDistribution(x) + x * exp(-0.5 * x * x) / (2 * Double.pi).squareRoot()

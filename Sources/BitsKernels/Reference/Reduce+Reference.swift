@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 
 extension Reduce {
     package func reference(_ memory: some ReferenceMemory) {

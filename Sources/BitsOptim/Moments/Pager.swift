@@ -1,5 +1,6 @@
 import BitsCore
 import BitsKernels
+import BitsSystem
 
 /// Keeps paged moments in memory while there is room, and takes the others through it one after the other.
 ///

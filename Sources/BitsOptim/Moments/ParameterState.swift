@@ -1,5 +1,6 @@
 import BitsCore
 import BitsKernels
+import BitsSystem
 import BitsQuant
 
 /// What an optimizer remembers about one parameter.

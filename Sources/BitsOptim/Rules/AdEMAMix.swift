@@ -1,5 +1,5 @@
 import BitsKernels
-import Glibc
+import BitsSystem
 
 /// Adam with a second, much slower average of the gradient.
 ///

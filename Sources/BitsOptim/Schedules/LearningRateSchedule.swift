@@ -1,4 +1,4 @@
-import Glibc
+import BitsSystem
 
 /// How the learning rate changes over a run.
 ///

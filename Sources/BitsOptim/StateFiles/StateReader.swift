@@ -1,6 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsKernels
+import BitsSystem
 import BitsQuant
 
 /// Reads one parameter's state from a file, checking every entry.

@@ -7,8 +7,6 @@
 #include "bits_int8.h"
 #include "bits_matrix.h"
 #include "bits_optimizer.h"
-#include "bits_pages.h"
 #include "bits_quantize.h"
-#include "bits_signals.h"
 #include "bits_transformer.h"
 #endif

@@ -1,4 +1,4 @@
-// What every kernel header shares: element types, status codes, processor levels, the thread pool, embedded files.
+// What every kernel header shares: element types, status codes, processor levels, the thread pool.
 #ifndef BITS_BASE_H
 #define BITS_BASE_H
 #include <stdint.h>
@@ -31,13 +31,5 @@ void bits_pool_run(int64_t parts, bits_part_fn function, void *context);
 // Threads that take part in a region: BNB_NUM_THREADS, or the processors allowed to the process.
 int32_t bits_pool_threads(void);
 void bits_pool_set_threads(int32_t threads);
-
-// Has the C library keep the memory of freed blocks smaller than `below` bytes (and twice that) for the next ones, up to 128 MiB.
-void bits_memory_keep_small_blocks(int64_t below);
-
-// Files compiled into the binary: a C target registers each at start under its path.
-void bits_embedded_register(const char *path, const uint8_t *bytes, int64_t count);
-// The bytes of an embedded file, NULL if there is none of that path.
-const uint8_t *bits_embedded_find(const char *path, int64_t *count);
 
 #endif

@@ -1,0 +1,26 @@
+/// A file that could not be read or written.
+public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
+    public var path: String
+    /// What went wrong and what to do, in words.
+    public var message: String
+    /// The system's error number; 0 when the system did not object.
+    public var code: Int32
+
+    public init(path: String, message: String, code: Int32 = 0) {
+        self.path = path
+        self.message = message
+        self.code = code
+    }
+
+    package init(reading path: String, errno code: Int32) {
+        self.init(path: path, message: "cannot be read: \(FileError.reason(code))", code: code)
+    }
+
+    package init(writing path: String, errno code: Int32) {
+        self.init(path: path, message: "cannot be written: \(FileError.reason(code)); nothing was left behind", code: code)
+    }
+
+    private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+
+    public var description: String { "\(path): \(message)" }
+}

@@ -1,0 +1,25 @@
+/// The process's standard output and error.
+package enum StandardStream: Int32, Sendable {
+    case output = 1
+    case error = 2
+
+    /// Whether a person is looking.
+    package var isTerminal: Bool { isatty(rawValue) == 1 }
+
+    /// Writes all of `bytes` at once.
+    ///
+    /// - Throws: ``FileError`` when what is behind the stream refuses, for instance a full disk.
+    package func write(_ bytes: [UInt8]) throws(FileError) {
+        var done = 0
+        while done < bytes.count {
+            let descriptor = rawValue
+            let rest = bytes.span.extracting(done..<bytes.count)
+            let count = unsafe rest.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError(path: "standard \(self)", message: "cannot be written: \(unsafe String(cString: strerror(errno)))", code: errno)
+            }
+            done += count
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// A file in which the system tells of itself, as those below `/proc`: its size is not known beforehand.
+package enum SystemFile {
+    /// What is in it; nil where there is none.
+    package static func text(of path: String) -> String? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8]()
+        var part = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = unsafe read(descriptor, &part, part.count)
+            if count <= 0 { break }
+            bytes += part[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Its first line.
+    package static func line(of path: String) -> String? { text(of: path)?.split(separator: "\n").first.map(String.init) }
+
+    /// The first value behind `name` in a file of `name : value` lines.
+    package static func field(_ name: String, of path: String) -> String? {
+        for line in text(of: path)?.split(separator: "\n") ?? [] {
+            guard let colon = line.firstIndex(of: ":"), words(line[..<colon]) == name else { continue }
+            return words(line[line.index(after: colon)...])
+        }
+        return nil
+    }
+
+    /// The same where the value is a number of kilobytes, in bytes.
+    package static func byteCount(_ name: String, of path: String) -> Int? {
+        field(name, of: path)?.split(separator: " ").first.flatMap { Int($0) }.map { $0 * 1024 }
+    }
+
+    private static func words(_ text: Substring) -> String { text.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+}

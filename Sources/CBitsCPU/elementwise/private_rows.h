@@ -1,0 +1,117 @@
+// The loops that exist once per processor level: each works on one row (or tile) on the calling thread. The files named after a topic
+// check operands, choose the level and share rows between threads.
+//
+// Arrays are float32, float16 or bfloat16, each with its own type code; arithmetic is float32, stores round once. Strides and counts are in elements.
+#ifndef BITS_PRIVATE_ROWS_H
+#define BITS_PRIVATE_ROWS_H
+#include "base/private_base.h"
+
+// One head group of one batch entry, as the attention loops see it: R = rows = heads in the group x queries.
+typedef struct {
+    const void *query, *key, *value;   // first element of this group
+    const int32_t *ranges;             // [queries, 2]
+    int32_t query_dtype, key_dtype, value_dtype;
+    int64_t queries, rows, keys, width;  // row = head * queries + query
+    int64_t query_stride, key_stride;  // from one token to the next
+    int64_t head_stride;               // from one head of the group to the next, in query
+    float scale;
+} bits_attention_group;
+
+enum { BITS_ATTENTION_ROWS = 16, BITS_ATTENTION_KEYS = 32, BITS_ATTENTION_WIDTH = 256 };
+
+typedef struct {
+    void (*convert)(const void *x, int32_t x_dtype, void *y, int32_t y_dtype, int64_t count);
+    void (*binary)(int32_t operation, const void *a, int32_t a_dtype, int64_t a_step, const void *b, int32_t b_dtype, int64_t b_step, void *y,
+                   int32_t y_dtype, int64_t count);  // steps are 0 or 1
+    void (*scale_shift)(const void *x, int32_t x_dtype, float scale, float shift, void *y, int32_t y_dtype, int64_t count);
+    void (*unary)(int32_t operation, const void *x, int32_t x_dtype, void *y, int32_t y_dtype, int64_t count);
+    void (*unary_gradient)(int32_t operation, const void *x, int32_t x_dtype, const void *dy, int32_t dy_dtype, void *dx, int32_t dx_dtype,
+                           int64_t count);
+    void (*gated)(int32_t operation, const void *gate, int32_t gate_dtype, const void *up, int32_t up_dtype, void *y, int32_t y_dtype,
+                  int64_t count);
+    void (*gated_gradient)(int32_t operation, const void *gate, int32_t gate_dtype, const void *up, int32_t up_dtype, const void *dy,
+                           int32_t dy_dtype, void *dgate, int32_t dgate_dtype, void *dup, int32_t dup_dtype, int64_t count);
+
+    // Reductions of a row; maximum is -inf for none and NaN where an element is. largest_index: the first of equals, NaN smallest.
+    double (*sum)(const void *x, int32_t dtype, int64_t count);
+    double (*sum_of_squares)(const void *x, int32_t dtype, int64_t count);
+    float (*maximum)(const void *x, int32_t dtype, int64_t count);
+    int64_t (*largest_index)(const void *x, int32_t dtype, int64_t count);
+    // Reduces `rows` rows, `stride` apart, element by element into y.
+    void (*reduce_rows)(int32_t operation, const void *x, int32_t x_dtype, int64_t rows, int64_t stride, void *y, int32_t y_dtype, int64_t count);
+
+    void (*softmax)(const void *x, int32_t x_dtype, void *y, int32_t y_dtype, int64_t count);
+    void (*softmax_gradient)(const void *y, int32_t y_dtype, const void *dy, int32_t dy_dtype, void *dx, int32_t dx_dtype, int64_t count);
+
+    // Norms: a row forward returns its statistics; a weight gradient sums rows over columns [0, count).
+    float (*rms_norm)(const void *x, int32_t x_dtype, const void *weight, int32_t weight_dtype, float epsilon, void *y, int32_t y_dtype,
+                      int64_t count);
+    void (*rms_norm_gradient)(const void *x, int32_t x_dtype, const void *weight, int32_t weight_dtype, float reciprocal, const void *dy,
+                              int32_t dy_dtype, void *dx, int32_t dx_dtype, int64_t count);
+    void (*layer_norm)(const void *x, int32_t x_dtype, const void *weight, int32_t weight_dtype, const void *bias, int32_t bias_dtype,
+                       float epsilon, void *y, int32_t y_dtype, int64_t count, float *mean, float *reciprocal);
+    void (*layer_norm_gradient)(const void *x, int32_t x_dtype, const void *weight, int32_t weight_dtype, float mean, float reciprocal,
+                                const void *dy, int32_t dy_dtype, void *dx, int32_t dx_dtype, int64_t count);
+    // mean may be NULL (RMS norm); dweight or dbias may be NULL.
+    void (*norm_weight_gradient)(const void *x, int32_t x_dtype, const float *mean, const float *reciprocal, const void *dy, int32_t dy_dtype,
+                                 int64_t rows, int64_t stride, void *dweight, int32_t dweight_dtype, void *dbias, int32_t dbias_dtype,
+                                 int64_t count);
+
+    void (*rotary)(const void *x, int32_t x_dtype, const float *cosine, const float *sine, float sign, void *y, int32_t y_dtype, int64_t heads,
+                   int64_t half);
+
+    // Attention. A tile is the rows [first, first + count) of a group, count <= BITS_ATTENTION_ROWS.
+    void (*attention_tile)(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse);
+    // A few rows against the keys [from, to): unnormalized sums [rows, width], the largest score in base 2 and the sum of exponentials per row.
+    void (*attention_few)(const bits_attention_group *group, int64_t from, int64_t to, float *sums, float *largest, float *totals);
+    // Adds a tile's contribution to dkey / ln 2 and to dvalue (float32, rows of `padded` elements) and writes its rows of dquery.
+    void (*attention_tile_gradient)(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
+                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype, float *dkey,
+                                    float *dvalue, int64_t padded);
+
+    // One row of cross-entropy; dlogits may be NULL or the logits.
+    float (*cross_entropy)(const void *logits, int32_t logits_dtype, int64_t target, void *dlogits, int32_t dlogits_dtype, float scale,
+                           int64_t count);
+} bits_rows;
+
+extern const bits_rows bits_rows_portable, bits_rows_avx2, bits_rows_avx512;
+
+// The loops of the level in effect.
+static inline const bits_rows *bits_rows_now(void) {
+#if BITS_X86
+    const int32_t level = bits_cpu_level();
+    if (level >= BITS_AVX512) return &bits_rows_avx512;
+    if (level >= BITS_AVX2) return &bits_rows_avx2;
+#endif
+    return &bits_rows_portable;
+}
+
+static inline int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
+
+static inline int64_t bits_size(int32_t dtype) {
+    switch (dtype) {
+    case BITS_F32: case BITS_I32: return 4;
+    case BITS_F16: case BITS_BF16: return 2;
+    case BITS_I64: return 8;
+    default: return 1;
+    }
+}
+
+// Element `index` of an array; NULL stays NULL.
+static inline const void *bits_at(const void *array, int32_t dtype, int64_t index) {
+    return array ? (const char *)array + index * bits_size(dtype) : array;
+}
+static inline void *bits_at_mutable(void *array, int32_t dtype, int64_t index) {
+    return array ? (char *)array + index * bits_size(dtype) : array;
+}
+
+// Calls `function` for the parts, on the pool when the work (in about nanoseconds of one thread) is worth it.
+static inline void bits_share(int64_t parts, int64_t work, bits_part_fn function, void *context) {
+    if (work >= 10000 && parts > 1) {
+        bits_pool_run(parts, function, context);
+    } else {
+        for (int64_t part = 0; part < parts; part++) function(context, part);
+    }
+}
+
+#endif

@@ -1,6 +1,0 @@
-// The loops of transformer kernels for AVX-512.
-#if defined(__x86_64__)
-#define BITS_WIDTH 16
-#define BITS_ROWS bits_rows_avx512
-#include "rows_body.h"
-#endif
