@@ -37,9 +37,11 @@ extension Device {
         Slice(buffer: allocate(byteCount: count * dtype.byteCount), dtype: dtype, count: count)
     }
 
-    /// Submits `kernel`; its operands must all lie on this device.
-    @inline(__always)
-    package func run(_ kernel: some Kernel) { backend.submit(kernel) }
+    /// Submits `kernel`, whose operands must all lie on this device.
+    package func run(_ kernel: consuming some Kernel) {
+        if let problem = kernel.misplacement(on: self) { preconditionFailure(problem) }
+        backend.submit(kernel)
+    }
 }
 
 /// What a new device implements: memory, copies, an ordered queue of kernels.

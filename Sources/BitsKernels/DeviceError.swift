@@ -4,8 +4,6 @@
 /// ``Device/synchronize()``. What was to follow is not computed. A tensor that got no memory, or that should have been computed from one, has no
 /// contents: every wait throws until the last of them is released, then the device works on.
 public enum DeviceError: Error, Equatable, Sendable {
-    /// `kernel` has no implementation on `device`.
-    case missingKernel(String, device: String)
     /// `kernel` refused its operands with `status`.
     case kernelFailed(String, device: String, status: Int)
     /// `byteCount` bytes could not be had on `device`.
@@ -19,8 +17,6 @@ public enum DeviceError: Error, Equatable, Sendable {
 extension DeviceError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .missingKernel(let kernel, let device):
-            "\(device) has no kernel '\(kernel)'; run this step on the cpu device"
         case .kernelFailed(let kernel, let device, let status):
             "kernel '\(kernel)' failed on \(device) with status \(status)"
         case .outOfMemory(let byteCount, let device):

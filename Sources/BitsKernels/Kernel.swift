@@ -1,8 +1,8 @@
 /// One piece of work for a device: the operands, the options, and what it computes.
 ///
-/// Every kernel is a value declared in `Kernels/`, whose comment gives the formula. Its `reference` in `Reference/` is the specification in plain
-/// Swift, against which every other implementation is tested; a device's own versions live in the device's folder.
-package protocol Kernel: Sendable {
+/// Every kernel is a value declared in `Kernels/`, whose comment gives the formula and which names its operands. Its `reference` in `Reference/` is the
+/// specification in plain Swift, against which every other implementation is tested; a device's own versions live in the device's folder.
+package protocol Kernel: OperandGroup {
     /// Short name for errors and tables.
     static var name: String { get }
     /// Computes the kernel element by element.

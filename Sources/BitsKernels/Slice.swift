@@ -33,7 +33,7 @@ package struct Slice: Sendable {
 /// A slice seen as a multi-dimensional array: element `[i, j, ...]` is at `i * strides[0] + j * strides[1] + ...` from the slice's start.
 /// A stride of 0 repeats (broadcasting). The slice covers every element reached.
 package struct StridedSlice: Sendable {
-    package let slice: Slice
+    package internal(set) var slice: Slice
     package let shape: [Int]
     package let strides: [Int]
 
@@ -48,6 +48,9 @@ package struct StridedSlice: Sendable {
     package init(contiguous slice: Slice, shape: [Int]) {
         self.init(slice, shape: shape, strides: rowMajorStrides(shape))
     }
+
+    /// Whether the elements lie row-major without gaps.
+    var isContiguous: Bool { strides == rowMajorStrides(shape) }
 }
 
 /// The strides, in elements, of a row-major array without gaps.

@@ -7,6 +7,8 @@ package struct ConformanceCase: Sendable {
     package let kernel: String
     package let variant: String
     private let body: @Sendable (Device) throws -> [String]
+    /// One line for everything that is wrong with how the kernel declares its operands.
+    package let declarationProblems: @Sendable () -> [String]
 
     init<K: Kernel>(_ variant: String, _ make: @escaping @Sendable (Device) -> (K, [KernelOutput])) {
         self.kernel = K.name
@@ -15,6 +17,7 @@ package struct ConformanceCase: Sendable {
             let (kernel, outputs) = make(device)
             return try deviationsFromReference(kernel, outputs: outputs)
         }
+        declarationProblems = { make(.cpu).0.declarationProblems() }
     }
 
     /// One line for everything that is wrong on `device`.

@@ -1,4 +1,5 @@
 import BitsCore
+import BitsSystem
 import Testing
 import _BitsTestSupport
 
@@ -209,5 +210,11 @@ struct TensorMistakeTests {
     func operands() async {
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2]) + Tensor.zeros([2], device: .deferred()) }
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 2]).rows(Tensor.zeros([1])) }
+    }
+
+    @Test("Operands on two devices end the program with a message, before an address of one is followed on the other")
+    func devices() async {
+        let result = await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).linear(Tensor.zeros([4, 3], device: .deferred())) }
+        #expect(result?.exitStatus != .signal(SIGSEGV) && result?.exitStatus != .signal(SIGBUS))
     }
 }

@@ -56,6 +56,15 @@ package struct Attention: Kernel {
         self.output = output
         self.logSumExp = logSumExp
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("query", &query)
+        visitor.reads("key", &key)
+        visitor.reads("value", &value)
+        visitor.reads("keyRanges", &keyRanges)
+        visitor.writes("output", &output)
+        visitor.writes("logSumExp", &logSumExp)
+    }
 }
 
 /// Gradients of ``Attention``, which recompute the probabilities `p = exp(s - logSumExp)`: with `d = outputGradient · output` per query and head,
@@ -91,5 +100,18 @@ package struct AttentionGradient: Kernel {
         self.queryGradient = queryGradient
         self.keyGradient = keyGradient
         self.valueGradient = valueGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("query", &query)
+        visitor.reads("key", &key)
+        visitor.reads("value", &value)
+        visitor.reads("keyRanges", &keyRanges)
+        visitor.reads("output", &output)
+        visitor.reads("logSumExp", &logSumExp)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("queryGradient", &queryGradient)
+        visitor.writes("keyGradient", &keyGradient)
+        visitor.writes("valueGradient", &valueGradient)
     }
 }

@@ -22,6 +22,13 @@ package struct CrossEntropy: Kernel {
         self.gradientScale = gradientScale
     }
 
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("logits", &logits, inPlace: true)
+        visitor.reads("targets", &targets)
+        visitor.writes("losses", &losses)
+        visitor.writes("gradient", &gradient)
+    }
+
     package var rows: Int { targets.count }
     package var vocabulary: Int { rows == 0 ? 0 : logits.count / rows }
 }

@@ -27,4 +27,12 @@ package struct DequantizeBlockwise: Kernel {
         self.offset = offset
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("codes", &codes)
+        visitor.reads("codebook", &codebook)
+        visitor.reads("absmax", &absmax)
+        visitor.reads("offset", &offset)
+        visitor.writes("output", &output)
+    }
 }

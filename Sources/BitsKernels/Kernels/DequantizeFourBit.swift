@@ -11,6 +11,11 @@ package struct DequantizeFourBit: Kernel {
         self.matrix = matrix
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.group("matrix", &matrix)
+        visitor.writes("output", &output)
+    }
 }
 
 /// Rows of a 4-bit matrix: `output[r, k] = rn(fl(code[c[e]] * scale[e / blockSize]))` with `e = indices[r] * columns + k`; a row out of range gives zeros.
@@ -28,5 +33,11 @@ package struct GatherFourBit: Kernel {
         self.matrix = matrix
         self.indices = indices
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.group("matrix", &matrix)
+        visitor.reads("indices", &indices)
+        visitor.writes("output", &output)
     }
 }

@@ -1,5 +1,5 @@
 /// A matrix in int8 with one scale per row: `W[r, k] = fl(fl(codes[r, k] * scales[r]) * fl(1 / 127))`.
-package struct Int8Matrix: Sendable {
+package struct Int8Matrix: OperandGroup {
     /// int8 [rows, columns]
     package var codes: Slice
     /// float32 [rows]
@@ -13,6 +13,11 @@ package struct Int8Matrix: Sendable {
         self.codes = codes
         self.scales = scales
         self.columns = columns
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("codes", &codes)
+        visitor.reads("scales", &scales)
     }
 
     package var rows: Int { scales.count }
@@ -30,6 +35,11 @@ package struct DequantizeInt8: Kernel {
         self.matrix = matrix
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.group("matrix", &matrix)
+        visitor.writes("output", &output)
+    }
 }
 
 /// Rows of an int8 matrix: `output[i, k] = rn(W[indices[i], k])`; a row out of range gives zeros.
@@ -46,5 +56,11 @@ package struct GatherInt8: Kernel {
         self.matrix = matrix
         self.indices = indices
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.group("matrix", &matrix)
+        visitor.reads("indices", &indices)
+        visitor.writes("output", &output)
     }
 }

@@ -17,6 +17,12 @@ package struct BinaryElementwise: Kernel {
         self.rhs = rhs
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("lhs", &lhs, inPlace: true)
+        visitor.reads("rhs", &rhs, inPlace: true)
+        visitor.writes("output", &output)
+    }
 }
 
 /// `output[i] = operation(input[i])` in float32, rounded once to the output's type. `gelu` uses erf, `geluTanh` the tanh form.
@@ -37,6 +43,11 @@ package struct UnaryElementwise: Kernel {
         self.input = input
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input, inPlace: true)
+        visitor.writes("output", &output)
+    }
 }
 
 /// `output[i] = scale * input[i] + shift`, two roundings in float32, then one to the output's type.
@@ -53,6 +64,11 @@ package struct ScaleAndShift: Kernel {
         self.scale = scale
         self.shift = shift
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input, inPlace: true)
+        visitor.writes("output", &output)
     }
 }
 
@@ -71,6 +87,12 @@ package struct UnaryElementwiseGradient: Kernel {
         self.outputGradient = outputGradient
         self.inputGradient = inputGradient
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("inputGradient", &inputGradient)
+    }
 }
 
 /// `output[i] = activation(gate[i]) * up[i]` (SwiGLU with `.silu`); `activation` is one of silu, gelu, geluTanh, relu.
@@ -87,6 +109,12 @@ package struct GatedActivation: Kernel {
         self.gate = gate
         self.up = up
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("gate", &gate)
+        visitor.reads("up", &up)
+        visitor.writes("output", &output)
     }
 }
 
@@ -109,5 +137,13 @@ package struct GatedActivationGradient: Kernel {
         self.outputGradient = outputGradient
         self.gateGradient = gateGradient
         self.upGradient = upGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("gate", &gate)
+        visitor.reads("up", &up)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("gateGradient", &gateGradient)
+        visitor.writes("upGradient", &upGradient)
     }
 }

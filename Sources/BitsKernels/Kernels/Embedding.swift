@@ -15,6 +15,12 @@ package struct EmbeddingGather: Kernel {
         self.indices = indices
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("table", &table)
+        visitor.reads("indices", &indices)
+        visitor.writes("output", &output)
+    }
 }
 
 /// `tableGradient[indices[i]] += outputGradient[i]`, in the order of `i`; rows whose index is outside the table are left out.
@@ -31,5 +37,11 @@ package struct EmbeddingScatterAdd: Kernel {
         self.width = width
         self.indices = indices
         self.tableGradient = tableGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.reads("indices", &indices)
+        visitor.updates("tableGradient", &tableGradient)
     }
 }

@@ -8,4 +8,8 @@ package struct Fill: Kernel {
         self.value = value
         self.destination = destination
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.writes("destination", &destination)
+    }
 }

@@ -2,7 +2,7 @@
 ///
 /// `W[n, k] = code[c] * scale[e / blockSize]` with `e = n * columns + k` and `c` the e-th nibble (even elements in the high nibble). Blocks are flat and may span rows.
 /// Scales are float32, or double-quantized: `scale[b] = fl(fl(nestedCode[absmaxCodes[b]] * nestedAbsmax[b / nestedBlockSize]) + nestedOffset)`.
-package struct FourBitMatrix: Sendable {
+package struct FourBitMatrix: OperandGroup {
     package enum Scales: Sendable {
         /// float32 [blocks]
         case plain(Slice)
@@ -29,6 +29,22 @@ package struct FourBitMatrix: Sendable {
         self.code = code
         self.scales = scales
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("packed", &packed)
+        visitor.reads("code", &code)
+        switch scales {
+        case .plain(var absmax):
+            visitor.reads("absmax", &absmax)
+            scales = .plain(absmax)
+        case .nested(var codes, var code, var absmax, var offset, let blockSize):
+            visitor.reads("absmaxCodes", &codes)
+            visitor.reads("nestedCode", &code)
+            visitor.reads("nestedAbsmax", &absmax)
+            visitor.reads("nestedOffset", &offset)
+            scales = .nested(codes: codes, code: code, absmax: absmax, offset: offset, blockSize: blockSize)
+        }
+    }
 }
 
 /// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
@@ -53,6 +69,13 @@ package struct FourBitLinear: Kernel {
         self.precision = precision
     }
 
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.group("weight", &weight)
+        visitor.reads("bias", &bias)
+        visitor.writes("output", &output)
+    }
+
     package var m: Int { weight.columns == 0 ? 0 : input.count / weight.columns }
 }
 
@@ -72,6 +95,12 @@ package struct FourBitLinearInputGradient: Kernel {
         self.weight = weight
         self.inputGradient = inputGradient
         self.precision = precision
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.group("weight", &weight)
+        visitor.writes("inputGradient", &inputGradient)
     }
 
     package var m: Int { weight.rows == 0 ? 0 : outputGradient.count / weight.rows }

@@ -15,6 +15,11 @@ package struct VectorNorm: Kernel {
         self.input = input
         self.result = result
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("result", &result)
+    }
 }
 
 /// The factor that brings the norm of many gradients down to `limit`: `result = [min(1, fl(limit / fl(total + 1e-6))), total, others]`, where `total` is
@@ -34,6 +39,11 @@ package struct ClipToNorm: Kernel {
         self.norms = norms
         self.limit = limit
         self.result = result
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("norms", &norms)
+        visitor.writes("result", &result)
     }
 }
 
@@ -66,6 +76,12 @@ package struct ClipToPercentile: Kernel {
         self.percentile = percentile
         self.scale = scale
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("norm", &norm)
+        visitor.updates("history", &history)
+        visitor.writes("scale", &scale)
+    }
 }
 
 /// `values[i] = fl(scale[0] * values[i])`, in place, rounded to the type of `values`; elements above `limit` in magnitude then become it.
@@ -82,5 +98,10 @@ package struct ScaleInPlace: Kernel {
         self.values = values
         self.scale = scale
         self.limit = limit
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.updates("values", &values)
+        visitor.reads("scale", &scale)
     }
 }

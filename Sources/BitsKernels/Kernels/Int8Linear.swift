@@ -28,6 +28,13 @@ package struct Int8Linear: Kernel {
         self.output = output
         self.m = m
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.group("weight", &weight)
+        visitor.reads("bias", &bias)
+        visitor.writes("output", &output)
+    }
 }
 
 /// `inputGradient[M, K] = outputGradient[M, N] · rnx(W)`, the gradient of ``Int8Linear`` for its input as if nothing were rounded; `rnx` rounds to
@@ -49,6 +56,12 @@ package struct Int8LinearInputGradient: Kernel {
         self.inputGradient = inputGradient
         self.precision = precision
         self.m = m
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.group("weight", &weight)
+        visitor.writes("inputGradient", &inputGradient)
     }
 }
 
@@ -82,5 +95,11 @@ package struct Int8LinearWeightGradient: Kernel {
         self.m = m
         self.n = n
         self.k = k
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.reads("input", &input)
+        visitor.writes("weightGradient", &weightGradient)
     }
 }

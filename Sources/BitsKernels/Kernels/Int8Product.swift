@@ -28,6 +28,12 @@ package struct Int8Product: Kernel {
         self.n = n
         self.k = k
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("a", &a)
+        visitor.reads("b", &b)
+        visitor.writes("output", &output)
+    }
 }
 
 /// What exact products of quantized rows and columns stand for:
@@ -60,6 +66,14 @@ package struct DequantizeInt8Product: Kernel {
         self.bias = bias
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("products", &products)
+        visitor.reads("rowScales", &rowScales)
+        visitor.reads("columnScales", &columnScales)
+        visitor.reads("bias", &bias)
+        visitor.writes("output", &output)
+    }
 }
 
 /// ``Int8Product`` followed by ``DequantizeInt8Product``, without the products in memory; and outlier columns as they are.
@@ -69,7 +83,7 @@ package struct DequantizeInt8Product: Kernel {
 package struct Int8ScaledProduct: Kernel {
     package static let name = "int8_scaled_product"
 
-    package struct Outliers: Sendable {
+    package struct Outliers: OperandGroup {
         /// float32, float16 or bfloat16 [M, K]
         package var input: Slice
         /// uint8 [K]: not 0 for outlier columns.
@@ -78,6 +92,11 @@ package struct Int8ScaledProduct: Kernel {
         package init(_ input: Slice, columns: Slice) {
             self.input = input
             self.columns = columns
+        }
+
+        package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+            visitor.reads("input", &input)
+            visitor.reads("columns", &columns)
         }
     }
 
@@ -103,5 +122,13 @@ package struct Int8ScaledProduct: Kernel {
         self.bias = bias
         self.outliers = outliers
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.group("a", &a)
+        visitor.group("weight", &weight)
+        visitor.reads("bias", &bias)
+        visitor.group("outliers", &outliers)
+        visitor.writes("output", &output)
     }
 }

@@ -47,4 +47,11 @@ package struct MatrixProduct: Kernel {
         self.accumulates = accumulates
         self.precision = precision
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("a", &a)
+        visitor.reads("b", &b)
+        visitor.reads("bias", &bias)
+        if accumulates { visitor.updates("output", &output) } else { visitor.writes("output", &output) }
+    }
 }

@@ -15,4 +15,9 @@ package struct MeanInDouble: Kernel {
         self.input = input
         self.mean = mean
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("mean", &mean)
+    }
 }

@@ -18,6 +18,13 @@ package struct RMSNorm: Kernel {
         self.output = output
         self.reciprocal = reciprocal
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("weight", &weight)
+        visitor.writes("output", &output)
+        visitor.writes("reciprocal", &reciprocal)
+    }
 }
 
 /// Gradients of ``RMSNorm``. With `n = input * reciprocal` and `g = outputGradient * weight`:
@@ -38,6 +45,15 @@ package struct RMSNormGradient: Kernel {
         self.outputGradient = outputGradient
         self.inputGradient = inputGradient
         self.weightGradient = weightGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("weight", &weight)
+        visitor.reads("reciprocal", &reciprocal)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("inputGradient", &inputGradient)
+        visitor.writes("weightGradient", &weightGradient)
     }
 }
 
@@ -67,6 +83,15 @@ package struct LayerNorm: Kernel {
         self.output = output
         self.mean = mean
         self.reciprocal = reciprocal
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("weight", &weight)
+        visitor.reads("bias", &bias)
+        visitor.writes("output", &output)
+        visitor.writes("mean", &mean)
+        visitor.writes("reciprocal", &reciprocal)
     }
 }
 
@@ -98,5 +123,16 @@ package struct LayerNormGradient: Kernel {
         self.inputGradient = inputGradient
         self.weightGradient = weightGradient
         self.biasGradient = biasGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("weight", &weight)
+        visitor.reads("mean", &mean)
+        visitor.reads("reciprocal", &reciprocal)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("inputGradient", &inputGradient)
+        visitor.writes("weightGradient", &weightGradient)
+        visitor.writes("biasGradient", &biasGradient)
     }
 }

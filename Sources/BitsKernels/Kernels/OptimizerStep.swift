@@ -32,10 +32,17 @@ package struct OptimizerStep: Kernel {
         self.gradientScale = gradientScale
         self.moments = moments
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.updates("parameter", &parameter)
+        visitor.reads("gradient", &gradient)
+        visitor.reads("gradientScale", &gradientScale)
+        visitor.group("moments", &moments)
+    }
 }
 
 /// One moment of every element of a parameter.
-package struct MomentSlice: Sendable {
+package struct MomentSlice: OperandGroup {
     /// What turns codes into values.
     package struct Blocks: Sendable {
         /// float32 [blocks]
@@ -72,5 +79,13 @@ package struct MomentSlice: Sendable {
         }
         self.values = values
         self.blocks = blocks
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.updates("values", &values)
+        if blocks != nil {
+            visitor.updates("absmax", &blocks!.absmax)
+            visitor.reads("codebook", &blocks!.codebook)
+        }
     }
 }

@@ -46,6 +46,16 @@ package struct QuantizeBlockwise: Kernel {
         self.absmax = absmax
         self.nonFiniteCount = nonFiniteCount
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.reads("offset", &offset)
+        visitor.reads("codebook", &codebook)
+        visitor.reads("order", &order)
+        visitor.writes("codes", &codes)
+        visitor.writes("absmax", &absmax)
+        visitor.writes("nonFiniteCount", &nonFiniteCount)
+    }
 }
 
 /// Blocks of `blockSize` that hold `count` elements; the last may be partial.

@@ -33,4 +33,11 @@ package struct QuantizeFourBit: Kernel {
         self.absmax = absmax
         self.nonFiniteCount = nonFiniteCount
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("packed", &packed)
+        visitor.writes("absmax", &absmax)
+        visitor.writes("nonFiniteCount", &nonFiniteCount)
+    }
 }

@@ -40,6 +40,14 @@ package struct QuantizeInt8Rows: Kernel {
         self.nonFiniteCount = nonFiniteCount
     }
 
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("codes", &codes)
+        visitor.writes("scales", &scales)
+        visitor.writes("outliers", &outliers)
+        visitor.writes("nonFiniteCount", &nonFiniteCount)
+    }
+
     package var rows: Int { scales.count }
 }
 
@@ -67,6 +75,12 @@ package struct QuantizeInt8Columns: Kernel {
         self.threshold = threshold
         self.codes = codes
         self.scales = scales
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("codes", &codes)
+        visitor.writes("scales", &scales)
     }
 
     package var columns: Int { scales.count }

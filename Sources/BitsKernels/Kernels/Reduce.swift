@@ -22,6 +22,11 @@ package struct Reduce: Kernel {
         self.inner = inner
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("output", &output)
+    }
 }
 
 /// The index of the largest element of each row, the first of equals; NaN counts as smallest. Output: int32 or int64 [rows].
@@ -36,5 +41,10 @@ package struct ArgMax: Kernel {
         self.input = input
         self.rows = rows
         self.output = output
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("output", &output)
     }
 }

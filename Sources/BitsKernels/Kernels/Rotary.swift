@@ -28,4 +28,11 @@ package struct Rotary: Kernel {
         self.inverse = inverse
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input, inPlace: true)
+        visitor.reads("cosine", &cosine)
+        visitor.reads("sine", &sine)
+        visitor.writes("output", &output)
+    }
 }

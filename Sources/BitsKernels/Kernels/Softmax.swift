@@ -11,6 +11,11 @@ package struct Softmax: Kernel {
         self.width = width
         self.output = output
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("input", &input)
+        visitor.writes("output", &output)
+    }
 }
 
 /// `inputGradient = output * (outputGradient - sum_j output_j * outputGradient_j)` over rows of `width`.
@@ -26,5 +31,11 @@ package struct SoftmaxGradient: Kernel {
         self.outputGradient = outputGradient
         self.width = width
         self.inputGradient = inputGradient
+    }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("output", &output)
+        visitor.reads("outputGradient", &outputGradient)
+        visitor.writes("inputGradient", &inputGradient)
     }
 }

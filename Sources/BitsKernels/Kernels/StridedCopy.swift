@@ -11,4 +11,9 @@ package struct StridedCopy: Kernel {
         self.source = source
         self.destination = destination
     }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
+        visitor.reads("source", &source)
+        visitor.updates("destination", &destination)
+    }
 }

@@ -1,0 +1,137 @@
+/// Something that holds operands: a kernel, or what several kernels take, like the parts of a quantized matrix.
+package protocol OperandGroup: Sendable {
+    /// Names every operand to `visitor`, once, with what the kernel does to it.
+    ///
+    /// The one place that says so: from here come the check that operands lie on the device, the order that a queue has to keep, and what may not overlap.
+    mutating func visitOperands(_ visitor: inout OperandVisitor)
+}
+
+/// What a kernel does to an operand.
+package enum OperandAccess: Sendable {
+    case reads
+    /// All of it: what it held before does not matter.
+    case writes
+    /// Reads and writes, or writes parts.
+    case updates
+}
+
+/// One operand of a kernel.
+package struct Operand: Sendable {
+    /// Its name in the kernel's declaration, behind that of its group where it is in one: `weight.codes`, `moments[1].values`.
+    package let name: String
+    package let access: OperandAccess
+    package let slice: Slice
+    /// Whether the kernel may write the very slice that it reads here: each element is read before the one in its place is written.
+    package let worksInPlace: Bool
+}
+
+extension Kernel {
+    /// The operands in the order of their declaration.
+    package var operands: [Operand] {
+        var (kernel, visitor) = (self, OperandVisitor(.list))
+        kernel.visitOperands(&visitor)
+        return visitor.operands
+    }
+
+    /// The first operand that does not lie on `device`, in words; nil where there is none, as it has to be.
+    package mutating func misplacement(on device: Device) -> String? {
+        var visitor = OperandVisitor(.check(device.backend))
+        visitOperands(&visitor)
+        guard let stray = visitor.operands.first else { return nil }
+        return "\(Self.name) on \(device.name): its operand '\(stray.name)' lies on \(stray.slice.device.name); move it first"
+    }
+
+    /// The first two operands that share memory of which one is written, in words; nil where there are none, as it has to be.
+    package var overlap: String? {
+        let operands = operands
+        for (index, written) in operands.enumerated() where written.access != .reads {
+            for (other, operand) in operands.enumerated() where index != other && written.slice.overlaps(operand.slice) {
+                if operand.worksInPlace && operand.slice.isSame(as: written.slice) { continue }
+                return "\(Self.name) writes '\(written.name)' over '\(operand.name)'"
+            }
+        }
+        return nil
+    }
+}
+
+/// Goes through the operands of a kernel.
+package struct OperandVisitor {
+    enum Purpose {
+        /// Finds the first operand that is not on the backend's device.
+        case check(any DeviceBackend)
+        case list
+    }
+
+    private let purpose: Purpose
+    /// The group that is being visited, and its place where it is one of several.
+    private var group: (name: StaticString, index: Int?)?
+    /// What was found.
+    private(set) var operands: [Operand] = []
+
+    init(_ purpose: Purpose) { self.purpose = purpose }
+
+    /// An operand that the kernel reads.
+    ///
+    /// - Parameter inPlace: whether it may also be a slice that the kernel writes; see ``Operand/worksInPlace``.
+    package mutating func reads(_ name: StaticString, _ slice: inout Slice, inPlace: Bool = false) { visit(name, .reads, &slice, inPlace: inPlace) }
+
+    package mutating func reads(_ name: StaticString, _ slice: inout Slice?) {
+        if slice != nil { visit(name, .reads, &slice!) }
+    }
+
+    package mutating func reads(_ name: StaticString, _ slices: inout [Slice]) {
+        for index in slices.indices { visit(name, .reads, &slices[index], index: index) }
+    }
+
+    package mutating func reads(_ name: StaticString, _ operand: inout StridedSlice, inPlace: Bool = false) {
+        visit(name, .reads, &operand.slice, inPlace: inPlace && operand.isContiguous)
+    }
+
+    package mutating func writes(_ name: StaticString, _ slice: inout Slice) { visit(name, .writes, &slice) }
+
+    package mutating func writes(_ name: StaticString, _ slice: inout Slice?) {
+        if slice != nil { visit(name, .writes, &slice!) }
+    }
+
+    package mutating func updates(_ name: StaticString, _ slice: inout Slice) { visit(name, .updates, &slice) }
+
+    package mutating func updates(_ name: StaticString, _ operand: inout StridedSlice) { visit(name, .updates, &operand.slice) }
+
+    /// The operands of a part of the kernel; parts have no parts of their own.
+    package mutating func group(_ name: StaticString, _ part: inout some OperandGroup) { visit(&part, as: (name, nil)) }
+
+    package mutating func group<Part: OperandGroup>(_ name: StaticString, _ part: inout Part?) {
+        if part != nil { visit(&part!, as: (name, nil)) }
+    }
+
+    package mutating func group(_ name: StaticString, _ parts: inout [some OperandGroup]) {
+        for index in parts.indices { visit(&parts[index], as: (name, index)) }
+    }
+
+    private mutating func visit(_ part: inout some OperandGroup, as name: (StaticString, Int?)) {
+        group = name
+        part.visitOperands(&self)
+        group = nil
+    }
+
+    private mutating func visit(
+        _ name: StaticString, _ access: OperandAccess, _ slice: inout Slice, index: Int? = nil, inPlace: Bool = false
+    ) {
+        if case .check(let backend) = purpose, slice.buffer.device.backend === backend || !operands.isEmpty { return }
+        let prefix = group.map { "\($0.name)\(OperandVisitor.text($0.index))." } ?? ""
+        operands.append(Operand(name: "\(prefix)\(name)\(OperandVisitor.text(index))", access: access, slice: slice, worksInPlace: inPlace))
+    }
+
+    private static func text(_ index: Int?) -> String { index.map { "[\($0)]" } ?? "" }
+}
+
+extension Slice {
+    fileprivate func overlaps(_ other: Slice) -> Bool { device == other.device && addresses.overlaps(other.addresses) }
+
+    fileprivate func isSame(as other: Slice) -> Bool { dtype == other.dtype && addresses == other.addresses }
+
+    private var addresses: Range<UInt> {
+        let start = buffer.address + UInt(byteOffset)
+        return start..<start + UInt(byteCount)
+    }
+}
