@@ -1,6 +1,8 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
+import BitsQuant
 import BitsTune
 import CLexicon
 
@@ -10,7 +12,7 @@ func trainingMeasurements() -> [Measurement] {
         Measurement("epoch", shape: "lexicon-5m, QLoRA r 16, 125 steps of 16 examples") { _ in
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
-            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true)))
+            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4)))
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }

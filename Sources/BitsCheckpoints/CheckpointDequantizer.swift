@@ -1,5 +1,7 @@
 public import BitsCore
 public import BitsIO
+import BitsModels
+import BitsNN
 import BitsQuant
 
 /// Makes a checkpoint in floating point of a quantized one: each weight is what its codes stand for, all else is copied.
@@ -25,7 +27,8 @@ public struct CheckpointDequantizer {
     public let folder: ModelFolder
     private let dtype: DType?
     private let checkpoint: Checkpoint
-    private let weights: [String: (weight: QuantizedWeight, dtype: DType)]
+    private let weights: [String: (weight: any QuantizedTensor, dtype: DType)]
+    private let plan: ModelPlan?
     private let rewriter: CheckpointRewriter
     private var report = Report()
 
@@ -40,16 +43,19 @@ public struct CheckpointDequantizer {
         var configuration = try ModelConfiguration(folder)
         _ = try configuration.quantization
         let checkpoint = try Checkpoint(folder)
-        let found = try checkpoint.quantizedWeights(in: folder)
+        let usual = try configuration.dtype ?? .float32
+        let found = try checkpoint.quantizedWeights(in: folder, as: usual)
         guard !found.isEmpty else {
             throw .unsupported(path: folder.description, "holds no quantized weight; there is nothing to dequantize")
         }
-        let usual = try configuration.dtype ?? .float32
-        let weights = Dictionary(
-            uniqueKeysWithValues: found.map { ("\($0.path).weight", (weight: $0.weight, dtype: dtype ?? $0.weight.dtype ?? usual)) })
-        try CheckpointFit.check(found, configuration: configuration, path: folder.description)
+        let weights = Dictionary(uniqueKeysWithValues: found.map { ("\($0.path).weight", (weight: $0.weight, dtype: dtype ?? $0.weight.dtype)) })
+        let known = ModelRegistry.families.contains(configuration.modelType)
+        let plan = known ? ModelPlan(try ModelRegistry.model(configuration)) : nil
+        if let plan { try CheckpointFit.check(found, plan: plan, path: folder.description) }
         let parts = Set(found.flatMap { checkpoint.weightEntries($0.path).map(\.name) })
-        var tensors: [CheckpointLayout.Announcement] = weights.map { ($0, $1.dtype, $1.weight.shape) }
+        var tensors: [CheckpointLayout.Announcement] = weights.map { name, entry in
+            (name, entry.dtype, plan?.isTransposed(name) == true ? entry.weight.shape.reversed() : entry.weight.shape)
+        }
         for name in checkpoint.names where !parts.contains(name) {
             guard let entry = checkpoint[name] else { continue }
             guard let stored = entry.dtype else {
@@ -59,13 +65,14 @@ public struct CheckpointDequantizer {
         }
         configuration.setQuantization(nil)
         if let dtype { configuration.setDType(dtype) }
-        report.layers = found.map { ($0.path, $0.weight.format) }
+        report.layers = found.map { ($0.path, $0.weight.formatName) }
         report.checkpointByteCount = checkpoint.byteCount
         rewriter = CheckpointRewriter(folder: folder, checkpoint: checkpoint, configuration: configuration, tensors: tensors)
         self.folder = folder
         self.dtype = dtype
         self.checkpoint = checkpoint
         self.weights = weights
+        self.plan = plan
     }
 
     /// Writes the folder `path`: `model.safetensors` or its shards, `config.json` without `quantization_config`, and the tokenizer's files.
@@ -82,7 +89,10 @@ public struct CheckpointDequantizer {
         let byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
             done += 1
             progress(Double(done) / Double(rewriter.tensors.count))
-            if let (weight, dtype) = weights[name] { return try report.counting(weight.dequantized(to: dtype), name) }
+            if let (weight, dtype) = weights[name] {
+                let matrix = weight.dequantized(to: dtype)
+                return try report.counting(plan?.isTransposed(name) == true ? matrix.transposed().contiguous() : matrix, name)
+            }
             guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
             guard let dtype, tensor.dtype.isFloatingPoint, tensor.dtype != dtype else { return tensor }
             return try report.counting(tensor.cast(to: dtype), name)

@@ -1,8 +1,8 @@
 import BitsCore
 public import BitsIO
-public import BitsModels
-import BitsNN
-public import BitsQuant
+import BitsModels
+public import BitsNN
+import BitsQuant
 
 /// Makes a checkpoint in 4 or 8 bits of one in floating point, with the entries and settings that transformers and bitsandbytes write and read.
 /// Entries that the model does not ask for are left out, and named in the report.
@@ -11,42 +11,49 @@ public import BitsQuant
 /// holds the model's scales and one layer.
 public struct CheckpointQuantizer {
     public let folder: ModelFolder
-    public let blockSize: BlockSize
-    private let quantization: BitsAndBytesConfig
     private let configuration: ModelConfiguration
     private let checkpoint: Checkpoint
     private let plan: ModelPlan
+    /// Where the checkpoint has the entries of the plan.
+    private let places: [String: String]
     /// The layers that will be quantized.
-    private let selected: [ModelPlan.Layer]
-    private var report = LoadReport()
+    private let selected: [(layer: ModelPlan.Layer, form: Quantization)]
+    private var report = ModelReport()
 
     /// Reads the configuration and the checkpoint's headers, and checks that they fit.
     ///
-    /// - Parameter quantization: its skip list replaces the default, which keeps the output head and what shares its weight.
+    /// - Parameter quantization: what linear layers become has to be said. Transformers reads no quantized embeddings, and no head in another form than
+    ///   the layers: such a checkpoint loads here.
     /// - Throws: ``ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
-    public init(_ folder: ModelFolder, to quantization: BitsAndBytesConfig, blockSize: BlockSize = .fourBitDefault) throws(ModelFileError) {
-        precondition(quantization.precision != nil, "a quantizer that quantizes nothing")
+    public init(_ folder: ModelFolder, to quantization: ModelQuantization) throws(ModelFileError) {
+        precondition(quantization.layers != nil, "a quantizer that quantizes no layers")
         self.folder = folder
-        self.quantization = quantization
-        self.blockSize = blockSize
-        configuration = try ModelConfiguration(folder)
+        var configuration = try ModelConfiguration(folder)
         if let method = try configuration.quantization?.method {
             throw .unsupported(path: folder.description, "is quantized already (\(method)); start from the model's unquantized version")
         }
-        plan = try ModelPlan(configuration)
+        plan = ModelPlan(try ModelRegistry.model(configuration))
         checkpoint = try Checkpoint(folder)
-        var selection = LayerSelection(skipping: quantization.skipModules, keptByDefault: plan.keptByDefault)
-        var selected: [ModelPlan.Layer] = []
+        places = try CheckpointFit.locate(plan, in: checkpoint, path: folder.description)
+        var selection = LayerSelection(quantization)
+        var selected: [(layer: ModelPlan.Layer, form: Quantization)] = []
         for layer in plan.layers {
-            if let reason = selection.reasonToKeep(layer.path) { report.kept.append((layer.path, reason)) } else { selected.append(layer) }
+            let reason = selection.reasonToKeep(layer)
+            guard let form = quantization.quantization(of: layer) else { continue }
+            guard let reason else {
+                selected.append((layer, form))
+                continue
+            }
+            report.kept.append(.init(path: layer.path, reason: reason, byteCount: checkpoint[places[layer.weight.name] ?? ""]?.byteCount ?? 0))
         }
-        if plan.tiesHead { report.kept.append(ModelPlan.tiedHead) }
-        self.selected = selected
+        report.kept += plan.keptHeads(&selection, quantized: selected.map(\.layer))
         report.unmatchedSkips = selection.unmatchedSkips
-        report.quantized = selected.map(\.path)
-        report.unused = CheckpointFit.unused(checkpoint, plan: plan)
-        report.checkpointByteCount = checkpoint.byteCount
-        try CheckpointFit.check(checkpoint, plan: plan, path: folder.description)
+        let used = Set(places.values)
+        report.unused = checkpoint.names.filter { [plan] in !used.contains($0) && !plan.names.isUnused($0) }
+        report.byteCountBefore = checkpoint.byteCount
+        configuration.setQuantization(BitsAndBytesConfig(quantization.layers, skipModules: quantization.skipping))
+        self.configuration = configuration
+        self.selected = selected
     }
 
     /// Writes the folder `path`: `model.safetensors` or its shards, `config.json` with `quantization_config`, and the tokenizer's files.
@@ -58,9 +65,9 @@ public struct CheckpointQuantizer {
     /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
     public func write(
         to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
-    ) throws(ModelFileError) -> LoadReport {
+    ) throws(ModelFileError) -> ModelReport {
         var report = report
-        let layers = Dictionary(uniqueKeysWithValues: selected.map { ($0.weight.name, $0) })
+        let forms = Dictionary(uniqueKeysWithValues: selected.map { ($0.layer.weight.name, $0) })
         let steps = Double(max(1, 2 * selected.count))
         var done = 0.0
         func step() {
@@ -70,44 +77,46 @@ public struct CheckpointQuantizer {
 
         var announced: [CheckpointLayout.Announcement] = []
         var scales: [String: Tensor] = [:]
-        for layer in selected {
-            let (entries, nonFinite) = try quantized(layer)
+        for (layer, form) in selected {
+            let (entries, nonFinite) = try quantized(layer, form)
             for entry in entries {
                 announced.append((entry.name, entry.tensor.dtype, entry.tensor.shape))
                 if entry.name != layer.weight.name { scales[entry.name] = entry.tensor }
             }
-            if nonFinite > 0 { report.nonFinite.append((layer.path, nonFinite)) }
+            report.quantized.append(
+                .init(
+                    path: layer.path, form: form.formatName, role: layer.role,
+                    byteCountBefore: places[layer.weight.name].flatMap { checkpoint[$0]?.byteCount } ?? 0,
+                    byteCount: entries.reduce(0) { $0 + $1.tensor.count * $1.tensor.dtype.byteCount }, nonFiniteCount: nonFinite))
             step()
         }
-        for entry in plan.entries where layers[entry.name] == nil {
-            if let dtype = checkpoint[entry.name]?.dtype { announced.append((entry.name, dtype, entry.shape)) }
+        for entry in plan.entries where forms[entry.name] == nil {
+            if let found = places[entry.name].flatMap({ checkpoint[$0] }), let dtype = found.dtype {
+                announced.append((entry.name, dtype, found.shape))
+            }
         }
 
-        var written = configuration
-        written.setQuantization(quantization)
-        let rewriter = CheckpointRewriter(folder: folder, checkpoint: checkpoint, configuration: written, tensors: announced)
+        let rewriter = CheckpointRewriter(folder: folder, checkpoint: checkpoint, configuration: configuration, tensors: announced)
         report.byteCount = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
             if let part = scales[name] { return part }
-            guard let layer = layers[name] else { return try tensor(name) }
+            guard let (layer, form) = forms[name] else { return try tensor(name) }
             defer { step() }
-            return try quantized(layer).entries[0].tensor
+            return try quantized(layer, form).entries[0].tensor
         }
         return report
     }
 
     /// The entries of a layer's weight, the codes first, and how many of its elements are NaN or infinite.
-    private func quantized(_ layer: ModelPlan.Layer) throws(ModelFileError) -> (entries: [(name: String, tensor: Tensor)], nonFinite: Int) {
-        let weight = try tensor(layer.weight.name)
-        defer { checkpoint.release(layer.weight.name) }
+    private func quantized(
+        _ layer: ModelPlan.Layer, _ form: Quantization
+    ) throws(ModelFileError) -> (entries: [(name: String, tensor: Tensor)], nonFinite: Int) {
+        let stored = try tensor(layer.weight.name)
+        defer { if let place = places[layer.weight.name] { checkpoint.release(place) } }
+        let weight = plan.isTransposed(layer.weight.name) ? stored.transposed().contiguous() : stored
         do {
-            let packed = try QuantizedWeight(weight, as: quantization, blockSize: blockSize)
-            let nonFinite = try packed.nonFiniteInputCount()
-            if nonFinite > 0, try packed.hasInfiniteScale {
-                throw ModelFileError.malformed(
-                    path: folder.description,
-                    "'\(layer.weight.name)' holds numbers too large for \(packed.format): a scale is infinite; skip the layer")
-            }
-            return (try packed.entries().map { ("\(layer.path).\($0.name)", $0.tensor) }, nonFinite)
+            let packed = try weight.quantized(as: form)
+            try packed.checkScales(of: layer.weight.name, path: folder.description)
+            return (try packed.entries(named: "weight").map { ("\(layer.path).\($0.name)", $0.tensor) }, try packed.nonFiniteInputCount())
         } catch let error as DeviceError {
             throw .device(error)
         } catch let error as ModelFileError {
@@ -118,19 +127,9 @@ public struct CheckpointQuantizer {
     }
 
     private func tensor(_ name: String) throws(ModelFileError) -> Tensor {
-        guard let tensor = try checkpoint.tensor(name) else { throw .malformed(path: folder.description, "'\(name)' is missing") }
-        return tensor
-    }
-}
-
-extension QuantizedWeight {
-    /// Whether a number of the weight was infinite (int8: too large for float16), so that readers refuse its scales.
-    fileprivate var hasInfiniteScale: Bool {
-        get throws(DeviceError) {
-            switch self {
-            case .fourBit(let weight): try weight.state.scales.floats().floats().contains { !$0.isFinite }
-            case .int8(let weight): try weight.scales.floats().contains { !$0.isFinite }
-            }
+        guard let tensor = try places[name].flatMap({ place throws(ModelFileError) in try checkpoint.tensor(place) }) else {
+            throw .malformed(path: folder.description, "'\(name)' is missing")
         }
+        return tensor
     }
 }

@@ -25,22 +25,16 @@ extension CheckpointSummary {
         public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
         public var bitsPerWeight: Double { 8 * Double(byteCount) / Double(max(1, shape.reduce(1, *))) }
 
-        init(_ path: String, _ weight: QuantizedWeight, entries: [SafetensorsEntry]) {
+        init(_ path: String, _ weight: any QuantizedTensor, entries: [SafetensorsEntry]) {
             self.path = path
             self.entries = entries
-            format = weight.format
+            format = weight.formatName
             shape = weight.shape
-            dtype = weight.dtype
-            switch weight {
-            case .fourBit(let weight):
-                storage = weight.packed.dtype
-                blockSize = weight.state.blockSize.count
-                nestedBlockSize = weight.state.nestedBlockSize
-            case .int8(let weight):
-                storage = weight.codes.dtype
-                blockSize = nil
-                nestedBlockSize = nil
-            }
+            let fourBit = weight as? FourBitTensor
+            dtype = fourBit?.dtype
+            storage = fourBit?.packed.dtype ?? .int8
+            blockSize = fourBit?.state.blockSize.count
+            nestedBlockSize = fourBit?.state.nestedBlockSize
         }
     }
 }

@@ -1,6 +1,7 @@
 import BitsCore
 public import BitsIO
 import BitsModels
+import BitsNN
 
 /// What is in a model's checkpoint.
 public struct CheckpointSummary: Sendable {
@@ -42,7 +43,10 @@ public struct CheckpointSummary: Sendable {
         layers = try checkpoint.quantizedWeights(in: folder).map { QuantizedLayer($0.path, $0.weight, entries: checkpoint.weightEntries($0.path)) }
         let known = ModelRegistry.families.contains(modelType)
         let quantized = Set(layers.map(\.path))
-        keptLayers = known ? try ModelPlan(configuration).layers.map(\.path).filter { !quantized.contains($0) } : nil
+        keptLayers =
+            known
+            ? ModelPlan(try ModelRegistry.model(configuration)).layers.filter { $0.role != .embedding && !quantized.contains($0.path) }.map(\.path)
+            : nil
         let parts = Set(layers.flatMap { $0.entries.map(\.name) })
         parameterCount =
             entries.filter { !parts.contains($0.name) }.reduce(0) { $0 + $1.shape.reduce(1, *) } + layers.reduce(0) { $0 + $1.shape.reduce(1, *) }

@@ -7,9 +7,9 @@ public protocol CausalLanguageModel: Module {
     /// Tokens that the model was made for.
     var contextLength: Int { get }
     /// The table of token vectors.
-    var embedding: Embedding { get }
-    /// From final hidden states to logits; shares its weight with ``embedding`` in models that tie them.
-    var head: LinearLayer { get }
+    var embedding: any EmbeddingLayer { get }
+    /// From final hidden states to logits; a ``BitsNN/TiedLinear`` in models whose head shares the table of ``embedding``.
+    var head: any LinearLayer { get }
     /// The final hidden states [B, T, D] of `tokens`, after the last norm. With a cache, `tokens` continue what it holds, and are added to it.
     func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor
     /// An empty cache for `capacity` tokens.

@@ -70,7 +70,7 @@ extension CausalLanguageModel {
         if let problem = options.sampling.problem { throw .badOption(problem) }
         if options.maxNewTokens < 0 { throw .badOption("max-new-tokens is \(options.maxNewTokens); use a number of at least 0") }
         let room = min(options.maxNewTokens, contextLength - prompt.count)
-        let device = embedding.weight.device
+        let device = embedding.device ?? .cpu
         let cache = makeCache(batch: 1, capacity: prompt.count + room)
         var sampler = TokenSampler(options.sampling, seed: options.seed)
         var history = prompt

@@ -54,20 +54,20 @@ public struct LlamaConfiguration: Sendable, Equatable {
 
 /// Grouped-query attention with rotary positions.
 final class LlamaAttention: Module {
-    @Child("q_proj") var query: LinearLayer
-    @Child("k_proj") var key: LinearLayer
-    @Child("v_proj") var value: LinearLayer
-    @Child("o_proj") var output: LinearLayer
+    @Child("q_proj") var query: any LinearLayer
+    @Child("k_proj") var key: any LinearLayer
+    @Child("v_proj") var value: any LinearLayer
+    @Child("o_proj") var output: any LinearLayer
     private let configuration: LlamaConfiguration
 
-    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+    init(_ c: LlamaConfiguration) {
         configuration = c
         super.init()
         let (queryWidth, keyWidth) = (c.heads * c.headWidth, c.keyValueHeads * c.headWidth)
-        query = weights.linear("q_proj", inFeatures: c.width, outFeatures: queryWidth, bias: c.hasAttentionBias)
-        key = weights.linear("k_proj", inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
-        value = weights.linear("v_proj", inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
-        output = weights.linear("o_proj", inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionBias)
+        query = Linear(inFeatures: c.width, outFeatures: queryWidth, bias: c.hasAttentionBias)
+        key = Linear(inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
+        value = Linear(inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
+        output = Linear(inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionBias)
     }
 
     func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
@@ -82,35 +82,35 @@ final class LlamaAttention: Module {
 
 /// The gated feed-forward layer: `down(activation(gate(x)) * up(x))`.
 final class LlamaFeedForward: Module {
-    @Child("gate_proj") var gate: LinearLayer
-    @Child("up_proj") var up: LinearLayer
-    @Child("down_proj") var down: LinearLayer
+    @Child("gate_proj") var gate: any LinearLayer
+    @Child("up_proj") var up: any LinearLayer
+    @Child("down_proj") var down: any LinearLayer
     private let activation: Activation
 
-    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+    init(_ c: LlamaConfiguration) {
         activation = c.activation
         super.init()
-        gate = weights.linear("gate_proj", inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
-        up = weights.linear("up_proj", inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
-        down = weights.linear("down_proj", inFeatures: c.innerWidth, outFeatures: c.width, bias: c.hasFeedForwardBias)
+        gate = Linear(inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
+        up = Linear(inFeatures: c.width, outFeatures: c.innerWidth, bias: c.hasFeedForwardBias)
+        down = Linear(inFeatures: c.innerWidth, outFeatures: c.width, bias: c.hasFeedForwardBias)
     }
 
     func callAsFunction(_ x: Tensor) -> Tensor { down(gated(activation, gate: gate(x), up: up(x))) }
 }
 
 /// Attention and feed-forward, each on the normed residual stream.
-final class LlamaBlock: Module {
+final class LlamaBlock: Module, DecoderBlock {
     @Child("self_attn") var attention: LlamaAttention
     @Child("mlp") var feedForward: LlamaFeedForward
     @Child("input_layernorm") var attentionNorm: RMSNorm
     @Child("post_attention_layernorm") var feedForwardNorm: RMSNorm
 
-    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+    init(_ c: LlamaConfiguration) {
         super.init()
-        attention = LlamaAttention(c, from: weights["self_attn"])
-        feedForward = LlamaFeedForward(c, from: weights["mlp"])
-        attentionNorm = RMSNorm(weight: weights.parameter("input_layernorm.weight", shape: [c.width]), epsilon: c.normEpsilon)
-        feedForwardNorm = RMSNorm(weight: weights.parameter("post_attention_layernorm.weight", shape: [c.width]), epsilon: c.normEpsilon)
+        attention = LlamaAttention(c)
+        feedForward = LlamaFeedForward(c)
+        attentionNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
+        feedForwardNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
 
     func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
@@ -121,46 +121,53 @@ final class LlamaBlock: Module {
 
 /// The stack of blocks between embedding and head.
 final class LlamaDecoder: Module {
-    @Child("embed_tokens") var embedding: Embedding
-    @Children("layers") var blocks: [LlamaBlock]
+    @Child("embed_tokens") var embedding: any EmbeddingLayer
+    @Children("layers") var blocks: [any DecoderBlock]
     @Child("norm") var norm: RMSNorm
 
-    init(_ c: LlamaConfiguration, from weights: WeightScope) {
+    init(_ c: LlamaConfiguration) {
         super.init()
-        embedding = Embedding(weight: weights.parameter("embed_tokens.weight", shape: [c.vocabularySize, c.width]))
-        blocks = (0..<c.layers).map { LlamaBlock(c, from: weights["layers.\($0)"]) }
-        norm = RMSNorm(weight: weights.parameter("norm.weight", shape: [c.width]), epsilon: c.normEpsilon)
+        embedding = Embedding(vocabularySize: c.vocabularySize, width: c.width)
+        blocks = (0..<c.layers).map { _ in LlamaBlock(c) }
+        norm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
 }
 
 /// A Llama language model. Activations are float32; what products round to is each linear layer's affair.
 public final class Llama: Module, CausalLanguageModel {
     @Child("model") var decoder: LlamaDecoder
-    @Child("lm_head") var ownHead: LinearLayer?
+    @Child("lm_head") public var head: any LinearLayer
     public let configuration: LlamaConfiguration
     private let rotary: RotaryEmbedding
-    private var tiedHead: LinearLayer?
 
-    public init(_ configuration: LlamaConfiguration, from weights: WeightScope) {
+    /// The model without weights, see ``BitsNN/Module/load(from:options:progress:)``.
+    public init(_ configuration: LlamaConfiguration) {
         self.configuration = configuration
         rotary = RotaryEmbedding(headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling)
         super.init()
-        decoder = LlamaDecoder(configuration, from: weights["model"])
-        ownHead =
+        decoder = LlamaDecoder(configuration)
+        head =
             configuration.tiesEmbeddings
-            ? nil : weights.linear("lm_head", inFeatures: configuration.width, outFeatures: configuration.vocabularySize)
-        if configuration.tiesEmbeddings { tiedHead = weights.source.tiedHead(decoder.embedding) }
+            ? TiedLinear(decoder.$embedding)
+            : Linear(inFeatures: configuration.width, outFeatures: configuration.vocabularySize, bias: false)
     }
 
     public var vocabularySize: Int { configuration.vocabularySize }
     public var contextLength: Int { configuration.contextLength }
-    public var embedding: Embedding { decoder.embedding }
-    public var head: LinearLayer { ownHead ?? tiedHead ?? Linear(weight: embedding.weight) }
+    public var embedding: any EmbeddingLayer { decoder.embedding }
+    public override var outputHeads: [any LinearLayer] { [head] }
+
+    public override var checkpointNames: CheckpointNames {
+        var names = CheckpointNames()
+        // Old checkpoints hold the rotary frequencies; some hold a copy of a head that is tied.
+        names.unused = ["rotary_emb.inv_freq"] + (configuration.tiesEmbeddings ? ["lm_head.weight"] : [])
+        return names
+    }
 
     public func makeCache(batch: Int, capacity: Int) -> KeyValueCache {
         KeyValueCache(
             layers: configuration.layers, batch: batch, capacity: capacity, heads: configuration.keyValueHeads, headWidth: configuration.headWidth,
-            device: embedding.weight.device)
+            device: embedding.device ?? .cpu)
     }
 
     public func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {

@@ -101,6 +101,9 @@ public final class Child<Value>: Declaration {
         set { stored = newValue }
     }
 
+    /// The declaration itself: `$embedding` is where an embedding is, whichever it is.
+    public var projectedValue: Child<Value> { self }
+
     var children: [(name: String, module: Module)] { (stored as? Module).map { [(name, $0)] } ?? [] }
 
     func replaceChild(_ index: Int, with module: Module) {
@@ -111,15 +114,21 @@ public final class Child<Value>: Declaration {
     func accepts(_ module: Module) -> Bool { module is Value }
 }
 
-/// Declares a list of modules: `@Children("layers") var layers: [Block]`, with the names `layers.0`, `layers.1`, ...
+/// Declares a list of modules: `@Children("layers") var layers: [Block]`, with the names `layers.0`, `layers.1`, ... A list of `any` protocol can hold
+/// modules of several kinds.
 @propertyWrapper
-public final class Children<Element: Module>: Declaration {
+public final class Children<Element>: Declaration {
     private let name: String
     public var wrappedValue: [Element] = []
 
     public init(_ name: String) { self.name = name }
 
-    var children: [(name: String, module: Module)] { wrappedValue.enumerated().map { ("\(name).\($0.offset)", $0.element) } }
+    var children: [(name: String, module: Module)] {
+        wrappedValue.enumerated().map { index, element in
+            guard let module = element as? Module else { preconditionFailure("'\(name).\(index)' is \(type(of: element)), which is no module") }
+            return ("\(name).\(index)", module)
+        }
+    }
 
     func replaceChild(_ index: Int, with module: Module) {
         guard let element = module as? Element else { preconditionFailure("'\(name)' holds \(Element.self), not \(type(of: module))") }

@@ -3,11 +3,13 @@ public import BitsQuant
 /// What is wrong with the entries that a layer is to be made of, or with a request to change a module.
 public enum LayerError: Error, Equatable, Sendable {
     /// An entry that the layer needs is not there.
-    case missingEntry(String)
+    case missingEntry(String, shape: [Int])
     /// An entry of another shape or type than the layer's.
     case unsuitableEntry(String, expected: String, found: String)
-    /// The quantized weight of the module at this path cannot be made of its entries.
-    case unreadableWeight(of: String, QuantizationError)
+    /// The weight of this name cannot be made of its entries, or not be quantized as it is to be.
+    case unsuitableWeight(String, QuantizationError)
+    /// All that is wrong with a model's entries.
+    case several([LayerError])
     /// No parameter has this name; these are there.
     case unknownParameter(String, known: [String])
     /// This name is a module's, or that of a weight which is quantized already.
@@ -22,17 +24,41 @@ extension LayerError {
         } catch let error as LayerError {
             throw error.within(path)
         } catch let error as QuantizationError {
-            throw LayerError.unreadableWeight(of: path, error)
+            throw LayerError.unsuitableWeight(path, error)
         }
     }
 
     private func within(_ path: String) -> LayerError {
         if path.isEmpty { return self }
         switch self {
-        case .missingEntry(let name): return .missingEntry("\(path).\(name)")
+        case .missingEntry(let name, let shape): return .missingEntry("\(path).\(name)", shape: shape)
         case .unsuitableEntry(let name, let expected, let found): return .unsuitableEntry("\(path).\(name)", expected: expected, found: found)
         case .unknownParameter, .notAParameter: return self
-        case .unreadableWeight(let name, let error): return .unreadableWeight(of: name.isEmpty ? path : "\(path).\(name)", error)
+        case .unsuitableWeight(let name, let error): return .unsuitableWeight("\(path).\(name)", error)
+        case .several(let errors): return .several(errors.map { $0.within(path) })
+        }
+    }
+}
+
+extension LayerError {
+    /// The entry or parameter that it is about; nil for several.
+    package var name: String? {
+        switch self {
+        case .missingEntry(let name, _), .unsuitableEntry(let name, _, _), .unsuitableWeight(let name, _), .unknownParameter(let name, _),
+            .notAParameter(let name):
+            name
+        case .several: nil
+        }
+    }
+
+    /// What is wrong, a line for each entry, without what to do.
+    package var lines: [String] {
+        switch self {
+        case .missingEntry(let name, let shape): ["'\(name)' \(shape) is missing"]
+        case .unsuitableEntry(let name, let expected, let found): ["'\(name)' is \(found), not \(expected)"]
+        case .unsuitableWeight(let name, let error): ["'\(name)': \(error)"]
+        case .several(let errors): errors.flatMap(\.lines)
+        case .unknownParameter, .notAParameter: [description]
         }
     }
 }
@@ -40,10 +66,10 @@ extension LayerError {
 extension LayerError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .missingEntry(let name): "'\(name)' is missing; the checkpoint is of another model, or only a part of it"
-        case .unsuitableEntry(let name, let expected, let found):
-            "'\(name)' is \(found), not \(expected); the checkpoint is of another model, or is quantized otherwise"
-        case .unreadableWeight(let path, let error): "'\(path)': \(error)"
+        case .missingEntry: "\(lines[0]); the checkpoint is of another model, or only a part of it"
+        case .unsuitableEntry: "\(lines[0]); the checkpoint is of another model, or is quantized otherwise"
+        case .unsuitableWeight: lines[0]
+        case .several: lines.joined(separator: "\n")
         case .unknownParameter(let name, let known):
             "there is no parameter '\(name)'; the module has \(known.isEmpty ? "none" : known.joined(separator: ", "))"
         case .notAParameter(let name): "'\(name)' is no parameter; name a weight in floating point"

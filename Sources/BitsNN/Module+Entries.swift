@@ -1,4 +1,5 @@
 public import BitsCore
+import BitsQuant
 
 /// Saving, loading and moving: what a module declares, quantized weights included.
 extension Module {
@@ -55,13 +56,14 @@ extension Module {
         return nil
     }
 
-    /// Bytes of all weights of the tree with their scales; a parameter that two modules share counts once.
+    /// Bytes of all weights of the tree with their scales, and of the codes of int8 weights that are trained; a parameter that two modules share counts once.
     public var byteCount: Int {
         var seen = Set<ObjectIdentifier>()
-        return namedModules().flatMap(\.module.declarations).reduce(0) { total, declaration in
-            let parameters = declaration.parameters.map(\.parameter).filter { seen.insert(ObjectIdentifier($0)).inserted }
-            return total + parameters.reduce(0) { $0 + ($1.quantized?.byteCount ?? $1.count * $1.dtype.byteCount) }
-                + declaration.quantized.reduce(0) { $0 + $1.tensor.byteCount }
+        return namedModules().map(\.module).reduce(0) { total, module in
+            let declarations = module.declarations
+            let parameters = declarations.flatMap(\.parameters).map(\.parameter).filter { seen.insert(ObjectIdentifier($0)).inserted }
+            return total + module.copyByteCount + parameters.reduce(0) { $0 + ($1.quantized?.byteCount ?? $1.count * $1.dtype.byteCount) }
+                + declarations.flatMap(\.quantized).reduce(0) { $0 + $1.tensor.byteCount }
         }
     }
 }
@@ -70,10 +72,19 @@ extension Parameter {
     /// Takes its value from the entry called `name`.
     func load(_ name: String, _ entry: (String) throws -> Tensor?) throws {
         if let current = quantized { return try pack(current.loaded(name, entry)) }
-        guard let tensor = try entry(name) else { throw LayerError.missingEntry(name) }
+        guard let tensor = try entry(name) else { throw LayerError.missingEntry(name, shape: shape) }
         guard tensor.dtype.isFloatingPoint, tensor.shape == shape else {
             throw LayerError.unsuitableEntry(name, expected: "floating point \(shape)", found: "\(tensor.dtype.rawValue) \(tensor.shape)")
         }
         value = try tensor.cast(to: dtype).moved(to: device)
+    }
+}
+
+extension QuantizedTensor {
+    /// The weight called `name` of which `entry` gives the parts, of this one's kind and shape, on its device.
+    func loaded(_ name: String, _ entry: (String) throws -> Tensor?) throws -> Self {
+        let loaded = try Self(named: name, as: dtype, entry)
+        guard loaded.shape == shape else { throw LayerError.unsuitableEntry(name, expected: "\(shape)", found: "\(loaded.shape)") }
+        return try loaded.moved(to: device)
     }
 }

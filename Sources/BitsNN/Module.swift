@@ -13,6 +13,15 @@ open class Module {
     /// The parameters of this module alone, with their names, in the order of declaration.
     public var parameters: [(name: String, parameter: Parameter)] { declarations.flatMap(\.parameters) }
 
+    /// The layers that give the tree's answer, which a quantization leaves as they are unless it is told otherwise; by default those of the modules below.
+    open var outputHeads: [any LinearLayer] { children.flatMap(\.module.outputHeads) }
+
+    /// What is particular about the names in the files of a model like this one.
+    open var checkpointNames: CheckpointNames { CheckpointNames() }
+
+    /// Bytes of what this module alone makes of its weights and keeps beside them.
+    var copyByteCount: Int { 0 }
+
     /// Every module of the tree with its path, this one first (path "").
     public func namedModules(_ path: String = "") -> [(path: String, module: Module)] {
         [(path, self)] + children.flatMap { $0.module.namedModules(path.isEmpty ? $0.name : "\(path).\($0.name)") }

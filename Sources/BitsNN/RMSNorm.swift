@@ -12,5 +12,8 @@ public final class RMSNorm: Module {
         self.weight = weight
     }
 
+    /// A norm without a weight yet, for a model that is loaded: see ``Module/load(from:options:progress:)``.
+    public convenience init(width: Int, epsilon: Float) { self.init(weight: .placeholder([width]), epsilon: epsilon) }
+
     public func callAsFunction(_ x: Tensor) -> Tensor { x.rmsNorm(weight: weight.tensor, epsilon: epsilon) }
 }

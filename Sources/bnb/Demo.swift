@@ -2,7 +2,9 @@ import ArgumentParser
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsOptim
+import BitsQuant
 import BitsTune
 import CLexicon
 
@@ -40,13 +42,13 @@ struct Demo: ParsableCommand {
         var loaded: LoadedModel?
         let loadTime = try clock.measure {
             loaded = try LoadedModel(
-                folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true), computeDType: computeDType))
+                folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
         }
         guard let loaded else { return }
         let (model, report) = (loaded.model, loaded.report)
         try Console.write("lexicon-5m, \(report.quantized.count) linear layers in NF4 with double quantization: ")
         try Console.writeLine(
-            "\(kilobytes(report.checkpointByteCount)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
+            "\(kilobytes(report.byteCountBefore)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
 
         let tokenizer = try Tokenizer(folder)
         let training = try examples("text/sft_train.jsonl", tokenizer: tokenizer, loaded: loaded)

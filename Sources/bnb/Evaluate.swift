@@ -3,6 +3,7 @@ import BitsBench
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsTune
 import CLexicon
 
@@ -66,7 +67,7 @@ struct Evaluate: ParsableCommand {
                 "nll": .number(JSONNumber(evaluation.nll)), "perplexity": .number(JSONNumber(evaluation.perplexity)),
                 "tokens": .number(JSONNumber(evaluation.tokens)), "windows": .number(JSONNumber(evaluation.windows)),
                 "window": .number(JSONNumber(window)), "model": .string(folder.description),
-                "load_in": model.loadIn.map { .string($0.rawValue) } ?? .null, "compute": .string(loaded.report.computeDType.rawValue),
+                "load_in": model.loadIn?.argument.map { .string($0) } ?? .null, "compute": .string(loaded.report.computeDType.rawValue),
                 "seconds": .number(JSONNumber(seconds)), "tokens_per_second": .number(JSONNumber(speed)),
                 "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
                 "weight_bytes": .number(JSONNumber(loaded.report.byteCount)),

@@ -3,6 +3,7 @@ import BitsBench
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsTune
 import CLexicon
 

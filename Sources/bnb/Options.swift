@@ -1,36 +1,28 @@
-import ArgumentParser
+public import ArgumentParser
 import BitsCore
 import BitsIO
 import BitsModels
-import BitsQuant
+import BitsNN
+public import BitsQuant
 import BitsTune
 
-/// What linear layers are quantized to: `--load-in`, and `--to` of `quantize`.
-enum QuantizedFormat: String, CaseIterable, ExpressibleByArgument {
-    case nf4
-    case nf4Double = "nf4-dq"
-    case fp4
-    case fp4Double = "fp4-dq"
-    case int8
+/// How `--load-in`, `--to` and `--head` name a quantization: nf4, nf4-dq, fp4, fp4-dq, int8; also `bnb.nf4`, as other tools write it.
+extension Quantization: ExpressibleByArgument {
+    private static let named: KeyValuePairs<String, Quantization> = [
+        "nf4": .fourBit(.nf4, doubleQuantization: false), "nf4-dq": .fourBit(.nf4), "fp4": .fourBit(.fp4, doubleQuantization: false),
+        "fp4-dq": .fourBit(.fp4), "int8": .int8(),
+    ]
 
-    /// Also takes `bnb.nf4`, as other tools write it.
-    init?(argument: String) {
+    public static var allValueStrings: [String] { named.map(\.key) }
+
+    /// The name that it has on the command line; nil where it has none.
+    var argument: String? { Quantization.named.first { $0.value == self }?.key }
+
+    public init?(argument: String) {
         let name = argument.lowercased()
-        self.init(rawValue: name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name)
-    }
-
-    func settings(_ options: QuantizationOptions, compute: DType) -> BitsAndBytesConfig {
-        var settings: BitsAndBytesConfig =
-            switch self {
-            case .nf4: .fourBit(.nf4, doubleQuantization: options.doubleQuantization, computeType: compute)
-            case .nf4Double: .fourBit(.nf4, doubleQuantization: true, computeType: compute)
-            case .fp4: .fourBit(.fp4, doubleQuantization: options.doubleQuantization, computeType: compute)
-            case .fp4Double: .fourBit(.fp4, doubleQuantization: true, computeType: compute)
-            case .int8: .int8()
-            }
-        if let threshold = options.outlierThreshold { settings.outlierThreshold = threshold }
-        if !options.skip.isEmpty { settings.skipModules = options.skip }
-        return settings
+        let short = name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name
+        guard let found = Quantization.named.first(where: { $0.key == short }) else { return nil }
+        self = found.value
     }
 }
 
@@ -43,7 +35,7 @@ struct QuantizationOptions: ParsableArguments {
     var blockSize: Int?
 
     @Option(help: ArgumentHelp("Activations of at least this magnitude are not quantized by int8; 0 for none. (default: 6)", valueName: "number"))
-    var outlierThreshold: Double?
+    var outlierThreshold: Float?
 
     @Option(
         help: ArgumentHelp(
@@ -52,7 +44,7 @@ struct QuantizationOptions: ParsableArguments {
     var skip: [String] = []
 
     /// Checks what fits `format`, which `option` asks for.
-    func check(_ format: QuantizedFormat?, option: String) throws {
+    func check(_ format: Quantization?, option: String) throws {
         if let blockSize, !BlockSize.supported.contains(blockSize) {
             throw ValidationError("\(QuantizationError.unsupportedBlockSize(blockSize, supported: BlockSize.supported))")
         }
@@ -60,14 +52,28 @@ struct QuantizationOptions: ParsableArguments {
             throw ValidationError("--outlier-threshold \(outlierThreshold) is not a number from 0")
         }
         if format == nil, !skip.isEmpty { throw ValidationError("--skip needs \(option)") }
-        let isFourBit = format != nil && format != .int8
+        let isInt8 = format?.formatName == "int8"
+        let isFourBit = format != nil && !isInt8
         if doubleQuantization && !isFourBit { throw ValidationError("--double-quantization needs \(option) nf4 or fp4") }
         if blockSize != nil && !isFourBit { throw ValidationError("--block-size needs \(option) nf4 or fp4; int8 has a scale for each row") }
-        if outlierThreshold != nil && format != .int8 { throw ValidationError("--outlier-threshold needs \(option) int8") }
+        if outlierThreshold != nil && !isInt8 { throw ValidationError("--outlier-threshold needs \(option) int8") }
     }
 
-    /// The block size that was asked for, or the usual one.
-    var size: BlockSize { get throws { try blockSize.map { size throws(QuantizationError) in try BlockSize(size) } ?? .fourBitDefault } }
+    /// What is asked for beside `format`.
+    ///
+    /// - Parameter compute: what products of 4-bit weights round their operands to.
+    func applied(to format: Quantization?, compute: DType? = nil) throws -> ModelQuantization {
+        var layers = format
+        switch format {
+        case .fourBit(let format, _, let isDouble, let storage, _):
+            let size = try blockSize.map { size throws(QuantizationError) in try BlockSize(size) } ?? .fourBitDefault
+            layers = .fourBit(
+                format, blockSize: size, doubleQuantization: isDouble || doubleQuantization, storage: storage, computeDType: compute)
+        case .int8(let threshold, _): layers = .int8(outlierThreshold: outlierThreshold ?? threshold)
+        case nil: break
+        }
+        return ModelQuantization(layers, skipping: skip.isEmpty ? nil : skip)
+    }
 }
 
 /// `--dtype`: a floating-point type, under torch's names too.
@@ -129,7 +135,7 @@ struct ModelOptions: ParsableArguments {
     var adapter: String?
 
     @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
-    var loadIn: QuantizedFormat?
+    var loadIn: Quantization?
 
     @OptionGroup var quantization: QuantizationOptions
 
@@ -143,8 +149,7 @@ struct ModelOptions: ParsableArguments {
     func load(compute: ComputeType?) throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
         let folder = try ModelFolder(model)
-        var options = LoadOptions(quantization: loadIn?.settings(quantization, compute: compute?.dtype ?? .float32), computeDType: compute?.dtype)
-        options.blockSize = try quantization.size
+        var options = LoadOptions(try quantization.applied(to: loadIn), computeDType: compute?.dtype)
         options.device = device
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }

@@ -4,6 +4,7 @@ import BitsCheckpoints
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsQuant
 import BitsTune
 import CLexicon
@@ -21,7 +22,7 @@ struct Quantize: ParsableCommand {
     var model = "lexicon-5m"
 
     @Option(help: ArgumentHelp("The format: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
-    var to: QuantizedFormat
+    var to: Quantization
 
     @OptionGroup var quantization: QuantizationOptions
 
@@ -47,8 +48,7 @@ struct Quantize: ParsableCommand {
     func run() throws {
         clexicon_link()
         _ = try machine.prepare()
-        let settings = to.settings(quantization, compute: compute.dtype)
-        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: settings, blockSize: try quantization.size)
+        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: try quantization.applied(to: to, compute: compute.dtype))
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
         bar.finish()
@@ -57,24 +57,24 @@ struct Quantize: ParsableCommand {
     }
 }
 
-extension LoadReport {
+extension ModelReport {
     /// What was quantized, what was kept, and the sizes.
     fileprivate func text(output: String) -> String {
         var lines = ["\(output): \(quantized.count) linear layers quantized, \(kept.count) kept"]
         lines += kept.map { "  kept \($0.path): \($0.reason)" }
-        lines.append("  \(Bytes(checkpointByteCount)) became \(Bytes(byteCount)), \(Bytes.ratio(checkpointByteCount, byteCount)) times smaller")
+        lines.append("  \(Bytes(byteCountBefore)) became \(Bytes(byteCount)), \(Bytes.ratio(byteCountBefore, byteCount)) times smaller")
         return lines.joined(separator: "\n")
     }
 
     fileprivate func json(output: String) -> JSONValue {
         [
             "output": .string(output),
-            "quantized": .array(quantized.map { .string($0) }),
+            "quantized": .array(quantized.map { .string($0.path) }),
             "kept": .array(kept.map { ["path": .string($0.path), "reason": .string($0.reason)] }),
-            "non_finite": .array(nonFinite.map { ["path": .string($0.path), "count": .number(JSONNumber($0.count))] }),
+            "non_finite": .array(nonFinite.map { ["path": .string($0.path), "count": .number(JSONNumber($0.nonFiniteCount))] }),
             "unmatched_skips": .array(unmatchedSkips.map { .string($0) }),
             "unused": .array(unused.map { .string($0) }),
-            "bytes_before": .number(JSONNumber(checkpointByteCount)),
+            "bytes_before": .number(JSONNumber(byteCountBefore)),
             "bytes": .number(JSONNumber(byteCount)),
             "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
         ]

@@ -1,4 +1,5 @@
 import BitsIO
+import BitsQuant
 import BitsKernels
 import Testing
 import _BitsTestSupport
@@ -60,10 +61,11 @@ struct ModelConfigurationTests {
         #expect(configuration.modelType == "llama")
         #expect(try configuration.dtype == .bfloat16 && configuration.quantization == nil)
         #expect(String(decoding: configuration.json.fileBytes, as: UTF8.self) == text)
-        configuration.setQuantization(.fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16))
+        let section = BitsAndBytesConfig(.fourBit(.nf4, computeDType: .bfloat16))
+        configuration.setQuantization(section)
         configuration.setDType(.float32)
         #expect(configuration.fields.object.keys == ["architectures", "dtype", "future_field", "model_type", "quantization_config", "vocab_size"])
-        #expect(try configuration.quantization == .fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16) && configuration.dtype == .float32)
+        #expect(try configuration.quantization == section && configuration.dtype == .float32)
         configuration.setQuantization(nil)
         #expect(try configuration.quantization == nil)
     }
@@ -76,7 +78,7 @@ struct ModelConfigurationTests {
 
     @Test("The quantization section is written as transformers does")
     func writtenSection() throws {
-        let config = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: true, computeType: .bfloat16)
+        let config = BitsAndBytesConfig(.fourBit(.nf4, computeDType: .bfloat16))
         #expect(
             config.json.compactText == #"{"_load_in_4bit": true, "_load_in_8bit": false, "bnb_4bit_compute_dtype": "bfloat16", "#
                 + #""bnb_4bit_quant_storage": "uint8", "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true, "#
@@ -91,8 +93,8 @@ struct ModelConfigurationTests {
 
     @Test("A section in 8 bits is written as transformers does, and each field survives the way through text")
     func everyField() throws {
-        #expect(BitsAndBytesConfig.int8().json.compactText.contains(#""_load_in_8bit": true"#))
-        var config = BitsAndBytesConfig.int8(outlierThreshold: 4)
+        #expect(BitsAndBytesConfig(.int8()).json.compactText.contains(#""_load_in_8bit": true"#))
+        var config = BitsAndBytesConfig(.int8(outlierThreshold: 4))
         #expect(config.json.compactText.contains(#""llm_int8_threshold": 4.0, "load_in_4bit": false, "load_in_8bit": true"#))
         config.skipModules = ["lm_head", "model.layers.0"]
         config.offloadsInFloat32 = true
@@ -104,6 +106,20 @@ struct ModelConfigurationTests {
         #expect(try BitsAndBytesConfig(fields(config.json.compactText)) == config)
     }
 
+    @Test(
+        "What a section asks for is what it was made of, numbers as they read in decimal",
+        arguments: [
+            .fourBit(.fp4, doubleQuantization: false, storage: .bfloat16, computeDType: .float16), .fourBit(.nf4, computeDType: .float32),
+            .int8(outlierThreshold: 0.1), .int8(keepsFloat16Weights: true),
+        ] as [Quantization])
+    func quantization(_ quantization: Quantization) throws {
+        let config = BitsAndBytesConfig(quantization, skipModules: ["head"])
+        #expect(config.quantization == quantization && config.skipModules == ["head"])
+        #expect(try BitsAndBytesConfig(fields(config.json.compactText)).quantization == quantization)
+        #expect(BitsAndBytesConfig(.int8(outlierThreshold: 0.1)).outlierThreshold == 0.1)
+        #expect(BitsAndBytesConfig(nil).quantization == nil && BitsAndBytesConfig(nil) == BitsAndBytesConfig())
+    }
+
     @Test("The quantization section is read with its defaults")
     func readSection() throws {
         #expect(try BitsAndBytesConfig(fields("{}")) == BitsAndBytesConfig())
@@ -113,8 +129,10 @@ struct ModelConfigurationTests {
             fields(#"{"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.bfloat16", "llm_int8_skip_modules": ["lm_head"], "unknown": 1}"#))
         #expect(config.method == "fp4" && config.computeType == .bfloat16 && config.skipModules == ["lm_head"])
         let older = try BitsAndBytesConfig(fields(#"{"load_in_8bit": true, "llm_int8_threshold": 4.5, "llm_int8_has_fp16_weight": true}"#))
-        #expect(older.precision == .int8 && older.outlierThreshold == 4.5 && older.keepsFloat16Weights && !older.loadIn4Bit)
-        #expect(try BitsAndBytesConfig(fields(#"{"_load_in_4bit": true, "load_in_4bit": false}"#)).precision == nil)
+        #expect(
+            older.quantization == .int8(outlierThreshold: 4.5, keepsFloat16Weights: true) && older.outlierThreshold == 4.5
+                && older.keepsFloat16Weights && !older.loadIn4Bit)
+        #expect(try BitsAndBytesConfig(fields(#"{"_load_in_4bit": true, "load_in_4bit": false}"#)).quantization == nil)
     }
 
     @Test(

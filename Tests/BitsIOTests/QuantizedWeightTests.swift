@@ -11,12 +11,12 @@ struct QuantizedWeightTests {
     /// [48, 32]
     private let weight = Tensor((0..<1536).map { Float(($0 * 37) % 101) / 50 - 1 }, shape: [48, 32])
 
-    private func quantized(_ configuration: BitsAndBytesConfig) throws -> QuantizedWeight {
-        try QuantizedWeight(weight, as: configuration, blockSize: .b64)
+    private func quantized(_ quantization: Quantization) throws -> any QuantizedTensor {
+        try weight.quantized(as: quantization)
     }
 
-    private func entries(_ configuration: BitsAndBytesConfig) throws -> [String: Tensor] {
-        Dictionary(uniqueKeysWithValues: try quantized(configuration).entries().map { ($0.name, $0.tensor) })
+    private func entries(_ quantization: Quantization) throws -> [String: Tensor] {
+        Dictionary(uniqueKeysWithValues: try quantized(quantization).entries(named: "weight").map { ($0.name, $0.tensor) })
     }
 
     private func checkpoint(_ entries: [String: Tensor]) throws -> (folder: TemporaryFolder, checkpoint: Checkpoint) {
@@ -27,9 +27,9 @@ struct QuantizedWeightTests {
     }
 
     /// The weight that a checkpoint of these entries holds.
-    private func read(_ entries: [String: Tensor]) throws -> QuantizedWeight? {
+    private func read(_ entries: [String: Tensor]) throws -> (any QuantizedTensor)? {
         let (folder, checkpoint) = try checkpoint(entries)
-        return try withExtendedLifetime(folder) { try QuantizedWeight(checkpoint, path: QuantizedWeightTests.path) }
+        return try withExtendedLifetime(folder) { try checkpoint.quantizedWeight(QuantizedWeightTests.path) }
     }
 
     private func problem(_ entries: [String: Tensor]) throws -> String {
@@ -38,25 +38,25 @@ struct QuantizedWeightTests {
         } catch { return "\(error)" }
     }
 
-    static let configurations: [BitsAndBytesConfig] = [
-        .fourBit(.nf4), .fourBit(.nf4, doubleQuantization: true), .fourBit(.fp4, storageType: .bfloat16),
-        .fourBit(.fp4, doubleQuantization: true, storageType: .float32), .int8(),
+    static let quantizations: [Quantization] = [
+        .fourBit(.nf4, doubleQuantization: false), .fourBit(.nf4), .fourBit(.fp4, doubleQuantization: false, storage: .bfloat16),
+        .fourBit(.fp4, storage: .float32), .int8(),
     ]
 
-    @Test("A weight comes back from its entries with the same values and entries", arguments: configurations)
-    func roundTrip(configuration: BitsAndBytesConfig) throws {
-        let original = try quantized(configuration)
-        let again = try #require(try read(try entries(configuration)))
-        #expect(again.format == original.format && again.shape == [48, 32] && again.format == configuration.method?.replacing("llm_", with: ""))
+    @Test("A weight comes back from its entries with the same values and entries", arguments: quantizations)
+    func roundTrip(quantization: Quantization) throws {
+        let original = try quantized(quantization)
+        let again = try #require(try read(try entries(quantization)))
+        #expect(again.formatName == original.formatName && again.shape == [48, 32] && again.formatName == quantization.formatName)
         #expect(try again.dequantized(to: .float32).bytes() == original.dequantized(to: .float32).bytes())
-        for (ours, theirs) in zip(try again.entries(), try original.entries()) {
+        for (ours, theirs) in zip(try again.entries(named: "weight"), try original.entries(named: "weight")) {
             #expect(try ours.name == theirs.name && ours.tensor.shape == theirs.tensor.shape && ours.tensor.bytes() == theirs.tensor.bytes())
         }
     }
 
     @Test("Entries in 8 bits have the names, types and shapes of transformers, in its order")
     func int8Entries() throws {
-        let entries = try quantized(.int8()).entries()
+        let entries = try quantized(.int8()).entries(named: "weight")
         #expect(entries.map(\.name) == ["weight", "SCB", "weight_format"])
         #expect(entries.map(\.tensor.dtype) == [.int8, .float32, .uint8] && entries.map(\.tensor.shape) == [[48, 32], [48], []])
         #expect(try entries[2].tensor.integers() == [0])

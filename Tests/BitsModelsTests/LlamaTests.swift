@@ -82,7 +82,7 @@ struct LlamaTests {
         configuration.tiesEmbeddings = true
         let model = TinyModel.llama(configuration)
         let hidden = model.hiddenStates(TokenBatch(ids), cache: nil)
-        #expect(try distance(model.logits(TokenBatch(ids)), hidden.linear(model.embedding.weight.value)) < 1e-6)
+        #expect(try distance(model.logits(TokenBatch(ids)), hidden.linear(model.embedding.table())) < 1e-6)
     }
 
     @Test("Biases count, in attention and in the feed-forward layer")

@@ -1,6 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsQuant
 import Testing
 
@@ -64,8 +65,9 @@ struct LoadingErrorTests {
         let expected = [
             "'model.norm.weight' [32] is missing", "'model.layers.0.self_attn.k_proj.weight' [16, 32] is missing",
             "'model.layers.1.self_attn.q_proj.bias' [32] is missing",
-            "'model.layers.1.mlp.up_proj.weight' has shape [32, 48], the configuration asks for [48, 32]",
-            "'model.embed_tokens.weight' has shape [41, 32], the configuration asks for [40, 32]", "'lm_head.weight' is uint8",
+            "'model.layers.1.mlp.up_proj.weight' is float32 [32, 48], not floating point [48, 32]",
+            "'model.embed_tokens.weight' is float32 [41, 32], not floating point [40, 32]",
+            "'lm_head.weight' is uint8 [40, 32], not floating point [40, 32]",
         ]
         for text in expected { #expect(problem.contains(text), "\(text)") }
         #expect(problem.split(separator: "\n").count == 1 + expected.count)
@@ -86,8 +88,7 @@ struct LoadingErrorTests {
 
     @Test("Codes that the bytes of a layer do not fill are refused with the layer's name")
     func storage() throws {
-        var options = LoadOptions(quantization: .fourBit(.nf4, storageType: .float32))
-        options.blockSize = .b32
+        let options = LoadOptions(quantization: .fourBit(.nf4, blockSize: .b32, doubleQuantization: false, storage: .float32))
         let text = TinyModel.configurationText(["hidden_size": "6", "head_dim": "2", "intermediate_size": "1", "attention_bias": "false"])
         let shapes = [
             "q_proj": [8, 6], "k_proj": [4, 6], "v_proj": [4, 6], "o_proj": [6, 8], "gate_proj": [1, 6], "up_proj": [1, 6], "down_proj": [6, 1],
@@ -114,7 +115,7 @@ struct QuantizedLoadingErrorTests {
 
     /// What loading says of a checkpoint in which `change` changed the entries of one layer, by suffix.
     private func problem(doubleQuantization: Bool = true, _ change: (inout [String: Tensor]) throws -> Void) throws -> String {
-        let quantization = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: doubleQuantization)
+        let quantization = Quantization.fourBit(.nf4, doubleQuantization: doubleQuantization)
         var tensors = try TinyModel.quantizedTensors(quantization)
         let layer = QuantizedLoadingErrorTests.layer
         var entries: [String: Tensor] = [:]
@@ -122,7 +123,7 @@ struct QuantizedLoadingErrorTests {
         for suffix in entries.keys { tensors[layer + suffix] = nil }
         try change(&entries)
         for (suffix, tensor) in entries { tensors[layer + suffix] = tensor }
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let text = TinyModel.configurationText(quantized: quantization)
         let problem = try TinyFolder(configuration: text, tensors: tensors).problem() ?? "nothing"
         // One layer is wrong, so there is one line that says so, with its name.
         #expect(problem == "nothing" || problem.split(separator: "\n").count == 2 && problem.contains("'\(layer)'"))

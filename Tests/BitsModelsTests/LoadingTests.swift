@@ -16,17 +16,17 @@ struct LoadingTests {
         let loaded = try TinyFolder().load()
         #expect(try distance(loaded.model.logits(ids), expected) < 1e-6)
         #expect(loaded.report.quantized == [] && loaded.report.unused == [] && loaded.report.warnings == [])
-        #expect(loaded.report.byteCount == loaded.report.checkpointByteCount)
+        #expect(loaded.report.byteCount == loaded.report.byteCountBefore)
         #expect(loaded.model.trainableParameters().isEmpty)
     }
 
     @Test("Linear layers are quantized on the way, the head is not")
     func quantized() throws {
         let folder = try TinyFolder()
-        let loaded = try folder.load(LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true)))
+        let loaded = try folder.load(LoadOptions(quantization: .fourBit(.nf4)))
         #expect(loaded.report.quantized.count == 14)
         #expect(loaded.report.kept.map(\.path) == ["lm_head"])
-        #expect(loaded.report.byteCount < loaded.report.checkpointByteCount / 2)
+        #expect(loaded.report.byteCount < loaded.report.byteCountBefore / 2)
         let reference = TinyModel.llama()
         try reference.replaceModules { path, module in
             guard let linear = module as? Linear, path != "lm_head" else { return nil }
@@ -42,27 +42,23 @@ struct LoadingTests {
         #expect(loaded.report.quantized.count == 14 && loaded.report.kept.map(\.path) == ["lm_head"] && loaded.report.warnings == [])
         let layers = loaded.model.namedModules().compactMap { $0.module as? Linear8bitLt }
         #expect(layers.count == 14 && layers.allSatisfy { $0.outlierThreshold == 4 && !$0.keepsFloat16Weights })
-        #expect(loaded.report.byteCount < loaded.report.checkpointByteCount / 2)
+        #expect(loaded.report.byteCount < loaded.report.byteCountBefore / 2)
         let found = try distance(loaded.model.logits(ids), expected)
         #expect(found > 1e-5 && found < 3e-2)
     }
 
     @Test("A checkpoint in 8 bits computes what quantizing on loading does")
     func prequantizedInt8() throws {
-        let quantization = BitsAndBytesConfig.int8(outlierThreshold: 5)
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
-        let loaded = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(quantization)).load()
+        let loaded = try TinyFolder(quantized: .int8(outlierThreshold: 5)).load()
         #expect(loaded.report.quantized.count == 14 && loaded.report.unused == [] && loaded.report.warnings == [])
         #expect(loaded.model.namedModules().compactMap { ($0.module as? Linear8bitLt)?.outlierThreshold } == [Float](repeating: 5, count: 14))
-        let same = try TinyFolder().load(LoadOptions(quantization: quantization)).model
+        let same = try TinyFolder().load(LoadOptions(quantization: .int8(outlierThreshold: 5))).model
         #expect(try loaded.model.logits(ids).bytes() == same.logits(ids).bytes())
     }
 
     @Test("A checkpoint that keeps 16-bit weights beside 8 bits computes in 8 bits too")
     func keptWeights() throws {
-        var quantization = BitsAndBytesConfig.int8()
-        quantization.keepsFloat16Weights = true
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let text = TinyModel.configurationText(quantized: .int8(keepsFloat16Weights: true))
         let loaded = try TinyFolder(configuration: text).load()
         #expect(loaded.report.quantized.count == 14 && loaded.report.warnings == [])
         #expect(loaded.model.namedModules().compactMap { $0.module as? Linear8bitLt }.allSatisfy { $0.keepsFloat16Weights })
@@ -72,13 +68,11 @@ struct LoadingTests {
 
     @Test("Weights that stay beside their codes are there to be trained, and count with the codes")
     func trainedWeights() throws {
-        var quantization = BitsAndBytesConfig.int8()
-        quantization.keepsFloat16Weights = true
-        let loaded = try TinyFolder().load(LoadOptions(quantization: quantization))
+        let loaded = try TinyFolder().load(LoadOptions(quantization: .int8(keepsFloat16Weights: true)))
         #expect(loaded.model.trainableParameters().count == 14)
         let layers = TinyModel.tensors.filter { $0.key.hasSuffix("proj.weight") }
         let codes = layers.reduce(0) { $0 + $1.value.count + 4 * $1.value.shape[0] }
-        #expect(loaded.report.byteCount == loaded.report.checkpointByteCount + codes)
+        #expect(loaded.report.byteCount == loaded.report.byteCountBefore + codes)
     }
 
     @Test("4-bit layers compute as the checkpoint's settings say, else the caller's; a type that is asked for comes before both")
@@ -89,37 +83,35 @@ struct LoadingTests {
             #expect(types == [loaded.report.computeDType])
             return [types.first ?? nil, (loaded.model.head as? Linear)?.computeDType]
         }
-        let stored = BitsAndBytesConfig.fourBit(.nf4, computeType: .bfloat16)
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: stored.json.fileBytes, as: UTF8.self)])
-        let folder = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(stored))
-        #expect(try types(folder, LoadOptions()) == [.bfloat16, .float32])
-        #expect(try types(folder, LoadOptions(quantization: .fourBit(.nf4, computeType: .float16))) == [.bfloat16, .float32])
+        let stored = Quantization.fourBit(.nf4, computeDType: .bfloat16)
+        let folder = try TinyFolder(quantized: stored)
+        #expect(try types(folder, LoadOptions()) == [.bfloat16, nil])
+        #expect(try types(folder, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.bfloat16, nil])
         #expect(try types(folder, LoadOptions(computeDType: .float32)) == [.float32, .float32])
         let plain = try TinyFolder()
-        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4))) == [.float32, .float32])
-        #expect(try types(plain, LoadOptions(quantization: stored)) == [.bfloat16, .float32])
+        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.float16, nil])
+        #expect(try types(plain, LoadOptions(quantization: stored)) == [.bfloat16, nil])
         #expect(try types(plain, LoadOptions(quantization: stored, computeDType: .float32)) == [.float32, .float32])
         #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16)) == [.bfloat16, .bfloat16])
     }
 
     @Test("Offloading that is asked for and does nothing is reported")
     func offloading() throws {
-        var quantization = BitsAndBytesConfig.int8()
-        quantization.offloadsInFloat32 = true
-        let report = try TinyFolder().load(LoadOptions(quantization: quantization)).report
+        var section = BitsAndBytesConfig(.int8())
+        section.offloadsInFloat32 = true
+        let text = TinyModel.configurationText(["quantization_config": section.json.compactText])
+        let report = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(.int8())).load().report
         #expect(report.warnings == ["llm_int8_enable_fp32_cpu_offload does nothing here: all layers are on one device"])
     }
 
     @Test("Layers that are quantized in another way than config.json says are loaded as they are, and both ways named")
     func undeclared() throws {
-        let declared: [(BitsAndBytesConfig?, String)] = [
+        let declared: [(Quantization?, String)] = [
             (nil, "config.json does not say so"), (.fourBit(.nf4), "config.json says nf4"), (.int8(), "config.json says llm_int8"),
         ]
-        for (stored, format) in [(BitsAndBytesConfig.int8(), "int8"), (.fourBit(.fp4), "fp4")] {
-            for (declared, text) in declared where declared?.precision != stored.precision || format == "fp4" {
-                let section = declared.map { String(decoding: $0.json.fileBytes, as: UTF8.self) }
-                let changes: [String: String?] = section.map { ["quantization_config": $0] } ?? [:]
-                let configuration = TinyModel.configurationText(changes)
+        for (stored, format) in [(Quantization.int8(), "int8"), (.fourBit(.fp4), "fp4")] {
+            for (declared, text) in declared where declared?.formatName != format {
+                let configuration = TinyModel.configurationText(quantized: declared)
                 let report = try TinyFolder(configuration: configuration, tensors: TinyModel.quantizedTensors(stored)).load().report
                 #expect(report.quantized.count == 14 && report.warnings.count == 1)
                 let expected = "14 layers are \(format) in the checkpoint, though \(text); they are loaded as they are: "
@@ -130,19 +122,17 @@ struct LoadingTests {
 
     @Test("A skip list replaces the default, and what matches nothing is reported")
     func skips() throws {
-        var quantization = BitsAndBytesConfig.fourBit(.fp4)
-        quantization.skipModules = ["model.layers.0", "down_proj", "no_such_layer"]
-        let loaded = try TinyFolder().load(LoadOptions(quantization: quantization))
+        let skipping = ["model.layers.0", "down_proj", "no_such_layer"]
+        let loaded = try TinyFolder().load(LoadOptions(quantization: .fourBit(.fp4), skipping: skipping))
         let one = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj"]
-        #expect(loaded.report.quantized.sorted() == (one.map { "model.layers.1.\($0)" } + ["lm_head"]).sorted())
+        #expect(loaded.report.quantized.map(\.path).sorted() == (one.map { "model.layers.1.\($0)" } + ["lm_head"]).sorted())
         #expect(loaded.report.unmatchedSkips == ["no_such_layer"])
         #expect(loaded.report.warnings.contains { $0.contains("no_such_layer") })
     }
 
     @Test("Block size and compute type are those that were asked for")
     func options() throws {
-        var options = LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16)
-        options.blockSize = .b256
+        let options = LoadOptions(quantization: .fourBit(.nf4, blockSize: .b256), computeDType: .bfloat16)
         let modules = try TinyFolder().load(options).model.namedModules().compactMap { $0.module as? Linear4bit }
         #expect(modules.count == 14)
         #expect(modules.allSatisfy { $0.weight.state.blockSize == .b256 && $0.computeDType == .bfloat16 })
@@ -150,13 +140,9 @@ struct LoadingTests {
 
     @Test("A checkpoint that is quantized already loads as it is, whatever is asked for", arguments: [false, true])
     func prequantized(doubleQuantization: Bool) throws {
-        var quantization = BitsAndBytesConfig.fourBit(.fp4, doubleQuantization: doubleQuantization)
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
-        let folder = try TinyFolder(configuration: text, tensors: TinyModel.quantizedTensors(quantization))
-        quantization.format = .nf4
-        let loaded = try folder.load(LoadOptions(quantization: quantization))
+        let folder = try TinyFolder(quantized: .fourBit(.fp4, doubleQuantization: doubleQuantization))
+        let loaded = try folder.load(LoadOptions(quantization: .fourBit(.nf4)))
         #expect(loaded.report.quantized.count == 14 && loaded.report.unused == [])
-        #expect(loaded.report.storedMethod == "fp4")
         #expect(loaded.report.warnings == ["the checkpoint is quantized already (fp4) and stays so; the quantization asked for does nothing"])
         #expect(try folder.load().report.warnings == [])
         let same = try TinyFolder().load(LoadOptions(quantization: .fourBit(.fp4, doubleQuantization: doubleQuantization))).model
@@ -165,19 +151,19 @@ struct LoadingTests {
 
     @Test("Layers that config.json calls quantized and the checkpoint holds plain are quantized on loading, and named")
     func unpacked() throws {
-        let quantization = BitsAndBytesConfig.fourBit(.nf4)
-        let text = TinyModel.configurationText(["quantization_config": String(decoding: quantization.json.fileBytes, as: UTF8.self)])
+        let quantization = Quantization.fourBit(.nf4)
+        let text = TinyModel.configurationText(quantized: quantization)
         var tensors = try TinyModel.quantizedTensors(quantization)
         let name = "model.layers.1.mlp.up_proj"
         for key in tensors.keys where key.hasPrefix("\(name).") { tensors[key] = nil }
         tensors["\(name).weight"] = TinyModel.tensors["\(name).weight"]
         let loaded = try TinyFolder(configuration: text, tensors: tensors).load()
-        #expect(loaded.report.unpacked == [name] && loaded.report.quantized.count == 14)
+        #expect(loaded.report.quantized.filter { !$0.wasQuantized }.map(\.path) == [name] && loaded.report.quantized.count == 14)
         #expect(loaded.report.warnings.contains { $0.hasPrefix("1 layers are not quantized in the checkpoint") && $0.hasSuffix(name) })
     }
 
-    @Test("Progress grows to the whole", arguments: [nil, BitsAndBytesConfig.fourBit(.nf4)])
-    func progress(quantization: BitsAndBytesConfig?) throws {
+    @Test("Progress grows to the whole", arguments: [nil, Quantization.fourBit(.nf4)])
+    func progress(quantization: Quantization?) throws {
         var shares: [Double] = []
         let folder = try TinyFolder()
         _ = try LoadedModel(ModelFolder(path: folder.path), options: LoadOptions(quantization: quantization)) { shares.append($0) }
@@ -195,7 +181,7 @@ struct LoadingTests {
         tensors["\(name).weight"] = Tensor(values, shape: [48, 32])
         let loaded = try TinyFolder(tensors: tensors).load(LoadOptions(quantization: .fourBit(.nf4)))
         #expect(loaded.report.nonFinite.map(\.path) == [name])
-        #expect(loaded.report.nonFinite.map(\.count) == [2])
+        #expect(loaded.report.nonFinite.map(\.nonFiniteCount) == [2])
         #expect(loaded.report.warnings.contains { $0.hasPrefix("\(name): 2 weights") })
     }
 
@@ -211,8 +197,8 @@ struct LoadingTests {
 
     @Test(
         "A model loads onto a device whose memory the host cannot touch, and leaves nothing there",
-        arguments: [.fourBit(.nf4), .int8()] as [BitsAndBytesConfig])
-    func otherDevice(quantization: BitsAndBytesConfig) throws {
+        arguments: [.fourBit(.nf4), .int8()] as [Quantization])
+    func otherDevice(quantization: Quantization) throws {
         let device = Device.deferred()
         do {
             var options = LoadOptions(quantization: quantization)
@@ -221,8 +207,8 @@ struct LoadingTests {
             let onProcessor = try TinyFolder().load(LoadOptions(quantization: quantization)).model
             let logits = loaded.model.logits(TokenBatch([3, 1, 4, 1, 5, 9, 2, 6], device: device))
             // Sums in another order may make an activation's code one apart.
-            #expect(try distance(logits, onProcessor.logits(ids)) < (quantization.precision == .int8 ? 1e-2 : 1e-5))
-            #expect(device.allocatedByteCount < loaded.report.checkpointByteCount)
+            #expect(try distance(logits, onProcessor.logits(ids)) < (quantization == .int8() ? 1e-2 : 1e-5))
+            #expect(device.allocatedByteCount < loaded.report.byteCountBefore)
         }
         try device.synchronize()
         #expect(device.allocatedByteCount == 0)
@@ -231,16 +217,29 @@ struct LoadingTests {
 
 extension TinyModel {
     /// The checkpoint that bitsandbytes would save after loading ``tensors`` by `quantization`.
-    static func quantizedTensors(_ quantization: BitsAndBytesConfig, blockSize: BlockSize = .b64) throws -> [String: Tensor] {
+    static func quantizedTensors(_ quantization: Quantization) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for (name, tensor) in tensors {
             guard name.hasSuffix("proj.weight") else {
                 result[name] = tensor
                 continue
             }
-            let packed = try QuantizedWeight(tensor, as: quantization, blockSize: blockSize)
-            for (entry, tensor) in try packed.entries() { result[name.replacing("proj.weight", with: "proj.\(entry)")] = tensor }
+            let packed = try tensor.quantized(as: quantization)
+            for (entry, tensor) in try packed.entries(named: "weight") { result[name.replacing("proj.weight", with: "proj.\(entry)")] = tensor }
         }
         return result
+    }
+
+    /// `config.json` of a checkpoint that says to be quantized like this.
+    static func configurationText(quantized quantization: Quantization?) -> String {
+        configurationText(quantization.map { ["quantization_config": BitsAndBytesConfig($0).json.compactText] } ?? [:])
+    }
+}
+
+extension TinyFolder {
+    /// With the checkpoint that bitsandbytes would save.
+    convenience init(quantized quantization: Quantization) throws {
+        try self.init(
+            configuration: TinyModel.configurationText(quantized: quantization), tensors: TinyModel.quantizedTensors(quantization))
     }
 }

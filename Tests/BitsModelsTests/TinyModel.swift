@@ -6,7 +6,7 @@ import BitsModels
 import BitsNN
 import _BitsTestSupport
 
-/// A Llama small enough for a test, with random weights from a seed.
+/// A Llama small enough for a test, with random weights from a seed: normal, those of norms around 1.
 enum TinyModel {
     static var configuration: LlamaConfiguration {
         var configuration = LlamaConfiguration(
@@ -16,7 +16,13 @@ enum TinyModel {
     }
 
     static func llama(_ configuration: LlamaConfiguration = configuration, seed: UInt64 = 1, device: Device = .cpu) -> Llama {
-        Llama(configuration, from: WeightScope(RandomWeights(seed: seed, device: device)))
+        let model = Llama(configuration)
+        var generator = RandomGenerator(seed: seed)
+        for (path, parameter) in model.namedParameters() {
+            let mean: Float = parameter.shape.count == 1 && !path.hasSuffix("bias") ? 1 : 0
+            parameter.value = .normal(parameter.shape, mean: mean, standardDeviation: 0.3, using: &generator, device: device)
+        }
+        return model
     }
 
     /// `config.json` of ``configuration``, with the fields of `changes` set, or removed where they are nil.
@@ -32,29 +38,6 @@ enum TinyModel {
     /// The weights of ``llama(_:seed:device:)`` under their names.
     static var tensors: [String: Tensor] {
         Dictionary(uniqueKeysWithValues: llama().namedParameters().map { ($0.path, $0.parameter.value) })
-    }
-}
-
-/// Weights drawn from the normal distribution, norms around 1.
-final class RandomWeights: WeightSource {
-    private var generator: RandomGenerator
-    private let device: Device
-
-    init(seed: UInt64, device: Device = .cpu) {
-        generator = RandomGenerator(seed: seed)
-        self.device = device
-    }
-
-    func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer {
-        Linear(weight: random([outFeatures, inFeatures], deviation: 0.3), bias: bias ? random([outFeatures], deviation: 0.3) : nil)
-    }
-
-    func parameter(_ path: String, shape: [Int]) -> Parameter { random(shape, mean: shape.count == 1 ? 1 : 0, deviation: 0.3) }
-
-    func tiedHead(_ embedding: Embedding) -> LinearLayer { Linear(weight: embedding.weight) }
-
-    private func random(_ shape: [Int], mean: Float = 0, deviation: Float) -> Parameter {
-        Parameter(.normal(shape, mean: mean, standardDeviation: deviation, using: &generator, device: device), isTrainable: false)
     }
 }
 

@@ -158,6 +158,6 @@ struct FourBitLayerTests {
         #expect(throws: LayerError.unsuitableEntry("up.weight", expected: "floating point [40, 64]", found: "uint8 [1280, 1]")) {
             try other.load("up") { saved[$0] }
         }
-        #expect(throws: LayerError.missingEntry("up.weight")) { try other.load("up") { _ in nil } }
+        #expect(throws: LayerError.missingEntry("up.weight", shape: [40, 64])) { try other.load("up") { _ in nil } }
     }
 }

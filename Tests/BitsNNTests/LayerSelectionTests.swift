@@ -1,5 +1,6 @@
 import BitsCore
 import BitsNN
+import BitsQuant
 import Testing
 
 @Suite("Which layers are quantized")
@@ -34,44 +35,53 @@ struct LayerSelectionTests {
         #expect(duration < .seconds(5))
     }
 
-    @Test("Without a list the head and what is kept by default stay; a list replaces them")
-    func defaults() {
-        var selection = LayerSelection(keptByDefault: ["score": "because"])
-        #expect(selection.reasonToKeep("score") == "because")
-        #expect(selection.reasonToKeep("lm_head") == "output heads stay as they are")
-        #expect(selection.reasonToKeep("decoder.lm_head") == "output heads stay as they are")
-        #expect(selection.reasonToKeep("layers.0.up") == nil)
-        #expect(selection.unmatchedSkips == [])
-        var listed = LayerSelection(skipping: ["up", "layers.0", "nothing"], keptByDefault: ["score": "because"])
-        #expect(listed.unmatchedSkips == ["up", "layers.0", "nothing"])
-        #expect(listed.reasonToKeep("score") == nil && listed.reasonToKeep("lm_head") == nil)
-        #expect(listed.reasonToKeep("layers.0.up") == "is on the skip list ('up')")
-        #expect(listed.unmatchedSkips == ["nothing"])
-        var nothing = LayerSelection(skipping: [])
-        #expect(nothing.reasonToKeep("lm_head") == nil)
+    private func layer(_ path: String, _ role: ModelPlan.Layer.Role = .linear) throws -> ModelPlan.Layer {
+        let stack = Stack([path: true, "other": true], isHead: role == .head)
+        return try #require(ModelPlan(stack).layers.first)
     }
 
-    @Test("By default the head stays, shared weights do, and the last weight; a bias at the end keeps nothing")
+    @Test("Without a list what is kept by default stays, heads unless it is said what becomes of them; a list replaces that")
+    func defaults() throws {
+        var selection = LayerSelection(ModelQuantization(.int8()))
+        #expect(try selection.reasonToKeep(layer("score", .head)) == "output heads stay as they are")
+        #expect(try selection.reasonToKeep(layer("layers.0.up")) == nil)
+        #expect(selection.unmatchedSkips == [])
+        var taking = LayerSelection(ModelQuantization(head: .int8()))
+        #expect(try taking.reasonToKeep(layer("score", .head)) == nil)
+        var listed = LayerSelection(ModelQuantization(.int8(), head: .int8(), skipping: ["up", "layers.0", "nothing"]))
+        #expect(listed.unmatchedSkips == ["up", "layers.0", "nothing"])
+        #expect(try listed.reasonToKeep(layer("score", .head)) == nil)
+        #expect(try listed.reasonToKeep(layer("layers.0.up")) == "is on the skip list ('up')")
+        #expect(listed.unmatchedSkips == ["nothing"])
+        var nothing = LayerSelection(ModelQuantization(.int8(), skipping: []))
+        #expect(try nothing.reasonToKeep(layer("score", .head)) == nil)
+    }
+
+    @Test("By default heads stay, shared weights do, and the last weight; a bias at the end keeps nothing, nor does a name")
     func keptByDefault() {
-        #expect(Stack(["up": false, "lm_head": true]).keptByDefault == ["lm_head": "output heads stay as they are"])
+        #expect(Stack(["score": true, "up": true], isHead: true).keptByDefault == ["score": "output heads stay as they are"])
         #expect(Stack(["up": false, "embed_out": false]).keptByDefault == ["embed_out": "the last layer stays as it is"])
-        #expect(Stack(["up": false, "pooler": true]).keptByDefault == [:])
+        #expect(Stack(["up": false, "lm_head": true]).keptByDefault == [:])
         let tied = Stack(["up": false, "output": true])
         tied.second.wrappedValue.weight = tied.first.wrappedValue.weight
         #expect(tied.keptByDefault == ["up": "shares its weight with output", "output": "shares its weight with up"])
     }
 }
 
-/// Two linear layers under any names, with a bias or without.
+/// Two linear layers under any names, with a bias or without; the first may be a head.
 private final class Stack: Module {
     let first: Child<Linear>
     let second: Child<Linear>
+    private let isHead: Bool
 
-    init(_ layers: KeyValuePairs<String, Bool>) {
+    init(_ layers: KeyValuePairs<String, Bool>, isHead: Bool = false) {
         (first, second) = (Child(layers[0].key), Child(layers[1].key))
+        self.isHead = isHead
         super.init()
         for (child, layer) in zip([first, second], layers) {
             child.wrappedValue = Linear(weight: Parameter(.ones([2, 2])), bias: layer.value ? Parameter(.ones([2])) : nil)
         }
     }
+
+    override var outputHeads: [any LinearLayer] { isHead ? [first.wrappedValue] : [] }
 }

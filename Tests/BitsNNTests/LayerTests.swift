@@ -33,7 +33,7 @@ struct LayerTests {
     func fourBitGradients() throws {
         let packed = try Linear4bit(layer)
         let dense = Linear(weight: Parameter(packed.weightMatrix(.float32), isTrainable: false), bias: layer.bias)
-        func gradients(_ layer: LinearLayer) throws -> (input: Tensor, bias: Tensor) {
+        func gradients(_ layer: any LinearLayer) throws -> (input: Tensor, bias: Tensor) {
             let input = Parameter(x)
             self.layer.bias?.gradient = nil
             layer(input.tensor).squared().sum().backward()
@@ -56,7 +56,7 @@ struct LayerTests {
     @Test("Products in bfloat16 round their operands and nothing else", arguments: [false, true])
     func computeType(isFourBit: Bool) throws {
         layer.bias = nil
-        let subject: LinearLayer = isFourBit ? try Linear4bit(layer) : layer
+        let subject: any LinearLayer = isFourBit ? try Linear4bit(layer) : layer
         let exact = subject(x)
         if let dense = subject as? Linear { dense.computeDType = .bfloat16 }
         if let packed = subject as? Linear4bit { packed.computeDType = .bfloat16 }

@@ -5,12 +5,12 @@ import Testing
 
 /// A layer of two linear layers, one of which may be absent.
 private final class Pair: Module {
-    @Child("first") var first: LinearLayer
-    @Child("second") var second: LinearLayer?
+    @Child("first") var first: any LinearLayer
+    @Child("second") var second: (any LinearLayer)?
     /// Neither trained nor saved.
     let constant = Parameter(Tensor.ones([1]))
 
-    init(_ first: LinearLayer, _ second: LinearLayer?) {
+    init(_ first: any LinearLayer, _ second: (any LinearLayer)?) {
         super.init()
         self.first = first
         self.second = second

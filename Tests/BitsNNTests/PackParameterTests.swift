@@ -76,7 +76,7 @@ struct PackParameterTests {
         let other = Dictionary(uniqueKeysWithValues: try Tensor.ones([64]).quantized(to: .nf4).entries().map { ("w1" + $0.suffix, $0.tensor) })
         #expect(throws: LayerError.unsuitableEntry("w1", expected: "[3, 64, 32]", found: "[64]")) { try expert.packParameter("w1") { other[$0] } }
         let missing = QuantizationError.inconsistentState("absmax", expected: "there", found: "missing")
-        #expect(throws: LayerError.unreadableWeight(of: "w1", missing)) { try expert.packParameter("w1") { $0 == "w1.absmax" ? nil : other[$0] } }
+        #expect(throws: LayerError.unsuitableWeight("w1", missing)) { try expert.packParameter("w1") { $0 == "w1.absmax" ? nil : other[$0] } }
         try expert.packParameter("w1")
         #expect(throws: LayerError.notAParameter("w1")) { try expert.packParameter("w1") }
         #expect("\(LayerError.unknownParameter("w2", known: ["w1"]))" == "there is no parameter 'w2'; the module has w1")

@@ -72,7 +72,7 @@ import Testing
                 entries[query] = nil
             }
         },
-        Damage(name: "a tensor of the wrong shape", reason: "has shape [32, 128], the configuration asks for [64, 64]") { model in
+        Damage(name: "a tensor of the wrong shape", reason: "[32, 128], not floating point [64, 64]") { model in
             try model.changeHeader { $0[query]?["shape"] = [32, 128] }
         },
     ]

@@ -104,7 +104,7 @@ import Testing
         }
         let outcome = try verb == "dequantize" ? dequantize(model, to: scratch) : Command.run(verb, "--model", model.path)
         #expect(outcome.status == 65)
-        #expect(outcome.errors.contains("'\(layer)' is a nf4 tensor of shape [128, 32], the configuration asks for [64, 64]"))
+        #expect(outcome.errors.contains("'\(layer)' is nf4 [128, 32], not [64, 64]"))
     }
 
     @Test("scales that are no magnitudes are refused", arguments: ["dequantize", "inspect"])

@@ -12,8 +12,8 @@ struct Int8CheckpointParityTests {
     func roundTrip() throws {
         for (name, checkpoint) in try checkpoints() {
             for path in checkpoint.quantizedPaths {
-                let weight = try #require(try QuantizedWeight(checkpoint, path: path), "\(name): \(path)")
-                let entries = try weight.entries()
+                let weight = try #require(try checkpoint.quantizedWeight(path), "\(name): \(path)")
+                let entries = try weight.entries(named: "weight")
                 #expect(entries.map { "\(path).\($0.name)" } == checkpoint.weightEntries(path).map(\.name), "\(name): \(path)")
                 for (part, tensor) in entries {
                     let recorded = try #require(try checkpoint.tensor("\(path).\(part)"), "\(name) has no \(path).\(part)")

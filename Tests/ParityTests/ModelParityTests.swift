@@ -1,6 +1,8 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
+import BitsQuant
 import Testing
 import _BitsTestSupport
 
@@ -23,8 +25,8 @@ struct ModelParityTests {
     }
 
     /// How far logits may be from the recorded ones, of the largest: the reference computes int8 through float16.
-    static let forms: [(name: String, quantization: BitsAndBytesConfig, limit: Double)] = [
-        ("nf4", .fourBit(.nf4, doubleQuantization: true), 2e-3), ("int8", .int8(), 3e-2),
+    static let forms: [(name: String, quantization: Quantization, limit: Double)] = [
+        ("nf4", .fourBit(.nf4), 2e-3), ("int8", .int8(), 3e-2),
     ]
 
     @Test("A model quantized while it is loaded gives logits close to the recorded ones", arguments: forms.indices)

@@ -1,6 +1,8 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
+import BitsQuant
 import BitsTune
 import CLexicon
 import Testing
@@ -8,13 +10,14 @@ import Testing
 /// The numbers are transformers' and bitsandbytes' for the same model and text (Sources/CLexicon/README.md): mean over 64 windows of 512 tokens.
 @Suite("Evaluation of the embedded model")
 struct EvaluationTests {
-    private static let nf4 = BitsAndBytesConfig.fourBit(.nf4)
-    private static let nf4Doubly = BitsAndBytesConfig.fourBit(.nf4, doubleQuantization: true)
+    private static let nf4 = Quantization.fourBit(.nf4, doubleQuantization: false)
+    private static let nf4Doubly = Quantization.fourBit(.nf4)
 
     @Test(
         "The mean negative log-likelihood is the reference's within 0.001",
-        arguments: [(nil, 2.54536), (nf4, 2.57986), (nf4Doubly, 2.57988), (.fourBit(.fp4), 2.60544)] as [(BitsAndBytesConfig?, Double)])
-    func reference(quantization: BitsAndBytesConfig?, expected: Double) throws {
+        arguments: [(nil, 2.54536), (nf4, 2.57986), (nf4Doubly, 2.57988), (.fourBit(.fp4, doubleQuantization: false), 2.60544)]
+            as [(Quantization?, Double)])
+    func reference(quantization: Quantization?, expected: Double) throws {
         clexicon_link()
         let folder = try #require(ModelFolder(embedded: "lexicon-5m"))
         let model = try LoadedModel(folder, options: LoadOptions(quantization: quantization)).model

@@ -1,7 +1,9 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsOptim
+import BitsQuant
 import BitsTune
 import CLexicon
 import Testing
@@ -20,7 +22,7 @@ import _BitsTestSupport
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
             let loaded = try LoadedModel(
-                folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true), computeDType: computeDType))
+                folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
             let tokenizer = try Tokenizer(folder)
             func tokens(_ name: String) throws -> [CompletionTokens] {
                 try CompletionExample.read(#require(MappedFile(embedded: name))).map {
@@ -105,7 +107,7 @@ import _BitsTestSupport
         try setting.adapter.save(to: path)
         #expect(throws: ModelFileError.self, "a folder that exists") { try setting.adapter.save(to: path) }
 
-        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true))).model
+        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4))).model
         let base = try CompletionLoss.mean(examples, model: fresh)
         let loaded = try Adapter(ModelFolder(path: path), on: fresh)
         #expect(loaded.layers.map(\.path) == setting.adapter.layers.map(\.path))

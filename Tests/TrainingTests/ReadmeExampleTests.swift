@@ -12,7 +12,7 @@ struct ReadmeExampleTests {
     func fineTuning() throws {
         clexicon_link()
         let folder = try ModelFolder("lexicon-5m")
-        let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: true)))
+        let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4)))
         let tokenizer = try Tokenizer(folder)
 
         var generator = RandomGenerator(seed: 0)

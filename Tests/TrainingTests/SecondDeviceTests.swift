@@ -59,7 +59,17 @@ private final class TinyTraining {
     init(on device: Device) throws {
         var configuration = LlamaConfiguration(vocabularySize: 50, width: 32, innerWidth: 64, layers: 2, heads: 4, keyValueHeads: 2)
         configuration.tiesEmbeddings = true
-        model = Llama(configuration, from: WeightScope(RandomWeights(device: device)))
+        model = Llama(configuration)
+        var generator = RandomGenerator(seed: 7)
+        for (_, parameter) in model.namedParameters() {
+            let isNorm = parameter.shape.count == 1
+            let deviation = parameter.shape[0] == 50 ? 1 : 1 / Float(parameter.shape.last ?? 1).squareRoot()
+            parameter.value =
+                isNorm
+                ? .ones(parameter.shape, device: device) : .normal(parameter.shape, standardDeviation: deviation, using: &generator, device: device)
+            parameter.isTrainable = true
+        }
+        try model.quantize(to: .fourBit(.nf4))
         let rows: [[Int32]] = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 0, 0, 0, 0]]
         tokens = TokenBatch(rows, mask: [[Bool](repeating: true, count: 8), (0..<8).map { $0 < 4 }], device: device)
         let next: [Int32] = [1, 4, 1, 5, 9, 2, 6, -100, 7, 1, 8, -100, -100, -100, -100, -100]
@@ -68,7 +78,7 @@ private final class TinyTraining {
 
     func lossWithGradients() throws -> Tensor {
         let hidden = model.hiddenStates(tokens, cache: nil).reshaped(16, 32)
-        let loss = linearCrossEntropy(hidden: hidden, head: model.embedding.weight.tensor, targets: targets, chunk: 5) * (1 / 10)
+        let loss = linearCrossEntropy(hidden: hidden, head: model.head.weightMatrix(), targets: targets, chunk: 5) * (1 / 10)
         loss.backward()
         return loss
     }
@@ -95,27 +105,5 @@ private final class TinyTraining {
             input = [best]
         }
         return result
-    }
-}
-
-private final class RandomWeights: WeightSource {
-    private let device: Device
-    private var generator = RandomGenerator(seed: 7)
-
-    init(device: Device) { self.device = device }
-
-    func linear(_ path: String, inFeatures: Int, outFeatures: Int, bias: Bool) -> LinearLayer {
-        let linear = Linear(weight: random([outFeatures, inFeatures], deviation: 1 / Float(inFeatures).squareRoot()))
-        return (try? Linear4bit(linear, blockSize: .fourBitDefault)) ?? linear
-    }
-
-    func parameter(_ path: String, shape: [Int]) -> Parameter {
-        shape.count == 1 ? Parameter(.ones(shape, device: device)) : random(shape, deviation: 1)
-    }
-
-    func tiedHead(_ embedding: Embedding) -> LinearLayer { Linear(weight: embedding.weight) }
-
-    private func random(_ shape: [Int], deviation: Float) -> Parameter {
-        Parameter(.normal(shape, standardDeviation: deviation, using: &generator, device: device))
     }
 }

@@ -1,4 +1,5 @@
 public import BitsKernels
+public import BitsQuant
 
 /// A number that is written as one with a fraction: bitsandbytes' readers refuse `6` where they want `6.0`.
 private struct DecimalNumber: ConfigurationValue {
@@ -11,22 +12,18 @@ private struct DecimalNumber: ConfigurationValue {
     }
 }
 
-/// How a checkpoint is, or is to be, quantized: the `quantization_config` of config.json.
+/// The `quantization_config` of config.json, field by field: how a file says that its linear layers are quantized.
 ///
-/// Reference: transformers' `BitsAndBytesConfig`, whose field names are in the comments.
+/// ``quantization`` is what it asks for; the fields of the other form are kept as they came. Reference: transformers' `BitsAndBytesConfig`, whose field
+/// names are in the comments.
 public struct BitsAndBytesConfig: Sendable, Equatable {
     /// Types that packed 4-bit codes may be stored as.
     public static let storageTypes: [DType] = [.float16, .float32, .int8, .uint8, .bfloat16]
 
-    /// What linear weights become.
-    public enum Precision: Sendable, Equatable {
-        case fourBit
-        /// LLM.int8().
-        case int8
-    }
-
-    /// nil quantizes nothing.
-    public var precision: Precision?
+    /// `load_in_4bit`; never true together with ``loadIn8Bit``, and nothing is quantized where neither is.
+    public private(set) var loadIn4Bit = false
+    /// `load_in_8bit`.
+    public private(set) var loadIn8Bit = false
     /// `llm_int8_threshold`: activations of at least this magnitude are computed in 16 bits; 0 for none.
     public var outlierThreshold = 6.0
     /// `llm_int8_skip_modules`: names of modules that stay as they are; nil means the defaults (the output head), a list replaces them.
@@ -47,39 +44,35 @@ public struct BitsAndBytesConfig: Sendable, Equatable {
     /// The defaults, which quantize nothing.
     public init() {}
 
-    /// 4 bits.
-    public static func fourBit(
-        _ format: FourBitFormat, doubleQuantization: Bool = false, computeType: DType = .float32, storageType: DType = .uint8
-    ) -> BitsAndBytesConfig {
-        var config = BitsAndBytesConfig()
-        config.precision = .fourBit
-        config.format = format
-        config.doubleQuantization = doubleQuantization
-        config.computeType = computeType
-        config.storageType = storageType
-        return config
+    /// The settings that ask for `quantization`. A block size has no field: it is read off the weights.
+    ///
+    /// - Parameter skipModules: see ``skipModules``.
+    public init(_ quantization: Quantization?, skipModules: [String]? = nil) {
+        self.skipModules = skipModules
+        switch quantization {
+        case .fourBit(let format, _, let doubleQuantization, let storage, let computeDType):
+            loadIn4Bit = true
+            (self.format, self.doubleQuantization, storageType) = (format, doubleQuantization, storage)
+            computeType = computeDType ?? .float32
+        case .int8(let outlierThreshold, let keepsFloat16Weights):
+            loadIn8Bit = true
+            // As it reads in decimal: 0.1, not the float nearest to it.
+            self.outlierThreshold = Double(outlierThreshold.description) ?? Double(outlierThreshold)
+            self.keepsFloat16Weights = keepsFloat16Weights
+        case nil: break
+        }
     }
 
-    /// 8 bits by LLM.int8().
-    public static func int8(outlierThreshold: Double = 6) -> BitsAndBytesConfig {
-        var config = BitsAndBytesConfig()
-        config.precision = .int8
-        config.outlierThreshold = outlierThreshold
-        return config
+    /// What linear layers become; nil when nothing is quantized.
+    public var quantization: Quantization? {
+        if loadIn4Bit { return .fourBit(format, doubleQuantization: doubleQuantization, storage: storageType, computeDType: computeType) }
+        if loadIn8Bit { return .int8(outlierThreshold: Float(outlierThreshold), keepsFloat16Weights: keepsFloat16Weights) }
+        return nil
     }
-
-    /// `load_in_4bit`.
-    public var loadIn4Bit: Bool { precision == .fourBit }
-    /// `load_in_8bit`.
-    public var loadIn8Bit: Bool { precision == .int8 }
 
     /// `llm_int8`, `fp4`, `nf4`; nil when nothing is quantized.
     public var method: String? {
-        switch precision {
-        case .fourBit: format.rawValue
-        case .int8: "llm_int8"
-        case nil: nil
-        }
+        loadIn4Bit ? format.rawValue : loadIn8Bit ? "llm_int8" : nil
     }
 
     /// Reads the section; fields that it does not know are ignored, absent ones have their defaults.
@@ -95,7 +88,7 @@ public struct BitsAndBytesConfig: Sendable, Equatable {
         let inInt8 = try fields.value("load_in_8bit", default: try fields.value("_load_in_8bit", default: false))
         let inFourBit = try fields.value("load_in_4bit", default: try fields.value("_load_in_4bit", default: false))
         guard !(inInt8 && inFourBit) else { throw fields.error("has load_in_8bit and load_in_4bit both true; choose one") }
-        precision = inInt8 ? .int8 : inFourBit ? .fourBit : nil
+        (loadIn4Bit, loadIn8Bit) = (inFourBit, inInt8)
         outlierThreshold = try fields.optional("llm_int8_threshold", as: DecimalNumber.self)?.value ?? outlierThreshold
         guard outlierThreshold >= 0, outlierThreshold.isFinite else {
             throw fields.error("has llm_int8_threshold \(outlierThreshold); a number from 0 was expected")

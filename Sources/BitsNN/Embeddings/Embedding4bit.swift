@@ -4,7 +4,7 @@ public import BitsQuant
 /// A table of vectors in 4 bits, frozen: the rows that are asked for are dequantized, the others are not touched.
 ///
 /// It is saved and loaded as a linear layer's weight is, which the original refuses. Reference: `Embedding4bit`.
-public final class Embedding4bit: EmbeddingLayer {
+public final class Embedding4bit: Module, EmbeddingLayer {
     /// [V, D]
     @Quantized("weight") public private(set) var weight: FourBitTensor
     /// The type of the vectors; the type that was quantized unless told otherwise.
@@ -14,7 +14,7 @@ public final class Embedding4bit: EmbeddingLayer {
     public init(weight: FourBitTensor, dtype: DType? = nil) {
         precondition(weight.shape.count == 2, "an embedding table of shape \(weight.shape)")
         self.dtype = dtype ?? weight.state.dtype
-        super.init(vocabularySize: weight.shape[0], width: weight.shape[1])
+        super.init()
         self.weight = weight
     }
 
@@ -41,12 +41,17 @@ public final class Embedding4bit: EmbeddingLayer {
         self.init(weight: try FourBitTensor(tableNamed: "weight", entry), dtype: dtype)
     }
 
+    public var vocabularySize: Int { weight.shape[0] }
+    public var width: Int { weight.shape[1] }
+
     /// A table of its own with the same vectors.
     public func copied() -> Embedding4bit { Embedding4bit(weight: weight, dtype: dtype) }
 
-    public override func callAsFunction(_ ids: Tensor, dtype: DType? = nil) -> Tensor { weight.rows(ids, dtype: dtype ?? self.dtype) }
+    public func callAsFunction(_ ids: Tensor, dtype: DType?) -> Tensor { weight.rows(ids, dtype: dtype ?? self.dtype) }
 
-    public override func table(_ dtype: DType? = nil) -> Tensor { weight.dequantized(to: dtype ?? self.dtype) }
+    public func table(_ dtype: DType?) -> Tensor { weight.dequantized(to: dtype ?? self.dtype) }
+
+    public func scores(_ x: Tensor, computeDType: DType?) -> Tensor { x.linear(weight, computeDType: computeDType) }
 }
 
 extension Embedding4bit {

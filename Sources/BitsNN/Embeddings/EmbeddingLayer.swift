@@ -1,24 +1,34 @@
 public import BitsCore
+import BitsQuant
 
 // Shapes: V = vocabulary, D = width of a vector.
 
-/// A table of vectors, one a token, whatever form it is kept in: what quantization and loading exchange for one another.
-open class EmbeddingLayer: Module {
+/// A table of vectors, one a token, whatever form it is kept in: what quantization and loading exchange for one another. A model declares its table as
+/// `any EmbeddingLayer`, so that it can be replaced.
+public protocol EmbeddingLayer: Module {
     /// V
-    public let vocabularySize: Int
+    var vocabularySize: Int { get }
     /// D
-    public let width: Int
+    var width: Int { get }
 
-    public init(vocabularySize: Int, width: Int) {
-        self.vocabularySize = vocabularySize
-        self.width = width
-    }
+    /// The vectors of `ids`, [..] int32 or int64, as [.., D] in `dtype` (nil: the table's own). An id outside the vocabulary gives zeros.
+    func callAsFunction(_ ids: Tensor, dtype: DType?) -> Tensor
 
-    /// The vectors of `ids`, [..] int32 or int64, as [.., D] in `dtype` (default: the table's own). An id outside the vocabulary gives zeros.
-    open func callAsFunction(_ ids: Tensor, dtype: DType? = nil) -> Tensor { preconditionFailure("\(type(of: self)) does not say how it looks up") }
+    /// [V, D] in `dtype` (nil: the table's own).
+    func table(_ dtype: DType?) -> Tensor
 
-    /// [V, D] in `dtype` (default: the table's own).
-    open func table(_ dtype: DType? = nil) -> Tensor { preconditionFailure("\(type(of: self)) does not say what its table is") }
+    /// `x · tableᵀ`, [.., D] to [.., V] in the type of `x`: what a head computes that shares the table, see ``TiedLinear``.
+    ///
+    /// - Parameter computeDType: what products round their operands to, see ``Linear/computeDType``.
+    func scores(_ x: Tensor, computeDType: DType?) -> Tensor
+}
+
+extension EmbeddingLayer {
+    /// The vectors of `ids`, [..] int32 or int64, as [.., D] in the table's type.
+    public func callAsFunction(_ ids: Tensor) -> Tensor { self(ids, dtype: nil) }
+
+    /// [V, D] in its own type.
+    public func table() -> Tensor { table(nil) }
 }
 
 extension Tensor {

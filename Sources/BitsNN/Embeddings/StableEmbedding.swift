@@ -5,7 +5,7 @@ public import BitsCore
 /// The table starts uniform in ±sqrt(6 / (V + D)), the norm as the identity, and an optimizer keeps the moments of the table in 32 bits: three measures
 /// against the large and uneven gradients of word embeddings. Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization", arXiv:2110.02861,
 /// section 2.3. Reference: `bnb.nn.StableEmbedding`.
-public final class StableEmbedding: EmbeddingLayer {
+public final class StableEmbedding: Module, EmbeddingLayer {
     /// [V, D]
     @Weight("weight") public var weight: Parameter
     /// Over D, with epsilon 1e-5.
@@ -18,7 +18,7 @@ public final class StableEmbedding: EmbeddingLayer {
             weight.shape.count == 2 && norm.weight.shape == [weight.shape[1]],
             "an embedding table of shape \(weight.shape), a norm over \(norm.weight.shape)")
         self.paddingIndex = paddingIndex
-        super.init(vocabularySize: weight.shape[0], width: weight.shape[1])
+        super.init()
         weight.keeps32BitMoments = true
         self.weight = weight
         self.norm = norm
@@ -34,14 +34,19 @@ public final class StableEmbedding: EmbeddingLayer {
         self.init(weight: Parameter(table), norm: LayerNorm(width: width, device: device), paddingIndex: paddingIndex)
     }
 
+    public var vocabularySize: Int { weight.shape[0] }
+    public var width: Int { weight.shape[1] }
+
     /// A layer of its own that computes the same.
     public func copied() -> StableEmbedding { StableEmbedding(weight: weight.copied(), norm: norm.copied(), paddingIndex: paddingIndex) }
 
-    public override func callAsFunction(_ ids: Tensor, dtype: DType? = nil) -> Tensor {
+    public func callAsFunction(_ ids: Tensor, dtype: DType?) -> Tensor {
         let rows = weight.tensor.rows(ids, dtype: .float32, paddingIndex: paddingIndex)  // [.., D]
         return norm(rows).cast(to: dtype ?? weight.dtype)
     }
 
     /// The vectors before the norm.
-    public override func table(_ dtype: DType? = nil) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
+    public func table(_ dtype: DType?) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
+
+    public func scores(_ x: Tensor, computeDType: DType?) -> Tensor { x.linear(weight.tensor, computeDType: computeDType) }
 }

@@ -1,20 +1,14 @@
 public import BitsCore
-import BitsQuant
+public import BitsQuant
 
 // Shapes: N = output width, K = input width.
 
 /// The bytes that weights take, from their shapes alone: nothing is read or allocated.
 ///
 /// ```swift
-/// let footprint = Footprint(shapes) { name, shape in name.hasSuffix("proj.weight") ? .quantized(.fourBit(.nf4)) : .plain(.bfloat16) }
+/// let footprint = Footprint(shapes, dtype: .bfloat16) { name, _ in name.hasSuffix("proj.weight") ? .fourBit(.nf4) : nil }
 /// ```
 public struct Footprint: Sendable, Equatable {
-    /// How a weight is kept.
-    public enum Form: Sendable, Equatable {
-        case plain(DType)
-        case quantized(LayerQuantization)
-    }
-
     /// Bytes of plain weights and of codes: what transformers' `get_memory_footprint` counts.
     public private(set) var codeByteCount = 0
     /// Bytes of scales, those of doubly quantized scales included. Codebooks are shared, and left out.
@@ -28,24 +22,28 @@ public struct Footprint: Sendable, Equatable {
 
     /// The sum over `weights`.
     ///
-    /// - Parameter form: how the weight of a name and a shape is kept.
-    public init(_ weights: [(name: String, shape: [Int])], form: (_ name: String, _ shape: [Int]) -> Form) {
-        for (name, shape) in weights { add(shape, as: form(name, shape)) }
+    /// - Parameters:
+    ///   - dtype: of weights that are not quantized.
+    ///   - quantization: what the weight of a name and a shape is quantized to; nil for those that are not.
+    public init(
+        _ weights: [(name: String, shape: [Int])], dtype: DType, quantization: (_ name: String, _ shape: [Int]) -> Quantization? = { _, _ in nil }
+    ) {
+        for (name, shape) in weights { add(shape, as: quantization(name, shape), dtype: dtype) }
     }
 
-    /// Adds a weight of `shape`.
-    public mutating func add(_ shape: [Int], as form: Form) {
+    /// Adds a weight of `shape`, quantized or in `dtype`.
+    public mutating func add(_ shape: [Int], as quantization: Quantization?, dtype: DType) {
         let count = shape.reduce(1, *)
         parameterCount += count
-        switch form {
-        case .plain(let dtype):
+        switch quantization {
+        case nil:
             codeByteCount += count * dtype.byteCount
-        case .quantized(.fourBit(_, let blockSize, let doubleQuantization, _, _)):
+        case .fourBit(_, let blockSize, let doubleQuantization, _, _):
             codeByteCount += (count + 1) / 2
             let blocks = (count + blockSize.count - 1) / blockSize.count
             let nested = BlockSize.statistics.count
             scaleByteCount += doubleQuantization ? blocks + 4 * ((blocks + nested - 1) / nested) : 4 * blocks
-        case .quantized(.int8(_, let keepsFloat16Weights)):
+        case .int8(_, let keepsFloat16Weights):
             let rows = shape.dropLast().reduce(1, *)
             codeByteCount += count + (keepsFloat16Weights ? 2 * count : 0)
             scaleByteCount += 4 * rows
@@ -54,22 +52,22 @@ public struct Footprint: Sendable, Equatable {
 }
 
 extension Module {
-    /// What this tree's weights would take after ``quantize(to:embeddings:skipping:)``, the others kept in `dtype`; the tree may be without weights, see
-    /// ``EmptyWeights``. A parameter that two modules share counts once.
+    /// What this tree's weights would take after ``quantize(to:embeddings:head:skipping:)``, the others kept in `dtype`; the tree may be without weights.
+    /// A parameter that two modules share counts once.
     ///
     /// - Parameter dtype: of weights that are not quantized; nil for their own.
     public func footprint(
-        quantizedTo form: LayerQuantization?, embeddings: LayerQuantization? = nil, skipping: [String]? = nil, dtype: DType? = nil
+        quantizedTo form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil, dtype: DType? = nil
     ) -> Footprint {
-        var selection = LayerSelection(skipping: skipping, keptByDefault: keptByDefault)
+        let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
+        var selection = LayerSelection(quantization)
+        let layers = Dictionary(ModelPlan(self).layers.map { ($0.path, $0) }) { first, _ in first }
         var seen = Set<ObjectIdentifier>()
         var footprint = Footprint()
         for (path, module) in namedModules() {
-            let wanted = module is Linear ? form : module is Embedding ? embeddings : nil
-            let quantized = wanted.flatMap { selection.reasonToKeep(path) == nil ? $0 : nil }
+            let form = layers[path].flatMap { selection.reasonToKeep($0) == nil ? quantization.quantization(of: $0) : nil }
             for (name, parameter) in module.parameters where seen.insert(ObjectIdentifier(parameter)).inserted {
-                let form = name == "weight" ? quantized.map(Footprint.Form.quantized) : nil
-                footprint.add(parameter.shape, as: form ?? .plain(dtype ?? parameter.dtype))
+                footprint.add(parameter.shape, as: name == "weight" ? form : nil, dtype: dtype ?? parameter.dtype)
             }
         }
         return footprint

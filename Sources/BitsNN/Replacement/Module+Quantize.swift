@@ -1,87 +1,118 @@
 import BitsCore
-import BitsQuant
+public import BitsQuant
 
 extension Module {
-    /// Quantizes the linear layers below this module in place, and its embeddings if asked to.
+    /// Quantizes the linear layers below this module in place, and its embeddings and heads if asked to.
     ///
     /// ```swift
     /// let report = try model.quantize(to: .fourBit(.nf4), skipping: ["lm_head", "model.layers.0"])
     /// ```
-    /// - Parameters:
-    ///   - form: what linear layers become.
-    ///   - embeddings: what embeddings become; nil keeps them.
-    ///   - skipping: layers to leave as they are, see ``ModulePattern``; nil for the defaults, see ``keptByDefault``.
+    /// - Parameters: as in ``ModelQuantization``.
     /// - Returns: what was quantized, what was kept and why, and the bytes before and after.
     /// - Throws: ``BitsQuant/QuantizationError`` for a form that does not fit a layer, or when the device failed; layers before it are quantized.
     /// - Note: a layer is quantized from the type that its weight has, which is what dequantization gives back. Reference: `replace_linear`,
     ///   transformers' `replace_with_bnb_linear`.
     @discardableResult
     public func quantize(
-        to form: LayerQuantization, embeddings: LayerQuantization? = nil, skipping: [String]? = nil
-    ) throws -> QuantizationReport {
-        let before = byteCount
-        var report = try replaceLayers(skipping: skipping) { _, layer in
-            if let linear = layer as? Linear { return (form.name, try form.layer(linear)) }
-            if let embeddings, let table = layer as? Embedding { return (embeddings.name, try embeddings.layer(table)) }
-            return nil
+        to form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil
+    ) throws -> ModelReport {
+        let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
+        return try replaceLayers(quantization) { layer, module in
+            guard let form = quantization.quantization(of: layer) else { return nil }
+            let before = module.byteCount
+            let new: Module
+            switch module {
+            case let linear as Linear: new = try form.layer(linear)
+            case let table as Embedding: new = try form.layer(table)
+            default: return nil
+            }
+            return NewLayer(module: new, form: form.formatName, byteCountBefore: before)
         }
-        (report.byteCountBefore, report.byteCount) = (before, byteCount)
-        return report
     }
 
     /// Replaces linear layers below this module by what `replacement` makes of each, given its path; nil keeps it.
     ///
-    /// - Parameter skipping: as in ``quantize(to:embeddings:skipping:)``.
-    /// - Returns: as ``quantize(to:embeddings:skipping:)`` does, each new layer under the name of its type. Reference: `replace_linear`.
+    /// - Parameter skipping: as in ``ModelQuantization``.
+    /// - Returns: as ``quantize(to:embeddings:head:skipping:)`` does, each new layer under the name of its type. Reference: `replace_linear`.
     @discardableResult
     public func replaceLinearLayers(
-        skipping: [String]? = nil, with replacement: (_ path: String, Linear) throws -> LinearLayer?
-    ) throws -> QuantizationReport {
-        let before = byteCount
-        var report = try replaceLayers(skipping: skipping) { path, layer in
-            guard let linear = layer as? Linear, let new = try replacement(path, linear) else { return nil }
-            return ("\(type(of: new))", new)
+        skipping: [String]? = nil, with replacement: (_ path: String, Linear) throws -> (any LinearLayer)?
+    ) throws -> ModelReport {
+        try replaceLayers(ModelQuantization(skipping: skipping), asking: { $0.role != .embedding }) { layer, module in
+            guard let linear = module as? Linear, let new = try replacement(layer.path, linear) else { return nil }
+            return NewLayer(module: new, form: "\(type(of: new))", byteCountBefore: linear.byteCount)
         }
-        (report.byteCountBefore, report.byteCount) = (before, byteCount)
-        return report
     }
+}
 
-    /// Puts what `replacement` answers in the place of each layer that is not to be skipped. The report's totals are left to the caller.
+/// What is put in a layer's place.
+struct NewLayer {
+    let module: Module
+    let form: String
+    var wasQuantized = false
+    let byteCountBefore: Int
+}
+
+extension Module {
+    /// Puts what `replacement` answers in the place of each layer that is not to be left, and reports all.
     ///
-    /// - Parameter stored: asked before, and even where a layer is to be skipped.
+    /// - Parameters:
+    ///   - asking: whether anything is asked of layers like this one; by default, whether `quantization` says what becomes of them.
+    ///   - stored: asked before all else, and even where a layer is to be left.
+    ///   - other: called with every module that stays where it is, and its path; what is below it comes after.
     func replaceLayers(
-        skipping: [String]?, stored: (String, Module) throws -> (form: String, layer: Module)? = { _, _ in nil },
-        _ replacement: (String, Module) throws -> (form: String, layer: Module)?
-    ) throws -> QuantizationReport {
-        var selection = LayerSelection(skipping: skipping, keptByDefault: keptByDefault)
-        var report = QuantizationReport()
-        try replaceModules("") { path, module, fits in
-            func keep(_ reason: String) { report.kept.append(.init(path: path, reason: reason, byteCount: module.byteCount)) }
-            if !module.quantizedWeights.isEmpty { keep("is quantized already") }
-            guard module is Linear || module is EmbeddingLayer, module.quantizedWeights.isEmpty else { return nil }
-            let before = module.byteCount
-            var answer = try stored(path, module)
-            if answer == nil {
-                if let reason = selection.reasonToKeep(path) {
-                    keep(reason)
-                    return nil
-                }
-                answer = try replacement(path, module)
+        _ quantization: ModelQuantization, asking: ((ModelPlan.Layer) -> Bool)? = nil,
+        stored: (ModelPlan.Layer, Module) throws -> NewLayer? = { _, _ in nil },
+        other: (String, Module) throws -> Void = { _, _ in }, _ replacement: (ModelPlan.Layer, Module) throws -> NewLayer?
+    ) throws -> ModelReport {
+        let plan = ModelPlan(self)
+        let layers = Dictionary(plan.layers.map { ($0.path, $0) }) { first, _ in first }
+        var quantized: [ModelPlan.Layer] = []
+        var (selection, report) = (LayerSelection(quantization), ModelReport())
+        report.byteCountBefore = byteCount
+        func answer(_ layer: ModelPlan.Layer, _ module: Module) throws -> (layer: NewLayer?, reason: String?) {
+            if let new = try stored(layer, module) { return (new, nil) }
+            guard asking?(layer) ?? (quantization.quantization(of: layer) != nil) else {
+                // A skip list may name what nothing is asked of.
+                _ = selection.reasonToKeep(layer)
+                return (nil, nil)
             }
-            guard let (form, layer) = answer else {
-                keep(module is Linear ? "was not to be replaced" : "embeddings stay as they are")
-                return nil
-            }
-            guard fits(layer) else {
-                keep("is declared as \(type(of: module)), which \(type(of: layer)) is not; declare it as a layer of any precision")
-                return nil
-            }
-            let nonFinite = try layer.quantizedWeights.reduce(0) { try $0 + $1.nonFiniteInputCount() }
-            report.quantized.append(
-                .init(path: path, form: form, byteCountBefore: before, byteCount: layer.byteCount, nonFiniteCount: nonFinite))
-            return layer
+            if let reason = selection.reasonToKeep(layer) { return (nil, reason) }
+            let new = try replacement(layer, module)
+            return (new, new == nil ? "was not to be replaced" : nil)
         }
+        try other("", self)
+        try replaceModules("") { path, module, fits in
+            guard let layer = layers[path] else {
+                if !module.quantizedWeights.isEmpty {
+                    report.kept.append(.init(path: path, reason: "is quantized already", byteCount: module.byteCount))
+                }
+                try other(path, module)
+                return nil
+            }
+            var (new, reason) = try answer(layer, module)
+            if let layer = new, !fits(layer.module) {
+                let type = type(of: layer.module)
+                (new, reason) = (nil, "is declared as \(Swift.type(of: module)), which \(type) is not; declare it as a layer of any precision")
+            }
+            guard let new else {
+                try other(path, module)
+                if let reason { report.kept.append(.init(path: path, reason: reason, byteCount: module.byteCount)) }
+                return nil
+            }
+            quantized.append(layer)
+            let nonFinite = try new.module.quantizedWeights.reduce(0) { try $0 + $1.nonFiniteInputCount() }
+            report.quantized.append(
+                .init(
+                    path: path, form: new.form, role: layer.role, wasQuantized: new.wasQuantized,
+                    byteCountBefore: new.byteCountBefore, byteCount: new.module.byteCount, nonFiniteCount: nonFinite))
+            return new.module
+        }
+        let keptHeads = plan.keptHeads(&selection, quantized: quantized)
+        if quantization.layers != nil { report.kept += keptHeads }
+        if quantized.isEmpty && (asking != nil || !quantization.isEmpty) { report.notes.append("no layer was quantized") }
         report.unmatchedSkips = selection.unmatchedSkips
+        report.byteCount = byteCount
         return report
     }
 

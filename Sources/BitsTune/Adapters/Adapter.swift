@@ -22,10 +22,13 @@ public final class Adapter {
     ) throws(AdapterError) {
         guard configuration.rank > 0 else { throw .badRank(configuration.rank) }
         model.setTrainable(false)
-        let device = model.embedding.weight.device
+        let device = model.embedding.device ?? .cpu
+        let heads = Set(model.outputHeads.map { ObjectIdentifier($0) })
         var layers: [(path: String, layer: LoRALinear)] = []
         model.replaceModules { path, module in
-            guard let base = module as? LinearLayer, !(module is LoRALinear), configuration.includes(path) else { return nil }
+            guard let base = module as? any LinearLayer, !(module is LoRALinear),
+                configuration.includes(path, isHead: heads.contains(ObjectIdentifier(module)))
+            else { return nil }
             let layer = LoRALinear(
                 base: base, rank: configuration.rank, scale: configuration.scale, dropout: configuration.dropout, using: &generator, device: device)
             layers.append((path, layer))
@@ -61,12 +64,15 @@ extension Adapter {
         let fields = try ConfigurationFields(folder.file("adapter_config.json"))
         let configuration = try LoRAConfiguration(fields)
         let checkpoint = try Checkpoint(folder, name: "adapter_model")
-        let device = model.embedding.weight.device
+        let device = model.embedding.device ?? .cpu
+        let heads = Set(model.outputHeads.map { ObjectIdentifier($0) })
         var factors: [String: (down: Tensor, up: Tensor)] = [:]
         var problems: [String] = []
         var used = 0
         for (path, module) in model.namedModules() {
-            guard let base = module as? LinearLayer, configuration.includes(path) else { continue }
+            guard let base = module as? any LinearLayer, configuration.includes(path, isHead: heads.contains(ObjectIdentifier(module))) else {
+                continue
+            }
             let names = ["A", "B"].map { "\(Adapter.prefix)\(path).lora_\($0).weight" }
             let shapes = [[configuration.rank, base.inFeatures], [base.outFeatures, configuration.rank]]
             var found: [Tensor] = []
@@ -92,7 +98,7 @@ extension Adapter {
         model.setTrainable(false)
         var layers: [(path: String, layer: LoRALinear)] = []
         model.replaceModules { path, module in
-            guard let base = module as? LinearLayer, let (down, up) = factors[path] else { return nil }
+            guard let base = module as? any LinearLayer, let (down, up) = factors[path] else { return nil }
             let layer = LoRALinear(
                 base: base, down: Parameter(down), up: Parameter(up), scale: configuration.scale, dropout: configuration.dropout)
             layers.append((path, layer))

@@ -30,9 +30,9 @@ public struct LoRAConfiguration: Sendable, Equatable {
     public var scale: Float { isRankStabilized ? alpha / Float(rank).squareRoot() : alpha / Float(rank) }
 
     /// Whether the layer at `path` gets an adapter.
-    func includes(_ path: String) -> Bool {
+    func includes(_ path: String, isHead: Bool) -> Bool {
         switch targets {
-        case .allLinear: path != "lm_head"
+        case .allLinear: !isHead
         case .named(let names): names.contains { path == $0 || path.hasSuffix("." + $0) }
         }
     }

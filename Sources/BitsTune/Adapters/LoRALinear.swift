@@ -5,8 +5,8 @@ public import BitsNN
 ///
 /// It holds its base layer, so one adapter serves every precision. Sums and both factors are float32.
 /// Hu et al. 2021, "LoRA", arXiv:2106.09685. Reference: PEFT's `lora.Linear`.
-public final class LoRALinear: LinearLayer {
-    @Child("base_layer") public var base: LinearLayer
+public final class LoRALinear: Module, LinearLayer {
+    @Child("base_layer") public var base: any LinearLayer
     /// A, [R, K]
     @Weight("lora_A.weight") public var down: Parameter
     /// B, [N, R]
@@ -16,13 +16,13 @@ public final class LoRALinear: LinearLayer {
     /// Where dropout draws from; nil (as in evaluation) leaves it out.
     public var dropoutSource: RandomGenerator?
 
-    public init(base: LinearLayer, down: Parameter, up: Parameter, scale: Float, dropout: Float = 0) {
+    public init(base: any LinearLayer, down: Parameter, up: Parameter, scale: Float, dropout: Float = 0) {
         precondition(
             down.shape.count == 2 && down.shape[1] == base.inFeatures && up.shape == [base.outFeatures, down.shape[0]],
             "LoRA factors \(down.shape) and \(up.shape) for a layer from \(base.inFeatures) to \(base.outFeatures)")
         self.scale = scale
         self.dropout = dropout
-        super.init(inFeatures: base.inFeatures, outFeatures: base.outFeatures)
+        super.init()
         self.base = base
         self.down = down
         self.up = up
@@ -30,7 +30,7 @@ public final class LoRALinear: LinearLayer {
 
     /// The adapter at the start of training: A uniform in ±1 / sqrt(K), B zero, so that the layer computes what its base does.
     public convenience init(
-        base: LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, device: Device = .cpu
+        base: any LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, device: Device = .cpu
     ) {
         let bound = 1 / Float(base.inFeatures).squareRoot()
         self.init(
@@ -39,8 +39,10 @@ public final class LoRALinear: LinearLayer {
     }
 
     public var rank: Int { down.shape[0] }
+    public var inFeatures: Int { down.shape[1] }
+    public var outFeatures: Int { up.shape[0] }
 
-    public override func callAsFunction(_ x: Tensor) -> Tensor {
+    public func callAsFunction(_ x: Tensor) -> Tensor {
         var input = x
         if dropout > 0, var source = dropoutSource {
             input = x.dropout(dropout, using: &source)
@@ -49,7 +51,7 @@ public final class LoRALinear: LinearLayer {
         return base(x).addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale)
     }
 
-    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor {
+    public func weightMatrix(_ dtype: DType?) -> Tensor {
         (base.weightMatrix(.float32) + up.tensor.matrixProduct(down.tensor) * scale).cast(to: dtype ?? .float32)
     }
 }

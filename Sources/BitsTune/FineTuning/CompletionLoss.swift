@@ -8,7 +8,7 @@ public enum CompletionLoss {
     ///
     /// The sequences run as one row without padding, and the head sees only the tokens that are predicted from.
     public static func sum(_ batch: [CompletionTokens], model: any CausalLanguageModel, computeDType: DType? = nil) -> (loss: Tensor, tokens: Int) {
-        let device = model.embedding.weight.device
+        let device = model.embedding.device ?? .cpu
         var (rows, targets, start): ([Int32], [Int32], Int) = ([], [], 0)
         for sequence in batch {
             for position in sequence.completionStart..<max(sequence.completionStart, sequence.ids.count) {

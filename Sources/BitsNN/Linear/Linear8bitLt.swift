@@ -9,13 +9,15 @@ public import BitsQuant
 /// Two kinds: with a frozen weight, of which only the codes are kept, and with a trained one, which is quantized anew whenever it has changed. The
 /// output has the input's type. Evaluation and training compute the same, in any order.
 /// Dettmers et al. 2022, "LLM.int8()", arXiv:2208.07339. Reference: `Linear8bitLt`.
-public final class Linear8bitLt: LinearLayer {
+public final class Linear8bitLt: Module, LinearLayer {
     /// [N, K], where the weight is trained (`has_fp16_weights`); nil where there are only codes.
     @Weight("weight") public private(set) var weight: Parameter?
     /// [N, K], where the weight is frozen; nil where it is trained.
     @Quantized("weight") public private(set) var codes: Int8Tensor?
     /// [N]
     @Weight("bias") public var bias: Parameter?
+    public let inFeatures: Int
+    public let outFeatures: Int
     /// Entries of the input of at least this magnitude make their column an outlier column; 0 for none.
     public var outlierThreshold: Float
 
@@ -23,10 +25,11 @@ public final class Linear8bitLt: LinearLayer {
     private var copy: (codes: Int8Tensor, change: Int)?
 
     private init(weight: Parameter?, codes: Int8Tensor?, shape: [Int], bias: Parameter?, outlierThreshold: Float) {
-        LinearLayer.check(weight: shape, bias: bias)
+        LinearParts.check(weight: shape, bias: bias)
         precondition(outlierThreshold >= 0, "outlier threshold \(outlierThreshold); use 0 for none")
+        (inFeatures, outFeatures) = (shape[1], shape[0])
         self.outlierThreshold = outlierThreshold
-        super.init(inFeatures: shape[1], outFeatures: shape[0])
+        super.init()
         self.weight = weight
         self.codes = codes
         self.bias = bias
@@ -60,7 +63,7 @@ public final class Linear8bitLt: LinearLayer {
         dtype: DType = .float16, outlierThreshold: Float = 6, entries entry: (_ name: String) throws -> Tensor?
     ) throws {
         let weight = try Int8Tensor(named: "weight", as: dtype, entry)
-        self.init(weight: weight, bias: try LinearLayer.bias(of: weight.shape, entry), outlierThreshold: outlierThreshold)
+        self.init(weight: weight, bias: try LinearParts.bias(of: weight.shape, entry), outlierThreshold: outlierThreshold)
     }
 
     /// Whether the weight itself is there, to be trained.
@@ -79,18 +82,21 @@ public final class Linear8bitLt: LinearLayer {
         return fresh
     }
 
+    /// The codes of a trained weight come with the first product.
+    override var copyByteCount: Int { weight.map { $0.count + 4 * outFeatures } ?? 0 }
+
     /// A layer of its own that computes the same.
     public func copied() -> Linear8bitLt {
         Linear8bitLt(
             weight: weight?.copied(), codes: codes, shape: [outFeatures, inFeatures], bias: bias?.copied(), outlierThreshold: outlierThreshold)
     }
 
-    public override func callAsFunction(_ x: Tensor) -> Tensor {
+    public func callAsFunction(_ x: Tensor) -> Tensor {
         let codes = quantizedWeight
         guard let weight else { return x.linear(codes, bias: bias?.tensor, outlierThreshold: outlierThreshold) }
         return x.linearInt8(weight.tensor, quantized: codes, bias: bias?.tensor, outlierThreshold: outlierThreshold)
     }
 
     /// What the products multiply with: the dequantized codes, also where the weight itself is there.
-    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor { quantizedWeight.dequantized(to: dtype) }
+    public func weightMatrix(_ dtype: DType?) -> Tensor { quantizedWeight.dequantized(to: dtype) }
 }

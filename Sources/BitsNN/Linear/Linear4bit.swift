@@ -5,7 +5,7 @@ public import BitsQuant
 ///
 /// The weight is frozen; gradients flow to the input and the bias. The layer remembers nothing of what it computed: evaluation and training, in any
 /// order, give the same results. Dettmers et al. 2023, "QLoRA", arXiv:2305.14314. Reference: `Linear4bit`.
-public final class Linear4bit: LinearLayer {
+public final class Linear4bit: Module, LinearLayer {
     /// [N, K]
     @Quantized("weight") public private(set) var weight: FourBitTensor
     /// [N]
@@ -25,9 +25,9 @@ public final class Linear4bit: LinearLayer {
 
     /// The layer of a weight that is quantized already.
     public init(weight: FourBitTensor, bias: Parameter? = nil, computeDType: DType? = nil) {
-        LinearLayer.check(weight: weight.shape, bias: bias)
+        LinearParts.check(weight: weight.shape, bias: bias)
         self.computeDType = computeDType
-        super.init(inFeatures: weight.shape[1], outFeatures: weight.shape[0])
+        super.init()
         self.weight = weight
         self.bias = bias
     }
@@ -52,15 +52,18 @@ public final class Linear4bit: LinearLayer {
     ///   `Params4bit.from_prequantized`.
     public convenience init(computeDType: DType? = nil, entries entry: (_ name: String) throws -> Tensor?) throws {
         let weight = try FourBitTensor(named: "weight", entry)
-        self.init(weight: weight, bias: try LinearLayer.bias(of: weight.shape, entry), computeDType: computeDType)
+        self.init(weight: weight, bias: try LinearParts.bias(of: weight.shape, entry), computeDType: computeDType)
     }
+
+    public var inFeatures: Int { weight.shape[1] }
+    public var outFeatures: Int { weight.shape[0] }
 
     /// A layer of its own that computes the same.
     public func copied() -> Linear4bit { Linear4bit(weight: weight, bias: bias?.copied(), computeDType: computeDType) }
 
-    public override func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias?.tensor, computeDType: computeDType) }
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias?.tensor, computeDType: computeDType) }
 
-    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor { weight.dequantized(to: dtype) }
+    public func weightMatrix(_ dtype: DType?) -> Tensor { weight.dequantized(to: dtype) }
 }
 
 extension Linear4bit {

@@ -1,7 +1,7 @@
 public import BitsCore
 
 /// A linear layer with its weight in floating point: `x · Wᵀ + b`.
-public final class Linear: LinearLayer {
+public final class Linear: Module, LinearLayer {
     /// [N, K]
     @Weight("weight") public var weight: Parameter
     /// [N]
@@ -10,11 +10,16 @@ public final class Linear: LinearLayer {
     public var computeDType: DType?
 
     public init(weight: Parameter, bias: Parameter? = nil, computeDType: DType? = nil) {
-        LinearLayer.check(weight: weight.shape, bias: bias)
+        LinearParts.check(weight: weight.shape, bias: bias)
         self.computeDType = computeDType
-        super.init(inFeatures: weight.shape[1], outFeatures: weight.shape[0])
+        super.init()
         self.weight = weight
         self.bias = bias
+    }
+
+    /// A layer without a weight yet, for a model that is loaded: see ``Module/load(from:options:progress:)``.
+    public convenience init(inFeatures: Int, outFeatures: Int, bias: Bool = true) {
+        self.init(weight: .placeholder([outFeatures, inFeatures]), bias: bias ? .placeholder([outFeatures]) : nil)
     }
 
     /// A layer to be trained, weight and bias uniform in ±1 / sqrt(K), as PyTorch's `Linear` begins.
@@ -27,10 +32,13 @@ public final class Linear: LinearLayer {
         self.init(weight: Parameter(weight), bias: shift.map { Parameter($0) })
     }
 
+    public var inFeatures: Int { weight.shape[1] }
+    public var outFeatures: Int { weight.shape[0] }
+
     /// A layer of its own that computes the same.
     public func copied() -> Linear { Linear(weight: weight.copied(), bias: bias?.copied(), computeDType: computeDType) }
 
-    public override func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias: bias?.tensor, computeDType: computeDType) }
+    public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias: bias?.tensor, computeDType: computeDType) }
 
-    public override func weightMatrix(_ dtype: DType? = nil) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
+    public func weightMatrix(_ dtype: DType?) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }
 }

@@ -4,26 +4,28 @@ public import BitsCore
 
 /// A layer that computes `x · Wᵀ + b`, whatever form W is kept in.
 ///
-/// What adapters, quantization and loading exchange for one another: a 4-bit layer, an 8-bit layer or an adapter around either is a drop-in.
-open class LinearLayer: Module {
+/// What adapters, quantization and loading exchange for one another: a 4-bit layer, an 8-bit layer or an adapter around either is a drop-in. A model
+/// declares its layers as `any LinearLayer`, so that they can be replaced.
+public protocol LinearLayer: Module {
     /// K, the width of the input.
-    public let inFeatures: Int
+    var inFeatures: Int { get }
     /// N, the width of the output.
-    public let outFeatures: Int
-
-    public init(inFeatures: Int, outFeatures: Int) {
-        self.inFeatures = inFeatures
-        self.outFeatures = outFeatures
-    }
+    var outFeatures: Int { get }
 
     /// The layer's output for [.., K]: [.., N] in the type of `x`.
-    open func callAsFunction(_ x: Tensor) -> Tensor { preconditionFailure("\(type(of: self)) does not say how it computes") }
+    func callAsFunction(_ x: Tensor) -> Tensor
 
-    /// W as a tensor [N, K] in `dtype` (default: as it is kept; a quantized layer dequantizes it), for merging and for heads that need the matrix itself.
-    open func weightMatrix(_ dtype: DType? = nil) -> Tensor { preconditionFailure("\(type(of: self)) does not say what its weight is") }
+    /// W as a tensor [N, K] in `dtype` (nil: as it is kept; a quantized layer dequantizes it), for merging and for heads that need the matrix itself.
+    func weightMatrix(_ dtype: DType?) -> Tensor
 }
 
 extension LinearLayer {
+    /// W as a tensor [N, K], as it is kept; a quantized layer dequantizes it.
+    public func weightMatrix() -> Tensor { weightMatrix(nil) }
+}
+
+/// What linear layers of every form check of their parts.
+enum LinearParts {
     /// Stops where a weight is no matrix, or the bias is not a vector of its output width: a mistake of the caller.
     static func check(weight shape: [Int], bias: Parameter?) {
         precondition(shape.count == 2, "a linear weight of shape \(shape)")

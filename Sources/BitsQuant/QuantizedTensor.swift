@@ -1,20 +1,29 @@
 public import BitsCore
-public import BitsQuant
 
-/// A weight in few bits, as a module holds it with ``Quantized``: a value, kept in a checkpoint as several entries.
+/// A weight in few bits: a value, kept in a checkpoint as several entries.
+///
+/// | form | entries of a weight called `weight` |
+/// |---|---|
+/// | ``FourBitTensor`` | `weight`, and those beside it that it lists: `weight.absmax`, `weight.quant_map`, ... |
+/// | ``Int8Tensor`` | `weight`, `SCB`, `weight_format` |
 public protocol QuantizedTensor: Sendable {
     /// The shape of the tensor that was quantized.
     var shape: [Int] { get }
     /// The type of the tensor that was quantized.
     var dtype: DType { get }
+    /// `nf4`, `fp4` or `int8`.
+    var formatName: String { get }
     var device: Device { get }
     /// Bytes of codes, scales and codebooks in memory.
     var byteCount: Int { get }
+    /// Whether a number that was quantized was infinite (in 8 bits: too large for float16), so that readers refuse its scale.
+    var hasInfiniteScale: Bool { get throws(DeviceError) }
     func moved(to device: Device) throws(DeviceError) -> Self
+    /// The numbers that the codes stand for, in `dtype` (nil: the type that was quantized).
     func dequantized(to dtype: DType?) -> Tensor
     /// How many of the elements that were quantized were NaN or infinite; 0 for a tensor read from a file.
     func nonFiniteInputCount() throws(DeviceError) -> Int
-    /// The entries of a weight called `name`, its codes first.
+    /// The entries of a weight called `name`, its codes first, in the order in which bitsandbytes writes them.
     func entries(named name: String) throws(DeviceError) -> [(name: String, tensor: Tensor)]
     /// The weight called `name` of which `entry` gives the parts.
     ///
@@ -22,17 +31,10 @@ public protocol QuantizedTensor: Sendable {
     init(named name: String, as dtype: DType, _ entry: (String) throws -> Tensor?) throws
 }
 
-extension QuantizedTensor {
-    /// The weight called `name` of which `entry` gives the parts, of this one's kind and shape, on its device.
-    func loaded(_ name: String, _ entry: (String) throws -> Tensor?) throws -> Self {
-        let loaded = try Self(named: name, as: dtype, entry)
-        guard loaded.shape == shape else { throw LayerError.unsuitableEntry(name, expected: "\(shape)", found: "\(loaded.shape)") }
-        return try loaded.moved(to: device)
-    }
-}
-
 extension FourBitTensor: QuantizedTensor {
     public var dtype: DType { state.dtype }
+    public var formatName: String { format.rawValue }
+    public var hasInfiniteScale: Bool { get throws(DeviceError) { try state.scales.floats().floats().contains { !$0.isFinite } } }
 
     public func entries(named name: String) throws(DeviceError) -> [(name: String, tensor: Tensor)] {
         try entries().map { (name + $0.suffix, $0.tensor) }
@@ -44,6 +46,9 @@ extension FourBitTensor: QuantizedTensor {
 }
 
 extension Int8Tensor: QuantizedTensor {
+    public var formatName: String { "int8" }
+    public var hasInfiniteScale: Bool { get throws(DeviceError) { try scales.floats().contains { !$0.isFinite } } }
+
     public func entries(named name: String) throws(DeviceError) -> [(name: String, tensor: Tensor)] {
         entries().map { ($0.name == "weight" ? name : $0.name, $0.tensor) }
     }

@@ -1,20 +1,27 @@
-import BitsCore
-import BitsIO
+package import BitsCore
 
 /// Writes a model's folder anew with other weights: they are announced first and asked for one by one, the tokenizer's files are copied.
-struct CheckpointRewriter {
+package struct CheckpointRewriter {
     /// Files beside the weights that belong to the model and are copied as they are.
     private static let companions = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
         "vocab.json", "merges.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE",
     ]
 
-    let folder: ModelFolder
-    /// What is rewritten: the pages of tensors that were written are given back, so that memory holds one.
-    let checkpoint: Checkpoint
-    /// `config.json` as it is to be written.
-    let configuration: ModelConfiguration
-    let tensors: [CheckpointLayout.Announcement]
+    private let folder: ModelFolder
+    private let checkpoint: Checkpoint?
+    private let configuration: ModelConfiguration
+    package let tensors: [CheckpointLayout.Announcement]
+
+    /// - Parameters:
+    ///   - folder: whose other files are copied.
+    ///   - checkpoint: what is rewritten, if it is a file: the pages of tensors that were written are given back, so that memory holds one.
+    ///   - configuration: `config.json` as it is to be written.
+    package init(
+        folder: ModelFolder, checkpoint: Checkpoint? = nil, configuration: ModelConfiguration, tensors: [CheckpointLayout.Announcement]
+    ) {
+        (self.folder, self.checkpoint, self.configuration, self.tensors) = (folder, checkpoint, configuration, tensors)
+    }
 
     /// Writes the folder `path`.
     ///
@@ -23,14 +30,14 @@ struct CheckpointRewriter {
     ///   - contents: gives the tensor of a name when its turn comes.
     /// - Returns: bytes of all tensors.
     /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
-    func write(
+    package func write(
         to path: String, maximumFileByteCount: Int, contents: (_ name: String) throws(ModelFileError) -> Tensor
     ) throws(ModelFileError) -> Int {
         let output = try OutputFolder(path: path)
         let layout = CheckpointLayout(tensors, maximumFileByteCount: maximumFileByteCount)
         var previous: String?
         try Checkpoint.write(layout, to: output.workPath) { (name) throws(ModelFileError) in
-            if let previous { checkpoint.release(previous) }
+            if let previous { checkpoint?.release(previous) }
             previous = name
             return try contents(name)
         }

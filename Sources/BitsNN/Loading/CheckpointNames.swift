@@ -1,0 +1,42 @@
+/// What is particular about the files of a model family, beyond the names that its modules declare.
+///
+/// ```swift
+/// var names = CheckpointNames()
+/// names.renamed = ["LayerNorm.gamma": "LayerNorm.weight"]
+/// names.transposed = ["attn.c_attn"]
+/// ```
+public struct CheckpointNames: Sendable, Equatable {
+    /// Entries that may be there and are not read, see ``ModulePattern``; no other entry is passed over in silence.
+    public var unused: [String] = []
+    /// Entries that may be missing, see ``ModulePattern``: the parameter is zero then.
+    public var optional: [String] = []
+    /// Ends of names that were used before, and what they are now.
+    public var renamed: [String: String] = [:]
+    /// The beginning of names that a checkpoint may leave out: `transformer.`.
+    public var optionalPrefix = ""
+    /// Linear layers whose weight lies transposed, [K, N], where it is not quantized; see ``ModulePattern``. Reference: transformers' `Conv1D`.
+    public var transposed: [String] = []
+
+    public init() {}
+
+    /// The names under which a checkpoint may have the entry that the model calls `name`, its own first.
+    public func candidates(_ name: String) -> [String] {
+        var all = [name]
+        for (old, now) in renamed.sorted(by: { $0.key < $1.key }) where name.hasSuffix(now) {
+            all.append(name.dropLast(now.count) + old)
+        }
+        if !optionalPrefix.isEmpty, name.hasPrefix(optionalPrefix) { all += all.map { String($0.dropFirst(optionalPrefix.count)) } }
+        return all
+    }
+
+    /// Whether the weight of the layer at `path` lies transposed.
+    public func isTransposed(_ path: String) -> Bool { CheckpointNames.match(transposed, path) }
+
+    /// Whether the model can do without the entry.
+    public func isOptional(_ name: String) -> Bool { CheckpointNames.match(optional, name) }
+
+    /// Whether the entry may be there without being read.
+    public func isUnused(_ name: String) -> Bool { CheckpointNames.match(unused, name) }
+
+    private static func match(_ patterns: [String], _ name: String) -> Bool { patterns.contains { ModulePattern($0).matches(name) } }
+}
