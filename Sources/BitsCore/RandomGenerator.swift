@@ -1,51 +1,35 @@
-import BitsSystem
+package import BitsKernels
 
-/// A seeded source of randomness, passed explicitly: the same seed gives the same numbers on every machine.
+/// A seeded source of randomness, passed explicitly: the same seed gives the same numbers on every machine and device, for any number of threads.
 ///
-/// xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64.
-public struct RandomGenerator: RandomNumberGenerator, Sendable, Equatable {
-    private var state: (UInt64, UInt64, UInt64, UInt64)
-    private var spare: Float?
+/// Every number is a function of the seed, the stream and the place in it (Philox 4x32-10), so a generator is three numbers: it can be saved, compared,
+/// copied to draw the same again, and split into streams that are independent of one another. A draw takes whole blocks of four words: a number on its
+/// own one block, a tensor a quarter of its elements.
+///
+/// Salmon, Moraes, Dror and Shaw 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
+public struct RandomGenerator: RandomNumberGenerator, Sendable, Equatable, Codable {
+    private var place: RandomStream
 
-    public init(seed: UInt64) {
-        var mixer = seed
-        func next() -> UInt64 {
-            mixer &+= 0x9e37_79b9_7f4a_7c15
-            var z = mixer
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-        state = (next(), next(), next(), next())
-    }
+    /// The beginning of one of a seed's 2^64 streams.
+    public init(seed: UInt64, stream: UInt64 = 0) { place = RandomStream(seed: seed, stream: stream) }
+
+    /// The beginning of another stream of the same seed: no number of one stream depends on how many were drawn from another.
+    public func stream(_ number: UInt64) -> RandomGenerator { RandomGenerator(seed: place.seed, stream: number) }
 
     public mutating func next() -> UInt64 {
-        func rotated(_ x: UInt64, _ k: UInt64) -> UInt64 { (x << k) | (x >> (64 - k)) }
-        let result = rotated(state.1 &* 5, 7) &* 9
-        let t = state.1 << 17
-        state.2 ^= state.0
-        state.3 ^= state.1
-        state.1 ^= state.2
-        state.0 ^= state.3
-        state.2 ^= t
-        state.3 = rotated(state.3, 45)
-        return result
+        let words = draw(4).block()
+        return UInt64(words[1]) << 32 | UInt64(words[0])
     }
 
     /// A draw from [0, 1), a multiple of 2^-24.
-    public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
+    public mutating func uniform() -> Float { first(.uniform(low: 0, high: 1)) }
 
-    /// A draw from the standard normal distribution (Box and Muller 1958).
-    public mutating func normal() -> Float {
-        if let value = spare {
-            spare = nil
-            return value
-        }
-        let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
-        let angle = 2 * Double.pi * Double(next() >> 11) * 0x1p-53
-        spare = Float(radius * sin(angle))
-        return Float(radius * cos(angle))
-    }
+    /// A draw from the standard normal distribution (Box and Muller 1958), at most 6.66 from 0.
+    public mutating func normal() -> Float { first(.normal(mean: 0, deviation: 1)) }
 
-    public static func == (a: RandomGenerator, b: RandomGenerator) -> Bool { a.state == b.state && a.spare == b.spare }
+    /// The first element that a tensor drawn from here would have.
+    private mutating func first(_ distribution: RandomFill.Distribution) -> Float { distribution.values(of: draw(4).block())[0] }
+
+    /// The place of the next `count` words, for a kernel; the generator goes on behind them.
+    package mutating func draw(_ count: Int) -> RandomStream { place.draw(count) }
 }

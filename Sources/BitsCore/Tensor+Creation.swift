@@ -38,22 +38,28 @@ extension Tensor {
         full(1, shape: shape, dtype: dtype, device: device)
     }
 
-    /// Independent draws from the normal distribution of the given mean and standard deviation.
+    /// Independent draws from the normal distribution of the given mean and standard deviation, made on `device`: the same bits on every one.
     public static func normal(
         _ shape: [Int], mean: Float = 0, standardDeviation: Float = 1, using generator: inout RandomGenerator, dtype: DType = .float32,
         device: Device = .cpu
     ) -> Tensor {
-        let values = (0..<Shape.count(shape)).map { _ in mean + standardDeviation * generator.normal() }
-        return Tensor(values, shape: shape, dtype: dtype, device: device)
+        drawn(shape, .normal(mean: mean, deviation: standardDeviation), using: &generator, dtype, device)
     }
 
-    /// Independent draws from the uniform distribution over `range`.
+    /// Independent draws from the uniform distribution over `range`, made on `device`: the same bits on every one.
     public static func uniform(
         _ shape: [Int], in range: ClosedRange<Float> = 0...1, using generator: inout RandomGenerator, dtype: DType = .float32,
         device: Device = .cpu
     ) -> Tensor {
-        let values = (0..<Shape.count(shape)).map { _ in range.lowerBound + (range.upperBound - range.lowerBound) * generator.uniform() }
-        return Tensor(values, shape: shape, dtype: dtype, device: device)
+        drawn(shape, .uniform(low: range.lowerBound, high: range.upperBound), using: &generator, dtype, device)
+    }
+
+    private static func drawn(
+        _ shape: [Int], _ distribution: RandomFill.Distribution, using generator: inout RandomGenerator, _ dtype: DType, _ device: Device
+    ) -> Tensor {
+        let slice = device.allocate(dtype, count: Shape.count(shape))
+        device.run(RandomFill(distribution, from: generator.draw(slice.count), into: slice))
+        return Tensor(slice, shape: shape)
     }
 
     /// A copy on `device`; the tensor itself if it is there already. Gradients do not flow across.

@@ -23,7 +23,9 @@ package struct ConformanceCase: Sendable {
     /// One line for everything that is wrong on `device`.
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
-    package static var all: [ConformanceCase] { copies + elementwise + reductions + transformer + matrices + quantization + int8 + optimizer }
+    package static var all: [ConformanceCase] {
+        copies + elementwise + reductions + transformer + matrices + quantization + int8 + optimizer + random
+    }
 }
 
 extension ConformanceCase: CustomStringConvertible {

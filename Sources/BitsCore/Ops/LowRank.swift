@@ -55,12 +55,4 @@ extension Tensor {
             return [gradient, dx, da, db]
         }
     }
-
-    /// `self` with each element zeroed with probability `rate` and the others divided by `1 - rate` (Srivastava et al. 2014).
-    public func dropout(_ rate: Float, using generator: inout RandomGenerator) -> Tensor {
-        precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
-        if rate == 0 { return self }
-        let kept = 1 / (1 - rate)
-        return self * Tensor((0..<count).map { _ in generator.uniform() < rate ? 0 : kept }, shape: shape, device: device)
-    }
 }

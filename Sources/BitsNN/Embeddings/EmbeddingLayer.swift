@@ -38,12 +38,11 @@ extension Tensor {
     ) -> Tensor {
         let (rows, width) = (shape[0], shape[1])
         let bound = (6 / Float(max(1, rows + width))).squareRoot()
-        var values = (0..<rows * width).map { _ in bound * (2 * generator.uniform() - 1) }
-        if let row = paddingIndex {
-            precondition((0..<rows).contains(row), "padding index \(row) of a table of \(rows) rows")
-            for index in row * width..<(row + 1) * width { values[index] = 0 }
-        }
-        return Tensor(values, shape: shape, dtype: dtype, device: device)
+        let table = Tensor.uniform(shape, in: -bound...bound, using: &generator, dtype: dtype, device: device)
+        guard let row = paddingIndex else { return table }
+        precondition((0..<rows).contains(row), "padding index \(row) of a table of \(rows) rows")
+        let padding = Tensor.zeros([1, width], dtype: dtype, device: device)
+        return Tensor.concatenated([table.narrowed(0, 0..<row), padding, table.narrowed(0, row + 1..<rows)])
     }
 }
 

@@ -44,11 +44,16 @@ public final class Adapter {
     /// The number of trained weights.
     public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
-    /// Draws dropout masks from `seed` on; nil turns dropout off, as for evaluation.
-    public func setDropout(seed: UInt64?) {
+    /// Lets the passes from now on drop what `seed` and the number `pass`, from 1, stand for: to be called before each. Every layer has its own masks.
+    public func setDropout(seed: UInt64, pass: Int) {
         for (index, entry) in layers.enumerated() {
-            entry.layer.dropoutSource = seed.map { RandomGenerator(seed: $0 &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15) }
+            entry.layer.dropoutSource = RandomGenerator(seed: seed, stream: UInt64(index) << 32 | UInt64(UInt32(pass)))
         }
+    }
+
+    /// Turns dropout off, as for evaluation.
+    public func removeDropout() {
+        for entry in layers { entry.layer.dropoutSource = nil }
     }
 }
 

@@ -13,7 +13,8 @@ public final class LoRALinear: Module, LinearLayer {
     @Weight("lora_B.weight") public var up: Parameter
     public let scale: Float
     public let dropout: Float
-    /// Where dropout draws from; nil (as in evaluation) leaves it out.
+    /// Where a pass draws its mask from; nil (as in evaluation) leaves dropout out. A pass does not change it: computed again, it drops the same elements.
+    /// ``Adapter/setDropout(seed:pass:)`` gives each pass its own.
     public var dropoutSource: RandomGenerator?
 
     public init(base: any LinearLayer, down: Parameter, up: Parameter, scale: Float, dropout: Float = 0) {
@@ -44,10 +45,7 @@ public final class LoRALinear: Module, LinearLayer {
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
         var input = x
-        if dropout > 0, var source = dropoutSource {
-            input = x.dropout(dropout, using: &source)
-            dropoutSource = source
-        }
+        if dropout > 0, var source = dropoutSource { input = x.dropout(dropout, using: &source) }
         return base(x).addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale)
     }
 

@@ -59,8 +59,7 @@ public func fineTune(
         adapter.parameters, rule: options.rule, moments: options.moments,
         schedule: .linear(warmupSteps: options.warmupSteps, totalSteps: steps), clipping: .norm(options.maxGradientNorm))
     var generator = RandomGenerator(seed: options.seed)
-    adapter.setDropout(seed: options.seed)
-    defer { adapter.setDropout(seed: nil) }
+    defer { adapter.removeDropout() }
     var order: [Int] = []
     var losses: [Double] = []
     var seen = 0
@@ -69,6 +68,7 @@ public func fineTune(
         let batch = order.prefix(options.batchSize).map { examples[$0] }
         order.removeFirst(batch.count)
         let learningRate = optimizer.currentLearningRate()
+        adapter.setDropout(seed: options.seed, pass: step)
         losses.append(try gradients(of: batch, model: model, computeDType: options.computeDType))
         try optimizer.step()
         optimizer.clearGradients()

@@ -5,6 +5,7 @@
 #ifndef BITS_PRIVATE_ROWS_H
 #define BITS_PRIVATE_ROWS_H
 #include "base/private_base.h"
+#include "bits_random.h"
 
 // One head group of one batch entry, as the attention loops see it: R = rows = heads in the group x queries.
 typedef struct {
@@ -72,6 +73,12 @@ typedef struct {
     // One row of cross-entropy; dlogits may be NULL or the logits.
     float (*cross_entropy)(const void *logits, int32_t logits_dtype, int64_t target, void *dlogits, int32_t dlogits_dtype, float scale,
                            int64_t count);
+
+    // Elements from the first of a block of the stream on.
+    void (*random)(int32_t distribution, const bits_random_stream *stream, int64_t block, float center, float spread, void *y, int32_t y_dtype,
+                   int64_t count);
+    void (*dropout)(const bits_random_stream *stream, int64_t block, uint32_t threshold, float gain, const void *x, int32_t x_dtype, void *y,
+                    int32_t y_dtype, int64_t count);
 } bits_rows;
 
 extern const bits_rows bits_rows_portable, bits_rows_avx2, bits_rows_avx512;

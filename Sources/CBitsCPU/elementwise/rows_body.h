@@ -15,6 +15,7 @@
 // after reduce_rows.h, whose loops they use
 #include "elementwise/cross_entropy_rows.h"
 #include "elementwise/norm_rows.h"
+#include "random/random_rows.h"
 
 const bits_rows BITS_ROWS = {
     .convert = convert_row,
@@ -41,6 +42,8 @@ const bits_rows BITS_ROWS = {
     .attention_few = attention_few,
     .attention_tile_gradient = attention_tile_gradient,
     .cross_entropy = cross_entropy_row,
+    .random = random_row,
+    .dropout = dropout_row,
 };
 
 #if BITS_WIDTH > 4

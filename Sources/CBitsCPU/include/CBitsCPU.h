@@ -8,5 +8,6 @@
 #include "bits_matrix.h"
 #include "bits_optimizer.h"
 #include "bits_quantize.h"
+#include "bits_random.h"
 #include "bits_transformer.h"
 #endif
