@@ -51,6 +51,7 @@ extension FourBitTensor {
         }
         let text = try FourBitTensor.stateText(entry)
         let blockSize = try BlockSize(text.blockSize)
+        try blockSize.checkedForFourBit()
         let count = Shape.count(text.shape)
         let packed = try FourBitTensor.checkedCodes(try part(""), count: count)
         let blocks = blockCount(count, blockSize: blockSize.count)

@@ -17,6 +17,7 @@ public struct FourBitTensor: Sendable {
     /// Quantizes `input`; see ``BitsCore/Tensor/quantized(to:blockSize:doubleQuantization:storage:)``.
     init(_ input: Tensor, format: FourBitFormat, blockSize: BlockSize, doubleQuantization: Bool, storage: DType) throws(QuantizationError) {
         precondition(input.dtype.isFloatingPoint, "quantization of a \(input.dtype.rawValue) tensor of shape \(input.shape)")
+        try blockSize.checkedForFourBit()
         let byteCount = (input.count + 1) / 2
         let shape = try FourBitTensor.packedShape(byteCount: byteCount, storage: storage)
         let device = input.device
@@ -106,12 +107,12 @@ extension Tensor {
     ///
     /// - Parameters:
     ///   - format: ``FourBitFormat/nf4`` or ``FourBitFormat/fp4``.
-    ///   - blockSize: elements per block, 64 unless given. Blocks run over the ends of rows.
+    ///   - blockSize: elements per block, at most 4096; 64 unless given. Blocks run over the ends of rows.
     ///   - doubleQuantization: quantizes the scales to 8 bits, in blocks of 256.
     ///   - storage: the type that the packed bytes are seen as; sharding tools want the type of the other weights.
     /// - Returns: (count + 1) / 2 bytes and ceil(count / blockSize) scales. NaN becomes code 0 and does not count for the scale
     ///   (``FourBitTensor/nonFiniteInputCount()`` tells); a block of zeros has scale 0 and the code of zero.
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``, ``QuantizationError/unsupportedBlockSize(_:supported:)``.
     /// - Note: the same bits on every device. Dettmers et al. 2023, "QLoRA", arXiv:2305.14314. Reference: `quantize_4bit`.
     public func quantized(
         to format: FourBitFormat, blockSize: BlockSize = .fourBitDefault, doubleQuantization: Bool = false, storage: DType = .uint8

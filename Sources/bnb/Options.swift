@@ -45,8 +45,8 @@ struct QuantizationOptions: ParsableArguments {
 
     /// Checks what fits `format`, which `option` asks for.
     func check(_ format: Quantization?, option: String) throws {
-        if let blockSize, !BlockSize.supported.contains(blockSize) {
-            throw ValidationError("\(QuantizationError.unsupportedBlockSize(blockSize, supported: BlockSize.supported))")
+        if let blockSize, !BlockSize.fourBitSupported.contains(blockSize) {
+            throw ValidationError("\(QuantizationError.unsupportedBlockSize(blockSize, supported: BlockSize.fourBitSupported))")
         }
         if let outlierThreshold, !(outlierThreshold >= 0 && outlierThreshold.isFinite) {
             throw ValidationError("--outlier-threshold \(outlierThreshold) is not a number from 0")

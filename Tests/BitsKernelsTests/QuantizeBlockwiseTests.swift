@@ -36,7 +36,7 @@ struct QuantizeBlockwiseTests {
         let device = Device.cpu
         let values = HostileFloats.mixture(count: 5000, seed: 1) + thresholdsAndNeighbours(of: codebook)
         for dtype in [DType.float32, .float16, .bfloat16] {
-            for blockSize in [32, 64, 256, 4096] {
+            for blockSize in [32, 64, 256, 4096, 16384] {
                 #expect(try differences(device.slice(values, as: dtype), codebook: codebook, blockSize: blockSize) == [])
             }
         }
@@ -45,7 +45,7 @@ struct QuantizeBlockwiseTests {
     @Test(
         "Every size of the last block is quantized", arguments: [0, 1, 5, 15, 16, 17, 63, 64, 65, 100, 255, 256, 257, 300, 4095, 4096, 4097, 70_000])
     func sizes(count: Int) throws {
-        for blockSize in [32, 64, 128, 512, 1024, 2048, 4096] {
+        for blockSize in [32, 64, 128, 512, 1024, 2048, 4096, 8192, 16384] {
             let input = Device.cpu.slice(HostileFloats.ordinary(count: count, seed: 2))
             #expect(try differences(input, codebook: Self.decades, blockSize: blockSize) == [])
         }
@@ -73,7 +73,7 @@ struct QuantizeBlockwiseTests {
         let codebook = device.slice(Self.decades)
         for count in [0, 1, 63, 64, 300, 70_001] {
             let codes = device.upload((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }, as: .uint8)
-            for blockSize in [32, 64, 256, 4096] {
+            for blockSize in [32, 64, 256, 4096, 16384] {
                 let blocks = blockCount(count, blockSize: blockSize)
                 let scales = (HostileFloats.special + HostileFloats.ordinary(count: max(0, blocks - 20), seed: 6)).shuffled(seed: 7)
                 let absmax = device.slice((0..<blocks).map { scales[$0 % scales.count] })

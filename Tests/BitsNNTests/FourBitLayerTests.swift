@@ -32,7 +32,7 @@ struct FourBitLayerTests {
         #expect(try fp4(x).bytes() == Linear4bit(layer, format: .fp4, doubleQuantization: false)(x).bytes())
     }
 
-    @Test("What codes are stored as changes nothing", arguments: [DType.int8, .float16, .bfloat16, .float32], BlockSize.supported)
+    @Test("What codes are stored as changes nothing", arguments: [DType.int8, .float16, .bfloat16, .float32], BlockSize.fourBitSupported)
     func storage(dtype: DType, blockSize: Int) throws {
         let size = try BlockSize(blockSize)
         let (bytes, other) = (try Linear4bit(layer, blockSize: size), try Linear4bit(layer, blockSize: size, storage: dtype))

@@ -37,6 +37,17 @@ struct BlockwiseTests {
         #expect(try back.bytes() == expected.bytes())
     }
 
+    @Test("Blocks may be as large as 16384", arguments: [BlockSize.b8192, .b16384], [false, true])
+    func largeBlocks(size: BlockSize, nested: Bool) throws {
+        let values = HostileFloats.ordinary(count: 40_001, seed: 3)
+        let quantized = Tensor(values).quantizedBlockwise(blockSize: size, doubleQuantization: nested)
+        let scales = try quantized.state.scales.floats().floats()
+        #expect(scales.count == (40_001 + size.count - 1) / size.count)
+        if !nested { #expect(scales[0] == values.prefix(size.count).map { abs($0) }.max()) }
+        let codes = try quantized.codes.integers()
+        #expect(try quantized.dequantized().floats() == codes.indices.map { Codebook.dynamic.values[codes[$0]] * scales[$0 / size.count] })
+    }
+
     @Test("The error of an element is at most half the widest gap times the scale")
     func errorBound() throws {
         let values = HostileFloats.ordinary(count: 5000, seed: 2)

@@ -96,6 +96,10 @@ struct FourBitTests {
     func blockSizes() throws {
         #expect(throws: QuantizationError.unsupportedBlockSize(48, supported: BlockSize.supported)) { try BlockSize(48) }
         #expect(throws: QuantizationError.self) { try BlockSize(0) }
+        #expect(try BlockSize(16384) == .b16384)
+        #expect(throws: QuantizationError.unsupportedBlockSize(8192, supported: [32, 64, 128, 256, 512, 1024, 2048, 4096])) {
+            try Tensor.ones([20_000]).quantized(to: .nf4, blockSize: .b8192)
+        }
         #expect("\(QuantizationError.unsupportedBlockSize(48, supported: [32, 64]))" == "block size 48 is not supported; use one of 32, 64")
     }
 

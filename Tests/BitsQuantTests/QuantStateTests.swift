@@ -89,6 +89,7 @@ struct QuantStateTests {
             (#"{"quant_type": "int4", "blocksize": 64, "dtype": "float32", "shape": [32, 128]}"#, "'int4' is not a 4-bit format"),
             (#"{"quant_type": "fp4", "blocksize": 64, "dtype": "float32", "shape": [32, 128]}"#, "quant_type of the quantized tensor should be nf4"),
             (#"{"quant_type": "nf4", "blocksize": 0, "dtype": "float32", "shape": [32, 128]}"#, "block size 0 is not supported"),
+            (#"{"quant_type": "nf4", "blocksize": 8192, "dtype": "float32", "shape": [32, 128]}"#, "block size 8192 is not supported"),
             (#"{"quant_type": "nf4", "blocksize": 64, "dtype": "int32", "shape": [32, 128]}"#, "its dtype is 'int32'"),
             (#"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [32, -128]}"#, "its shape is [32, -128]"),
             (#"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [4611686018427387904, 32]}"#, "its shape is"),

@@ -6,7 +6,7 @@
 
 enum { BITS_NF4 = 0, BITS_FP4 = 1 };
 
-// Blocks are 1 to 4096 elements. `offset`, `order` and `non_finite` may be NULL; `codebook` is 256 floats, ascending.
+// Blocks are 1 to 16384 elements. `offset`, `order` and `non_finite` may be NULL; `codebook` is 256 floats, ascending.
 int32_t bits_cpu_quantize_blockwise(
     const void *input, int32_t dtype, int64_t count, const float *offset, const float *codebook, const uint8_t *order, int64_t block_size,
     uint8_t *codes, float *absmax, int64_t *non_finite);

@@ -2,7 +2,7 @@
 #include "quantize/nearest_code.h"
 #include <stdatomic.h>
 
-enum { LARGEST_BLOCK = 4096, PART_ELEMENTS = 1 << 16, INFINITE = 0x7f800000 };
+enum { LARGEST_BLOCK = 16384, PART_ELEMENTS = 1 << 16, INFINITE = 0x7f800000 };
 
 struct job {
     const void *input;
