@@ -1,21 +1,28 @@
 import BitsCore
 import BitsOptim
 
-/// One step over 16.8 million parameters, for each rule; AdamW also with 16-bit parameters and with paged moments.
+/// One step over 16.8 million elements, for each rule; AdamW also with 16-bit parameters, with paged moments, and on the 448 parameters of an adapter on all
+/// linear layers of a model with seven billion weights, 42 million elements in all, beside one parameter of that size.
 func optimizerMeasurements() -> [Measurement] {
-    let count = 4096 * 4096
-    func step(_ name: String, _ rule: any UpdateRule, _ moments: MomentStorage, dtype: DType = .float32) -> Measurement {
-        Measurement(name, shape: "\(count) \(dtype.rawValue)") {
+    func step(
+        _ name: String, _ rule: any UpdateRule, _ moments: MomentStorage, dtype: DType = .float32, parameters count: Int = 1,
+        of size: Int = 4096 * 4096
+    ) -> Measurement {
+        Measurement(name, shape: "\(count > 1 ? "\(count) of " : "")\(size) \(dtype.rawValue)") {
             var generator = RandomGenerator(seed: 1)
-            let parameter = Parameter(Tensor.normal([count], standardDeviation: 0.02, using: &generator).cast(to: dtype))
-            parameter.gradient = Tensor.normal([count], standardDeviation: 1e-3, using: &generator).cast(to: dtype)
-            let optimizer = try Optimizer(groups: [ParameterGroup([parameter], rule: rule)], moments: moments)
+            let parameters = (0..<count).map { _ in
+                let parameter = Parameter(Tensor.normal([size], standardDeviation: 0.02, using: &generator, dtype: dtype))
+                parameter.gradient = Tensor.normal([size], standardDeviation: 1e-3, using: &generator, dtype: dtype)
+                return parameter
+            }
+            let optimizer = try Optimizer(groups: [ParameterGroup(parameters, rule: rule)], moments: moments)
             return {
                 try optimizer.step()
-                try parameter.device.synchronize()
+                try parameters[0].device.synchronize()
             }
         }
     }
+    let adapter = 93_696
     return [
         step("adamw-8bit", AdamW(learningRate: 1e-4), .blockwise8bit()),
         step("adamw-32bit", AdamW(learningRate: 1e-4), .float32),
@@ -28,5 +35,9 @@ func optimizerMeasurements() -> [Measurement] {
         step("adamw-32bit-bf16", AdamW(learningRate: 1e-4), .float32, dtype: .bfloat16),
         step("adamw-8bit-paged", AdamW(learningRate: 1e-4), .blockwise8bit(paged: true)),
         step("adamw-32bit-paged", AdamW(learningRate: 1e-4), .float32(paged: true)),
+        step("adamw-8bit-adapter", AdamW(learningRate: 1e-4), .blockwise8bit(), parameters: 448, of: adapter),
+        step("adamw-8bit-adapter-joined", AdamW(learningRate: 1e-4), .blockwise8bit(), of: 448 * adapter),
+        step("adamw-32bit-adapter", AdamW(learningRate: 1e-4), .float32, parameters: 448, of: adapter),
+        step("adamw-32bit-adapter-joined", AdamW(learningRate: 1e-4), .float32, of: 448 * adapter),
     ]
 }

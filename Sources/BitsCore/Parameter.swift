@@ -47,23 +47,29 @@ public final class Parameter {
         }
     }
 
-    /// Gives `change` the elements of ``value``, contiguous, to change in place.
+    /// Gives `change` the elements of the ``value`` of each of `parameters`, contiguous, to change in place.
     ///
     /// Tensors that share the memory keep what they have: it is copied first. So drop a loss before a step; what it remembers holds every parameter.
-    package func changeElements(_ change: (Slice) -> Void) {
+    package static func changeElements(of parameters: [Parameter], _ change: ([Slice]) -> Void) {
+        let shapes = parameters.map(\.shape)
+        let slices = parameters.map { $0.takenElements() }
+        change(slices)
+        for ((parameter, slice), shape) in zip(zip(parameters, slices), shapes) {
+            parameter.stored = Tensor(slice, shape: shape)
+            parameter.changeCount += 1
+        }
+    }
+
+    /// The elements, contiguous and with no other reference to their memory; the value is vacant until they are put back.
+    private func takenElements() -> Slice {
         precondition(packed == nil, "a packed parameter of shape \(shape) does not change")
-        let shape = stored.shape
         var slice = stored.elements
         stored = Parameter.vacant
-        if !slice.isOnlyReference() {
-            let copy = slice.device.allocate(slice.dtype, count: slice.count)
-            let whole = [slice.count]
-            slice.device.run(StridedCopy(from: StridedSlice(contiguous: slice, shape: whole), to: StridedSlice(contiguous: copy, shape: whole)))
-            slice = copy
-        }
-        change(slice)
-        stored = Tensor(slice, shape: shape)
-        changeCount += 1
+        if slice.isOnlyReference() { return slice }
+        let copy = slice.device.allocate(slice.dtype, count: slice.count)
+        let whole = [slice.count]
+        slice.device.run(StridedCopy(from: StridedSlice(contiguous: slice, shape: whole), to: StridedSlice(contiguous: copy, shape: whole)))
+        return copy
     }
 
     /// A parameter of its own with the same value, gradient and settings.

@@ -63,8 +63,8 @@ package struct OperandVisitor {
     }
 
     private let purpose: Purpose
-    /// The group that is being visited, and its place where it is one of several.
-    private var group: (name: StaticString, index: Int?)?
+    /// The groups that are being visited, outermost first, and the place of each where it is one of several.
+    private var groups: [(name: StaticString, index: Int?)] = []
     /// What was found.
     private(set) var operands: [Operand] = []
 
@@ -95,9 +95,13 @@ package struct OperandVisitor {
 
     package mutating func updates(_ name: StaticString, _ slice: inout Slice) { visit(name, .updates, &slice) }
 
+    package mutating func updates(_ name: StaticString, _ slices: inout [Slice]) {
+        for index in slices.indices { visit(name, .updates, &slices[index], index: index) }
+    }
+
     package mutating func updates(_ name: StaticString, _ operand: inout StridedSlice) { visit(name, .updates, &operand.slice) }
 
-    /// The operands of a part of the kernel; parts have no parts of their own.
+    /// The operands of a part of the kernel, or of one of its parts.
     package mutating func group(_ name: StaticString, _ part: inout some OperandGroup) { visit(&part, as: (name, nil)) }
 
     package mutating func group<Part: OperandGroup>(_ name: StaticString, _ part: inout Part?) {
@@ -109,16 +113,16 @@ package struct OperandVisitor {
     }
 
     private mutating func visit(_ part: inout some OperandGroup, as name: (StaticString, Int?)) {
-        group = name
+        groups.append(name)
         part.visitOperands(&self)
-        group = nil
+        groups.removeLast()
     }
 
     private mutating func visit(
         _ name: StaticString, _ access: OperandAccess, _ slice: inout Slice, index: Int? = nil, inPlace: Bool = false
     ) {
         if case .check(let backend) = purpose, slice.buffer.device.backend === backend || !operands.isEmpty { return }
-        let prefix = group.map { "\($0.name)\(OperandVisitor.text($0.index))." } ?? ""
+        let prefix = groups.map { "\($0.name)\(OperandVisitor.text($0.index))." }.joined()
         operands.append(Operand(name: "\(prefix)\(name)\(OperandVisitor.text(index))", access: access, slice: slice, worksInPlace: inPlace))
     }
 

@@ -19,14 +19,14 @@ extension Optimizer {
     public func step() throws(OptimizerError) {
         try validateSettings()
         let work = try prepare()
-        gradientNorm = nil
-        if case .norm(let limit) = clipping, !work.isEmpty { gradientNorm = GradientNorm(of: work.map(\.gradient), limit: limit) }
-        for (index, item) in work.enumerated() {
-            guard let pager else {
-                run(item)
-                continue
-            }
-            pager.use(item.state, next: index + 1 < work.count ? work[index + 1].state : nil) { run(item) }
+        for item in work { item.state.step += 1 }
+        let factors = gradientFactors(work)
+        let steps = zip(work, factors).map { (work: $0, factor: $1) }
+        // What is in memory takes its step in one launch; what comes and goes is stepped one by one, the next on its way meanwhile.
+        run(steps.filter { $0.work.state.isInMemory })
+        let others = steps.filter { !$0.work.state.isInMemory }
+        for (index, step) in others.enumerated() {
+            pager?.use(step.work.state, next: index + 1 < others.count ? others[index + 1].work.state : nil) { run([step]) }
         }
         pager?.finish()
         stepCount += 1
@@ -51,9 +51,13 @@ extension Optimizer {
                 guard let gradient = parameter.gradient, let member = members[ObjectIdentifier(parameter)] else { continue }
                 try check(gradient, of: parameter, name: name, beside: work.first?.parameter)
                 let settings = try settings(of: member, overrides[ObjectIdentifier(parameter)])
-                let known = states[ObjectIdentifier(parameter)]
-                let state = if let known { known } else { try newState(of: parameter, settings) }
-                fresh[ObjectIdentifier(parameter)] = state
+                let state: ParameterState
+                if let known = states[ObjectIdentifier(parameter)] {
+                    state = known
+                } else {
+                    state = try newState(of: parameter, settings)
+                    fresh[ObjectIdentifier(parameter)] = state
+                }
                 let (kept, needed) = (state.moments.count, settings.rule.moments.count)
                 if kept != needed {
                     throw .contradiction(
@@ -63,7 +67,11 @@ extension Optimizer {
                 work.append(Work(parameter: parameter, gradient: gradient.elements, settings: settings, state: state))
             }
         }
-        states.merge(fresh) { $1 }
+        if let device = fresh.isEmpty ? nil : work.first?.parameter.device {
+            // Whether there is memory for them: one wait for all that are new.
+            do { try device.synchronize() } catch { throw .device(error) }
+            states.merge(fresh) { $1 }
+        }
         return work
     }
 
@@ -97,37 +105,60 @@ extension Optimizer {
         return pager
     }
 
-    private func run(_ work: Work) {
+    /// The factor of each gradient, on the device: what clips it, and ``gradientScale``; nil where that is 1.
+    private func gradientFactors(_ work: [Work]) -> [Slice?] {
+        gradientNorm = nil
+        guard let device = work.first?.gradient.device else { return [] }
+        if case .norm(let limit) = clipping {
+            let norm = GradientNorm(of: work.map(\.gradient), scale: gradientScale, limit: limit)
+            gradientNorm = norm
+            return work.map { _ in norm.factor }
+        }
+        var factors = [Slice?](repeating: nil, count: work.count)
+        if gradientScale != 1 {
+            let scale = device.allocate(.float32, count: 1)
+            device.run(Fill(Float(gradientScale), into: scale))
+            factors = work.map { _ in scale }
+        }
+        let clipped = work.indices.filter { work[$0].settings.percentile != nil }
+        if clipped.isEmpty { return factors }
+        let scales = device.allocate(.float32, count: clipped.count)
+        device.run(
+            ClipToPercentile(
+                clipped.map { work[$0].state.history(percentile: work[$0].settings.percentile ?? 0, on: device) },
+                norms: device.norms(of: clipped.map { work[$0].gradient }), scale: Float(gradientScale), into: scales))
+        for (place, index) in clipped.enumerated() { factors[index] = scales[place..<place + 1] }
+        return factors
+    }
+
+    private func run(_ steps: [(work: Work, factor: Slice?)]) {
+        guard let device = steps.first?.work.gradient.device else { return }
+        Parameter.changeElements(of: steps.map(\.work.parameter)) { elements in
+            device.run(
+                OptimizerStep(
+                    zip(steps, elements).map { step, elements in
+                        ParameterStep(
+                            update(step.work), parameter: elements, gradient: step.work.gradient, gradientScale: step.factor,
+                            moments: step.work.state.moments)
+                    }))
+        }
+    }
+
+    private func update(_ work: Work) -> ElementUpdate {
         let (state, rule) = (work.state, work.settings.rule)
-        state.step += 1
-        var arithmetic = rule.update(step: state.step, learningRate: schedule.learningRate(rule.learningRate, at: stepCount)).arithmetic
-        arithmetic.skipsZeros = work.settings.skipsZeros
-        if work.gradient.dtype == .bfloat16, state.moments.first?.blocks == nil { arithmetic.rule.roundMomentumTwice() }
-        var scale: Slice?
-        switch clipping {
-        case .norm: scale = gradientNorm?.scale
-        case .value(let limit): arithmetic.gradientLimit = Float(limit)
-        case .percentile(let percentile): scale = state.percentileScale(of: work.gradient, percentile: percentile)
-        case nil: break
-        }
-        work.parameter.changeElements { elements in
-            elements.device.run(
-                OptimizerStep(arithmetic, parameter: elements, gradient: work.gradient, gradientScale: scale, moments: state.moments))
-        }
+        var update = rule.update(step: state.step, learningRate: schedule.learningRate(rule.learningRate, at: stepCount))
+        update.skipsZeros = work.settings.skipsZeros
+        if case .value(let limit) = clipping { update.gradientLimit = Float(limit) }
+        if work.gradient.dtype == .bfloat16, state.moments.first?.blocks == nil { update.rule.roundMomentumTwice() }
+        return update
     }
 }
 
 extension ParameterState {
-    /// The factor that brings `gradient` down to a percentile of the norms of the last hundred steps, this one included.
-    fileprivate func percentileScale(of gradient: Slice, percentile: Int) -> Slice {
-        let device = gradient.device
-        let history = gradientNorms ?? device.upload([Float](repeating: 0, count: ClipToPercentile.historyCount), as: .float32)
-        let step = gradientNorms == nil ? 1 : step  // the first norm fills the history, whenever it comes
-        gradientNorms = history
-        let norm = device.allocate(.float32, count: 2)
-        let scale = device.allocate(.float32, count: 1)
-        device.run(VectorNorm(gradient, into: norm))
-        device.run(ClipToPercentile(norm: norm, history: history, step: step, percentile: percentile, scale: scale))
-        return scale
+    /// What a percentile of the last hundred norms needs; the first norm fills the history, whenever it comes.
+    fileprivate func history(percentile: Int, on device: Device) -> ClipToPercentile.Gradient {
+        let history = gradientNorms ?? device.allocate(.float32, count: ClipToPercentile.historyCount)
+        defer { gradientNorms = history }
+        return ClipToPercentile.Gradient(history: history, step: gradientNorms == nil ? 1 : step, percentile: percentile)
     }
 }

@@ -24,6 +24,9 @@ public final class Optimizer {
     /// Whether elements whose gradient is zero keep their value and their moments, decay included: for sparse gradients, as of embeddings. A block of
     /// 8-bit moments stays as it is only where all of its gradients are zero. Original: `skip_zeros`.
     public var skipsZeros: Bool
+    /// What every gradient is multiplied by before anything else is done with it: 1 over its scale where the loss was scaled, or 1 over the number of
+    /// passes whose gradients were added up.
+    public var gradientScale = 1.0
     /// Steps taken.
     public internal(set) var stepCount = 0
     /// The norm of the last step's gradients; nil unless ``clipping`` is by norm.
@@ -47,6 +50,8 @@ public final class Optimizer {
         var rule: any UpdateRule
         var storage: MomentStorage
         var skipsZeros: Bool
+        /// Of its norms in the last hundred steps, that a gradient is held to; nil for no such bound.
+        var percentile: Int?
     }
 
     /// An optimizer of groups of parameters, each with its rule.
@@ -76,6 +81,19 @@ public final class Optimizer {
         clipping: GradientClipping? = nil, skipsZeros: Bool = false, overrides: ParameterOverrides = ParameterOverrides()
     ) throws(OptimizerError) {
         let groups = [ParameterGroup(parameters, rule: rule)]
+        try self.init(groups: groups, moments: moments, schedule: schedule, clipping: clipping, skipsZeros: skipsZeros, overrides: overrides)
+    }
+
+    /// An optimizer of parameters with their paths, as `Module.namedParameters()` gives them, that share a rule.
+    ///
+    /// - Throws: ``OptimizerError`` for a setting out of its range, an empty list, a parameter that appears twice or cannot be optimized, an override that
+    ///   cannot be.
+    public convenience init(
+        _ named: [(path: String, parameter: Parameter)], rule: some UpdateRule, moments: MomentStorage = .float32,
+        schedule: LearningRateSchedule = .constant, clipping: GradientClipping? = nil, skipsZeros: Bool = false,
+        overrides: ParameterOverrides = ParameterOverrides()
+    ) throws(OptimizerError) {
+        let groups = [ParameterGroup(named, rule: rule)]
         try self.init(groups: groups, moments: moments, schedule: schedule, clipping: clipping, skipsZeros: skipsZeros, overrides: overrides)
     }
 
@@ -145,14 +163,28 @@ extension Optimizer {
         let rule = groups[member.group].rule
         let settings = Settings(
             rule: try override?.applied(to: rule) ?? rule, storage: moments.applying(override, to: member.parameter),
-            skipsZeros: override?.skipsZeros ?? skipsZeros)
+            skipsZeros: override?.skipsZeros ?? skipsZeros, percentile: try percentile(override))
         if settings.storage.blockSize(forCount: member.parameter.count) != nil, let objection = settings.rule.objectionTo8Bits {
             throw .unsupported(objection)
         }
         return settings
     }
 
+    private func percentile(_ override: ParameterOverride?) throws(OptimizerError) -> Int? {
+        guard let wanted = override?.percentileClipping else {
+            if case .percentile(let percentile) = clipping { return percentile }
+            return nil
+        }
+        switch clipping {
+        case .norm, .value: throw .contradiction(rule: "clipping", "gradients are clipped by percentile or in another way, not both")
+        case .percentile, nil: return wanted == 100 ? nil : wanted
+        }
+    }
+
     func validateSettings() throws(OptimizerError) {
+        guard gradientScale > 0 && gradientScale.isFinite else {
+            throw .invalidSetting(rule: "optimizer", name: "gradientScale", value: "\(gradientScale)", expected: "a finite number above 0")
+        }
         for group in groups {
             try group.rule.validate()
             if case .blockwise8bit = moments.precision, let objection = group.rule.objectionTo8Bits { throw .unsupported(objection) }

@@ -1,3 +1,6 @@
+// What a rule's `update(step:learningRate:)` returns.
+@_exported public import struct BitsKernels.ElementUpdate
+
 /// The arithmetic of an optimizer: what one step does to a parameter's element, given its gradient and its moments.
 ///
 /// A rule says nothing about precision or place: how moments are stored is ``MomentStorage``'s part. A new rule states its ``settings``, its

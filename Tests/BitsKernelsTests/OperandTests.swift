@@ -12,7 +12,7 @@ struct OperandTests {
     @Test("Operands are named in order, those of a group behind its name")
     func names() {
         let kernel = step(gradient: Device.cpu.slice([1, 2]))
-        #expect(kernel.operands.map(\.name) == ["parameter", "gradient", "moments[0].values"])
+        #expect(kernel.operands.map(\.name) == ["parameters[0].parameter", "parameters[0].gradient", "parameters[0].moments[0].values"])
         #expect(kernel.operands.map(\.access) == [.updates, .reads, .updates])
     }
 
@@ -20,9 +20,10 @@ struct OperandTests {
     func misplaced() {
         var fitting = step(gradient: Device.cpu.slice([1, 2]))
         #expect(fitting.misplacement(on: .cpu) == nil)
-        #expect(fitting.misplacement(on: .deferred()) == "optimizer_step on deferred: its operand 'parameter' lies on cpu; move it first")
+        #expect(
+            fitting.misplacement(on: .deferred()) == "optimizer_step on deferred: its operand 'parameters[0].parameter' lies on cpu; move it first")
         var straying = step(gradient: Device.deferred().slice([1, 2]))
-        #expect(straying.misplacement(on: .cpu) == "optimizer_step on cpu: its operand 'gradient' lies on deferred; move it first")
+        #expect(straying.misplacement(on: .cpu) == "optimizer_step on cpu: its operand 'parameters[0].gradient' lies on deferred; move it first")
     }
 
     @Test("Operands overlap only where the kernel works in place, and then wholly")
@@ -39,8 +40,8 @@ struct OperandTests {
     }
 
     private func step(gradient: Slice) -> OptimizerStep {
-        let arithmetic = UpdateArithmetic(rule: .momentum(.init(beta: 0.9, gain: 0.1, isFirst: false)), step: -0.1)
-        return OptimizerStep(
-            arithmetic, parameter: Device.cpu.slice([1, 2]), gradient: gradient, moments: [MomentSlice(Device.cpu.slice([0, 0]))])
+        let update = ElementUpdate(.momentum(.init(beta: 0.9, gain: 0.1, isFirst: false)), step: -0.1)
+        let parameter = Device.cpu.slice([1, 2])
+        return OptimizerStep([ParameterStep(update, parameter: parameter, gradient: gradient, moments: [MomentSlice(Device.cpu.slice([0, 0]))])])
     }
 }

@@ -51,9 +51,9 @@ struct OptimizerStepTests {
         }
     }
 
-    @Test("Every block size gives the reference's bits", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096])
+    @Test("Every block size gives the reference's bits", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384])
     func blockSizes(size: Int) throws {
-        #expect(try StepCase(rule: Self.rule("adam"), signs: [true, false], count: 9001, blockSize: size).differences(steps: 2) == [])
+        #expect(try StepCase(rule: Self.rule("adam"), signs: [true, false], count: 40_001, blockSize: size).differences(steps: 2) == [])
     }
 
     @Test("Parameter and gradient may have different types", arguments: [DType.float32, .float16, .bfloat16], [DType.float32, .float16, .bfloat16])
@@ -68,11 +68,11 @@ struct OptimizerStepTests {
     @Test("What surrounds the rules gives the reference's bits", arguments: ["adam", "momentum", "rmsprop", "lion"], [nil, 256] as [Int?])
     func surroundings(name: String, blockSize: Int?) throws {
         for change: (inout StepCase) -> Void in [
-            { $0.arithmetic.decay = 0.999 }, { $0.arithmetic.coupledDecay = 0.1 }, { $0.arithmetic.gradientLimit = 0.25 }, { $0.scale = 0.3 },
-            { $0.arithmetic.skipsZeros = true }, { $0.arithmetic.trust = TrustClip(limit: 0.02, directionScale: 0.3) },
+            { $0.update.decay = 0.999 }, { $0.update.coupledDecay = 0.1 }, { $0.update.gradientLimit = 0.25 }, { $0.scale = 0.3 },
+            { $0.update.skipsZeros = true }, { $0.update.trust = TrustClip(limit: 0.02, directionScale: 0.3) },
             {
-                $0.arithmetic.trust = TrustClip(limit: 1, directionScale: 1)
-                $0.arithmetic.skipsZeros = true
+                $0.update.trust = TrustClip(limit: 1, directionScale: 1)
+                $0.update.skipsZeros = true
                 $0.scale = 1e-30
             },
         ] {
@@ -89,8 +89,8 @@ struct OptimizerStepTests {
         for blockSize in [nil, 256] as [Int?] {
             var step = StepCase(rule: Self.rule("adam"), signs: [true, false], count: 3000, blockSize: blockSize)
             (step.parameterType, step.gradientType) = (dtype, dtype)
-            step.arithmetic.decay = 0.9
-            step.arithmetic.decaysFirst = decaysFirst
+            step.update.decay = 0.9
+            step.update.decaysFirst = decaysFirst
             #expect(try step.differences(steps: 3) == [])
             // Tiny, huge and special parameters: every branch of the rounding.
             step.parameters = HostileFloats.mixture(count: 3000, seed: 5).map { $0.isNaN ? 1e-7 : $0 }
@@ -119,7 +119,7 @@ struct OptimizerStepTests {
             step.gradients[37] = 1e30
             #expect(try step.differences(steps: 3) == [])
             #expect(try step.values(steps: 3).allSatisfy(\.isFinite))
-            step.arithmetic.trust = TrustClip(limit: 0.02, directionScale: 0.3)
+            step.update.trust = TrustClip(limit: 0.02, directionScale: 0.3)
             #expect(try step.differences(steps: 3) == [])
         }
     }
@@ -147,23 +147,48 @@ struct OptimizerStepTests {
         #expect(try step.differences(steps: 3) == [])
     }
 
-    @Test("Norms and scaling give the reference's bits", arguments: [0, 1, 16, 17, 4096, 4097, 70_001], [DType.float32, .float16, .bfloat16])
-    func norms(count: Int, dtype: DType) throws {
-        let device = Device.cpu
-        for values in [HostileFloats.ordinary(count: count, seed: 3), HostileFloats.mixture(count: count, seed: 4)] {
-            let input = device.slice(values, as: dtype)
-            let result = device.allocate(.float32, count: 2)
-            #expect(try differencesFromReference(VectorNorm(input, into: result), outputs: ["norm": result]) == [])
+    @Test("Many parameters in one launch get the bits that they would get one by one", arguments: [nil, 256] as [Int?])
+    func manyParameters(blockSize: Int?) throws {
+        var cases = Self.rules.enumerated().map { i, entry in
+            var step = StepCase(rule: entry.rule, signs: entry.moments, count: [1, 300, 70_001, 0, 4096, 65_536][i % 6], blockSize: blockSize)
+            (step.parameterType, step.gradientType) = (ElementwiseTests.floats[i % 3], ElementwiseTests.floats[(i + i / 3) % 3])
+            if i % 4 == 1 { step.scale = 0.3 }
+            if i % 5 == 2 { step.update.trust = TrustClip(limit: 0.02, directionScale: 0.3) }
+            if i % 7 == 3 { step.blockSize = step.blockSize.map { 4 * $0 } }
+            return step
         }
-        let values = HostileFloats.ordinary(count: count, seed: 5)
+        cases[4].codebooks = [true: (0..<256).map { Float($0 - 128) / 128 }, false: (0..<256).map { Float($0) / 255 }]
+        let own = ElementRule.custom { gradient, moments in
+            moments[0] = 0.5 * moments[0] + gradient
+            return moments[0]
+        }
+        cases.insert(StepCase(rule: own, signs: [true], count: 500, blockSize: blockSize), at: 3)
+        #expect(try StepCase.differences(cases, steps: 2) == [])
+        #expect(try StepCase.differences([], steps: 1) == [])
+    }
+
+    @Test("Norms and scaling give the reference's bits, of one array and of many", arguments: ElementwiseTests.floats)
+    func norms(dtype: DType) throws {
+        let device = Device.cpu
+        let counts = [0, 1, 16, 17, 4096, 0, 4097, 70_001, 65_536, 0]
+        for make in [HostileFloats.ordinary, HostileFloats.mixture] {
+            let arrays = counts.enumerated().map { device.slice(make($1, UInt64($0)), as: $0 % 4 == 3 ? .float32 : dtype) }
+            for inputs in [arrays] + arrays.map({ [$0] }) {
+                let result = device.allocate(.float32, count: 2 * inputs.count)
+                #expect(try differencesFromReference(VectorNorm(inputs, into: result), outputs: ["norm": result]) == [])
+            }
+        }
+        let values = counts.enumerated().map { HostileFloats.ordinary(count: $1, seed: UInt64($0 + 20)) }
         let scale = device.slice([0.3])
-        let expected = device.slice(values, as: dtype)
+        let expected = values.map { device.slice($0, as: dtype) }
         ScaleInPlace(expected, by: scale, limit: 0.2).reference(DeviceMemory())
         try ProcessorConditions.forEach { condition in
-            let scaled = device.slice(values, as: dtype)
+            let scaled = values.map { device.slice($0, as: dtype) }
             device.run(ScaleInPlace(scaled, by: scale, limit: 0.2))
-            let (found, wanted) = (try scaled.downloadBytes(), try expected.downloadBytes())
-            #expect(found == wanted, "\(condition)")
+            for (found, wanted) in zip(scaled, expected) {
+                let (found, wanted) = (try found.downloadBytes(), try wanted.downloadBytes())
+                #expect(found == wanted, "\(condition)")
+            }
         }
     }
 

@@ -3,7 +3,7 @@ import _BitsTestSupport
 
 /// A parameter, its gradients and its moments, stepped by the reference and by the processor's kernels.
 struct StepCase {
-    var arithmetic: UpdateArithmetic
+    var update: ElementUpdate
     /// Which moments are signed.
     var signs: [Bool]
     /// nil: moments in float32.
@@ -17,7 +17,7 @@ struct StepCase {
 
     /// - Parameter count: of ordinary elements, some with a zero gradient or one that is not finite.
     init(rule: ElementRule, signs: [Bool], count: Int, blockSize: Int?) {
-        arithmetic = UpdateArithmetic(rule: rule, step: -1e-2)
+        update = ElementUpdate(rule, step: -1e-2)
         self.signs = signs
         self.blockSize = blockSize
         parameters = HostileFloats.ordinary(count: count, seed: 1)
@@ -56,34 +56,40 @@ struct StepCase {
             })
     }
 
-    private func stepped(_ steps: Int, _ submit: (OptimizerStep) -> Void) throws -> Memory {
+    /// The parameter's part of step number `step`, whose gradients differ from those of others.
+    private func part(_ step: Int, _ memory: Memory, _ device: Device) -> ParameterStep {
+        ParameterStep(
+            update, parameter: memory.parameter, gradient: device.slice(gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType),
+            gradientScale: scale.map { device.slice([$0]) }, moments: memory.moments)
+    }
+
+    private static func stepped(_ cases: [StepCase], _ steps: Int, _ submit: (OptimizerStep) -> Void) throws -> [Memory] {
         let device = Device.cpu
-        let memory = fresh(device)
-        for step in 0..<steps {
-            submit(
-                OptimizerStep(
-                    arithmetic, parameter: memory.parameter, gradient: device.slice(gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType),
-                    gradientScale: scale.map { device.slice([$0]) }, moments: memory.moments))
-        }
+        let memory = cases.map { $0.fresh(device) }
+        for step in 0..<steps { submit(OptimizerStep(zip(cases, memory).map { $0.part(step, $1, device) })) }
         try device.synchronize()
         return memory
     }
 
     /// The parameter and the moments after `steps` steps; of moments in 8 bits, their scales.
     func values(steps: Int) throws -> [Float] {
-        let memory = try stepped(steps) { Device.cpu.run($0) }
+        let memory = try StepCase.stepped([self], steps) { Device.cpu.run($0) }[0]
         return try memory.parameter.downloadFloats() + memory.moments.flatMap { try ($0.blocks?.absmax ?? $0.values).downloadFloats() }
     }
 
     /// Takes `steps` steps with gradients that change, both ways, and says what differs afterwards.
-    func differences(steps: Int) throws -> [String] {
-        func run(_ submit: (OptimizerStep) -> Void) throws -> [(String, [UInt8])] {
-            try stepped(steps, submit).named.map { ($0, try $1.downloadBytes()) }
+    func differences(steps: Int) throws -> [String] { try StepCase.differences([self], steps: steps) }
+
+    /// Steps many parameters, by the reference each on its own, by the processor's kernels all in one launch.
+    static func differences(_ cases: [StepCase], steps: Int) throws -> [String] {
+        func contents(_ memory: [Memory]) throws -> [(String, [UInt8])] {
+            try memory.enumerated().flatMap { i, memory in try memory.named.map { ("\($0) of \(i)", try $1.downloadBytes()) } }
         }
-        let expected = try run { $0.reference(DeviceMemory()) }
+        let expected = try contents(cases.flatMap { try stepped([$0], steps) { $0.reference(DeviceMemory()) } })
         var lines = [String]()
         try ProcessorConditions.forEach { condition in
-            for ((name, wanted), (_, found)) in zip(expected, try run { Device.cpu.run($0) }) where found != wanted {
+            let found = try contents(stepped(cases, steps) { Device.cpu.run($0) })
+            for ((name, wanted), (_, found)) in zip(expected, found) where found != wanted {
                 let position = wanted.indices.first { found[$0] != wanted[$0] }!
                 lines.append("\(condition): byte \(position) of \(name) is \(found[position]), not \(wanted[position])")
             }

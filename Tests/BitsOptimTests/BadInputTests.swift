@@ -43,7 +43,7 @@ struct BadInputTests {
 
     @Test("No parameters, one twice, one of whole numbers")
     func parameters() {
-        #expect(message { _ = try Optimizer([], rule: Adam()) }.contains("at least one parameter"))
+        #expect(message { _ = try Optimizer([Parameter](), rule: Adam()) }.contains("at least one parameter"))
         let twice: [Parameter] = one + one
         #expect(message { _ = try Optimizer(twice, rule: Adam()) }.contains("appears twice"))
         let groups = [ParameterGroup(one, rule: Adam()), ParameterGroup(one, names: ["head"], rule: Adam())]
@@ -76,6 +76,21 @@ struct BadInputTests {
         #expect(optimizer.groups[0].rule.learningRate == 1)
         #expect(throws: OptimizerError.self) { try Optimizer(one, rule: SGD(learningRate: 1), clipping: .norm(0)) }
         #expect(throws: OptimizerError.self) { try Optimizer(one, rule: SGD(learningRate: 1), clipping: .percentile(100)) }
+    }
+
+    @Test("Moments that the device has no memory for are an error before any parameter changes")
+    func noMemory() throws {
+        let device = Device.deferred(capacity: 30_000)  // parameters, gradients and codebooks take 18,048, the moments of one parameter 8,000
+        let parameters = (0..<2).map { _ in Parameter(Tensor.ones([1000], device: device)) }
+        for parameter in parameters { parameter.gradient = Tensor.ones([1000], device: device) }
+        try device.synchronize()
+        let optimizer = try Optimizer(parameters, rule: AdamW())
+        #expect(throws: OptimizerError.device(.outOfMemory(byteCount: 4000, device: "deferred"))) { try optimizer.step() }
+        #expect(optimizer.momentByteCount == 0 && optimizer.stepCount == 0)
+        #expect(try parameters[0].value.floats()[0] == 1)
+        parameters[1].gradient = nil
+        try optimizer.step()
+        #expect(try parameters[0].value.floats()[0] < 1)
     }
 
     @Test("The number of moments cannot change after the first step")

@@ -84,6 +84,29 @@ struct ClippingTests {
         #expect(clipGradients(of: [Parameter(Tensor([1.0]))], toNorm: 1) == nil)
     }
 
+    @Test(
+        "A scale counts before gradients are clipped, in every way of clipping",
+        arguments: [nil, .norm(1), .value(0.5), .percentile(0)] as [GradientClipping?])
+    func scale(clipping: GradientClipping?) throws {
+        func run(scale: Float, _ gradientScale: Double) throws -> ([[Float]], Float?) {
+            let parameters = parameters(scale: scale)
+            let optimizer = try Optimizer(parameters, rule: SGD(learningRate: 1), clipping: clipping)
+            optimizer.gradientScale = gradientScale
+            try optimizer.step()
+            for parameter in parameters { parameter.gradient = parameter.gradient! * 4 }
+            try optimizer.step()
+            return (try parameters.map { try $0.value.floats() }, try optimizer.gradientNorm?.value())
+        }
+        let (scaled, plain) = (try run(scale: 1024, 0x1p-10), try run(scale: 1, 1))
+        #expect(scaled.0 == plain.0 && scaled.1 == plain.1)
+        #expect(try run(scale: 1, 1).0 != run(scale: 1, clipping == nil ? 0.5 : 0.25).0 || clipping == .norm(1))
+        let optimizer = try Optimizer(parameters(scale: 1), rule: SGD(learningRate: 1))
+        for wrong in [0, -1, .nan, .infinity] as [Double] {
+            optimizer.gradientScale = wrong
+            #expect(throws: OptimizerError.self) { try optimizer.step() }
+        }
+    }
+
     @Test("By percentile, every rule takes every type of gradient scaled", arguments: OptimizerTests.rules.indices, OptimizerTests.storages)
     func percentileOfEveryRule(rule: Int, storage: MomentStorage) throws {
         for dtype in [DType.float32, .float16, .bfloat16] {

@@ -135,6 +135,41 @@ struct OverrideTests {
         #expect(try layer.weight.value.floats() == twin.weight.value.floats())
     }
 
+    @Test("A percentile of its norms may be one parameter's own, or none where the others have one")
+    func percentiles() throws {
+        func run(_ clipping: GradientClipping?, _ percentile: Int?) throws -> [Float] {
+            let layer = Layer()
+            let named = [("weight", layer.weight), ("bias", layer.bias)].map { (path: $0.0, parameter: $0.1) }
+            let optimizer = try Optimizer(groups: [ParameterGroup(named, rule: SGD(learningRate: 1))], clipping: clipping)
+            if let percentile { try optimizer.override(layer.weight, ParameterOverride(["percentile_clipping": .number(Double(percentile))])) }
+            for size in [1, 4] as [Float] {
+                layer.weight.gradient = Tensor.ones([5000]) * size
+                layer.bias.gradient = Tensor.ones([5000]) * size
+                try optimizer.step()
+            }
+            return [try layer.weight.value.floats()[0], try layer.bias.value.floats()[0]]
+        }
+        #expect(try run(nil, 0) == [-2, -5])
+        #expect(try run(.percentile(0), 100) == [-5, -2])
+        #expect(try run(.percentile(0), nil) == [-2, -2])
+        #expect(throws: OptimizerError.self) { try run(.norm(1), 0) }
+        #expect(throws: OptimizerError.self) { try run(nil, 101) }
+    }
+
+    @Test("A parameter whose gradients are said to be sparse keeps what has none")
+    func sparse() throws {
+        let layer = Layer()
+        let optimizer = try optimizer(layer, SGD(learningRate: 1, weightDecay: 0.5))
+        try optimizer.override(layer.weight, ParameterOverride(["is_sparse": true]))
+        for parameter in [layer.weight, layer.bias] {
+            parameter.value = .ones([5000])
+            parameter.gradient = Tensor([1] + [Float](repeating: 0, count: 4999))
+        }
+        try optimizer.step()
+        #expect(try layer.weight.value.floats()[...1] == [-0.5, 1])
+        #expect(try layer.bias.value.floats()[...1] == [-0.5, 0.5])
+    }
+
     @Test("Keys of configuration files mean the same")
     func keys() throws {
         let override = try ParameterOverride([
@@ -188,7 +223,7 @@ struct OverrideTests {
         #expect(upgrade?.names == shapes.prefix(3).map(\.0))
         #expect(upgrade?.extraByteCount == kept - plain)
         #expect(kept - plain == 2 * (3 * 36000 - 4 * (118 + 24)))
-        let optimizer = try Optimizer([Parameter(Tensor([1.0]))], rule: Adam())
+        let optimizer = try Optimizer([(path: "head", parameter: Parameter(Tensor([1.0])))], rule: Adam())
         let none = try optimizer.keep32BitEmbeddings()
         #expect(none.names.isEmpty && none.extraByteCount == 0)
         #expect(throws: OptimizerError.self) { try optimizer.keep32BitMoments(of: named.map(\.parameter)) }

@@ -2,28 +2,48 @@ internal import CBitsCPU
 
 extension OptimizerStep: CPUKernel {
     func runOnCPU() -> Int32 {
-        guard var update = arithmetic.inC else {
-            reference(HostMemory())
-            return Int32(BITS_OK)
+        var steps = unsafe [bits_parameter_step]()
+        var moments = unsafe [bits_moment]()
+        for parameter in parameters {
+            if let step = unsafe parameter.inC {
+                unsafe steps.append(step)
+                for moment in parameter.moments { unsafe moments.append(moment.inC) }
+            } else {
+                parameter.reference(HostMemory())
+            }
         }
-        var moments = unsafe moments.map { unsafe $0.inC }
-        let scale = unsafe gradientScale.map { unsafe UnsafePointer($0.pointer.assumingMemoryBound(to: Float.self)) }
-        return unsafe bits_cpu_optimizer_step(
-            &update, parameter.pointer, parameter.dtype.code, gradient.pointer, gradient.dtype.code, scale, &moments, Int32(moments.count),
-            Int32(self.moments.first?.blocks?.size ?? 256), Int64(parameter.count))
+        return unsafe bits_cpu_optimizer_step(steps, Int64(steps.count), moments)
     }
 }
 
 extension VectorNorm: CPUKernel {
     func runOnCPU() -> Int32 {
-        unsafe bits_cpu_norm(input.pointer, input.dtype.code, Int64(input.count), result.pointer.assumingMemoryBound(to: Float.self))
+        let inputs = unsafe inputs.map { unsafe $0.valuesInC }
+        return unsafe bits_cpu_norms(inputs, Int64(inputs.count), result.pointer.assumingMemoryBound(to: (Float, Float).self))
     }
 }
 
 extension ScaleInPlace: CPUKernel {
     func runOnCPU() -> Int32 {
-        let scale = unsafe scale.map { unsafe UnsafePointer($0.pointer.assumingMemoryBound(to: Float.self)) }
-        return unsafe bits_cpu_scale_in_place(values.pointer, values.dtype.code, scale, limit, Int64(values.count))
+        let values = unsafe values.map { unsafe $0.valuesInC }
+        return unsafe bits_cpu_scale_in_place(values, Int64(values.count), scale?.firstFloat, limit)
+    }
+}
+
+extension Slice {
+    fileprivate var valuesInC: bits_values { unsafe bits_values(values: pointer, count: Int64(count), dtype: dtype.code) }
+
+    fileprivate var firstFloat: UnsafePointer<Float> { unsafe UnsafePointer(pointer.assumingMemoryBound(to: Float.self)) }
+}
+
+extension ParameterStep {
+    /// As the C kernels take it, without the moments; valid while the slices live. Nil for a rule that they do not know.
+    fileprivate var inC: bits_parameter_step? {
+        guard let update = update.inC else { return nil }
+        return unsafe bits_parameter_step(
+            update: update, parameter: parameter.pointer, gradient: gradient.pointer, gradient_scale: gradientScale?.firstFloat,
+            count: Int64(parameter.count), parameter_dtype: parameter.dtype.code, gradient_dtype: gradient.dtype.code,
+            moment_count: Int32(moments.count), block_size: Int32(moments.first?.blocks?.size ?? 256))
     }
 }
 
@@ -41,7 +61,7 @@ extension MomentSlice {
     }
 }
 
-extension UpdateArithmetic {
+extension ElementUpdate {
     /// As the C kernels take it; nil for a rule that they do not know.
     fileprivate var inC: bits_update? {
         var update = bits_update()

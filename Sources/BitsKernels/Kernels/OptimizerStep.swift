@@ -1,12 +1,24 @@
-/// One step of an optimizer on one parameter, in place: the parameter and its moments change as ``UpdateArithmetic`` says.
+/// One step of an optimizer on many parameters, in place and in one launch: each parameter and its moments change as its ``ElementUpdate`` says.
+///
+/// What belongs to one parameter is data of the launch; parameters share no memory but codebooks, so the order in which they change does not matter,
+/// and they change as they would one by one.
+package struct OptimizerStep: Kernel {
+    package static let name = "optimizer_step"
+    package var parameters: [ParameterStep]
+
+    package init(_ parameters: [ParameterStep]) { self.parameters = parameters }
+
+    package mutating func visitOperands(_ visitor: inout OperandVisitor) { visitor.group("parameters", &parameters) }
+}
+
+/// One parameter's part of an ``OptimizerStep``.
 ///
 /// A moment in 8 bits is read as `fl(codebook[code] * absmax[block])`. It is written per block with its new `absmax = max |s|` (NaN left out) as
 /// `nearest(codebook, fl(s * fl(1 / max(absmax, 2^-126))))` with the `nearest` of ``QuantizeBlockwise``: zero gets the code of zero, also in a block of
 /// zeros. Where the moment is signed and s is not zero, a code whose value has the other sign gives way to its neighbour: a small moment may shrink but
 /// not turn round.
-package struct OptimizerStep: Kernel {
-    package static let name = "optimizer_step"
-    package var arithmetic: UpdateArithmetic
+package struct ParameterStep: OperandGroup {
+    package var update: ElementUpdate
     /// float32, float16 or bfloat16; changed in place
     package var parameter: Slice
     /// float32, float16 or bfloat16
@@ -16,7 +28,7 @@ package struct OptimizerStep: Kernel {
     /// In the order that the rule counts them; changed in place. All in float32, or all in 8 bits with one block size.
     package var moments: [MomentSlice]
 
-    package init(_ arithmetic: UpdateArithmetic, parameter: Slice, gradient: Slice, gradientScale: Slice? = nil, moments: [MomentSlice]) {
+    package init(_ update: ElementUpdate, parameter: Slice, gradient: Slice, gradientScale: Slice? = nil, moments: [MomentSlice]) {
         precondition(gradient.count == parameter.count, "\(gradient.count) gradients for \(parameter.count) elements")
         precondition(
             parameter.dtype.isFloatingPoint && gradient.dtype.isFloatingPoint,
@@ -26,7 +38,7 @@ package struct OptimizerStep: Kernel {
             precondition(moment.values.count == parameter.count, "a moment of \(moment.values.count) for \(parameter.count) elements")
             precondition(moment.blocks?.size == moments[0].blocks?.size, "moments stored in different ways")
         }
-        self.arithmetic = arithmetic
+        self.update = update
         self.parameter = parameter
         self.gradient = gradient
         self.gradientScale = gradientScale
@@ -49,13 +61,13 @@ package struct MomentSlice: OperandGroup {
         package var absmax: Slice
         /// float32 [256], ascending
         package var codebook: Slice
-        /// Elements per block: 32, 64, ... or 4096.
+        /// Elements per block: 32, 64, ... or 16384.
         package var size: Int
         /// Whether a code has the sign of what it stands for.
         package var isSigned: Bool
 
         package init(absmax: Slice, codebook: Slice, size: Int, isSigned: Bool) {
-            precondition(size >= 32 && size <= 4096 && size & (size - 1) == 0, "block size \(size)")
+            precondition(size >= 32 && size <= 16384 && size & (size - 1) == 0, "block size \(size)")
             precondition(absmax.dtype == .float32, "scales are float32, not \(absmax.dtype.rawValue)")
             precondition(
                 codebook.count == 256 && codebook.dtype == .float32, "a codebook is float32 [256], not \(codebook.dtype.rawValue) [\(codebook.count)]"

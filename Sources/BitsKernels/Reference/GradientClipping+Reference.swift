@@ -16,40 +16,53 @@ func sumOfSquares(_ values: [Float]) -> Double {
 
 extension VectorNorm {
     package func reference(_ memory: some ReferenceMemory) {
-        let values = memory.floats(input)
-        memory.store([Float(sumOfSquares(values).squareRoot()), Float(values.count { !$0.isFinite })], to: result)
+        let norms = inputs.flatMap { input -> [Float] in
+            let values = memory.floats(input)
+            return [Float(sumOfSquares(values).squareRoot()), Float(values.count { !$0.isFinite })]
+        }
+        memory.store(norms, to: result)
     }
 }
 
 extension ClipToNorm {
     package func reference(_ memory: some ReferenceMemory) {
-        let norms = norms.map { memory.floats($0) }
-        let total = Float(norms.reduce(0.0) { $0 + Double($1[0]) * Double($1[0]) }.squareRoot())
-        let others = norms.reduce(Float(0)) { $0 + $1[1] }
-        memory.store([min(1, limit / (total + 1e-6)), total, others], to: result)
+        let norms = memory.floats(norms)
+        let squares = stride(from: 0, to: norms.count, by: 2).reduce(0.0) { $0 + Double(norms[$1]) * Double(norms[$1]) }
+        let total = Float(Double(scale) * squares.squareRoot())
+        let others = stride(from: 1, to: norms.count, by: 2).reduce(Float(0)) { $0 + norms[$1] }
+        memory.store([scale * min(1, limit / (total + 1e-6)), total, others], to: result)
     }
 }
 
 extension ClipToPercentile {
     package func reference(_ memory: some ReferenceMemory) {
-        var history = memory.floats(history)
-        let norm = memory.floats(norm)[0]
+        let norms = memory.floats(norms)
+        let factors = gradients.enumerated().map { i, gradient in gradient.factor(norm: scale * norms[2 * i], memory) * scale }
+        memory.store(factors, to: self.factors)
+    }
+}
+
+extension ClipToPercentile.Gradient {
+    fileprivate func factor(norm: Float, _ memory: some ReferenceMemory) -> Float {
+        var squares = memory.floats(history)
         let place = step % ClipToPercentile.historyCount
-        if step == 1 { history = history.map { _ in norm * norm } } else { history[place] = norm * norm }
-        let current = history[place].squareRoot()
-        let clip = history.sorted()[percentile].squareRoot()
-        memory.store(history, to: self.history)
-        memory.store([current > clip ? clip / current : 1], to: scale)
+        if step == 1 { squares = squares.map { _ in norm * norm } } else { squares[place] = norm * norm }
+        memory.store(squares, to: history)
+        let current = squares[place].squareRoot()
+        let clip = squares.sorted()[percentile].squareRoot()
+        return current > clip ? clip / current : 1
     }
 }
 
 extension ScaleInPlace {
     package func reference(_ memory: some ReferenceMemory) {
         let scale = scale.map { memory.floats($0)[0] } ?? 1
-        let scaled = memory.floats(values).map { value -> Float in
-            let product = scale * value
-            return product > limit ? limit : product < -limit ? -limit : product
+        for slice in values {
+            let scaled = memory.floats(slice).map { value -> Float in
+                let product = scale * value
+                return product > limit ? limit : product < -limit ? -limit : product
+            }
+            memory.store(scaled, to: slice)
         }
-        memory.store(scaled, to: values)
     }
 }

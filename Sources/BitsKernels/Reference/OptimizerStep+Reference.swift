@@ -1,26 +1,32 @@
 extension OptimizerStep {
     package func reference(_ memory: some ReferenceMemory) {
+        for parameter in parameters { parameter.reference(memory) }
+    }
+}
+
+extension ParameterStep {
+    func reference(_ memory: some ReferenceMemory) {
         let scale = gradientScale.map { memory.floats($0)[0] } ?? 1
         let gradients = memory.floats(gradient).map { scale * $0 }
         var values = memory.floats(parameter)
         var states = moments.map { $0.read(memory) }
-        let outcomes = gradients.indices.map { i in arithmetic.outcome(value: values[i], gradient: gradients[i], moments: states.map { $0[i] }) }
+        let outcomes = gradients.indices.map { i in update.outcome(value: values[i], gradient: gradients[i], moments: states.map { $0[i] }) }
 
-        var step = arithmetic.step
-        if let trust = arithmetic.trust {
+        var step = update.step
+        if let trust = update.trust {
             let longest = Double(trust.limit) * sumOfSquares(values).squareRoot()
             let length = Double(trust.directionScale) * sumOfSquares(outcomes.map(\.direction)).squareRoot()
             if length > longest { step *= Float(longest / length) }
         }
         for (i, outcome) in outcomes.enumerated() {
             if case .moved(let direction, _) = outcome {
-                values[i] = arithmetic.moved(values[i], by: step, direction, rounded: parameter.dtype.rounded)
+                values[i] = update.moved(values[i], by: step, direction, rounded: parameter.dtype.rounded)
             }
             for k in states.indices { states[k][i] = outcome.moment(k, before: states[k][i]) }
         }
         memory.store(values, to: parameter)
         for (moment, state) in zip(moments, states) {
-            moment.write(state, memory, keeping: { arithmetic.skipsZeros && gradients[$0].allSatisfy { $0 == 0 } })
+            moment.write(state, memory, keeping: { update.skipsZeros && gradients[$0].allSatisfy { $0 == 0 } })
         }
     }
 }
@@ -46,7 +52,7 @@ private enum Outcome {
     }
 }
 
-extension UpdateArithmetic {
+extension ElementUpdate {
     /// - Parameter gradient: scaled already.
     fileprivate func outcome(value: Float, gradient: Float, moments: [Float]) -> Outcome {
         if skipsZeros && gradient == 0 { return .kept }

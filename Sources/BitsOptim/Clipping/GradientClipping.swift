@@ -28,20 +28,15 @@ public struct GradientNorm: Sendable {
     /// float32 [3]: the factor that brings the norm down to its limit, the norm, the number of elements that are not finite.
     let result: Slice
 
-    /// `gradients` must lie on one device.
-    init(of gradients: [Slice], limit: Double = .infinity) {
+    /// `gradients` must lie on one device; they count `scale` times.
+    init(of gradients: [Slice], scale: Double = 1, limit: Double = .infinity) {
         let device = gradients[0].device
-        let norms = gradients.map { gradient -> Slice in
-            let norm = device.allocate(.float32, count: 2)
-            device.run(VectorNorm(gradient, into: norm))
-            return norm
-        }
         result = device.allocate(.float32, count: 3)
-        device.run(ClipToNorm(norms, limit: Float(limit), into: result))
+        device.run(ClipToNorm(device.norms(of: gradients), scale: Float(scale), limit: Float(limit), into: result))
     }
 
-    /// The factor alone.
-    var scale: Slice { result[0..<1] }
+    /// What gradients are multiplied by.
+    var factor: Slice { result[0..<1] }
 
     /// The norm over all finite elements, before clipping.
     ///
@@ -54,32 +49,44 @@ public struct GradientNorm: Sendable {
     public func nonFiniteCount() throws(DeviceError) -> Int { Int(try result.downloadFloats()[2]) }
 }
 
+extension Device {
+    /// The norm of each of `gradients`, and how many of its elements are not finite.
+    func norms(of gradients: [Slice]) -> Slice {
+        let norms = allocate(.float32, count: 2 * gradients.count)
+        run(VectorNorm(gradients, into: norms))
+        return norms
+    }
+}
+
 /// Scales the gradients of `parameters` in place so that their norm, taken together, is at most `limit`. Nil where there is no gradient.
 ///
 /// `g = g * min(1, limit / (norm + 1e-6))`, each product rounded to the gradient's type. An ``Optimizer`` with a ``Optimizer/clipping`` does the same
 /// without that rounding and without a pass of its own.
 @discardableResult
 public func clipGradients(of parameters: [Parameter], toNorm limit: Double) -> GradientNorm? {
-    let parameters = parameters.filter { $0.gradient != nil }
     let gradients = parameters.compactMap { $0.gradient?.elements }
     guard !gradients.isEmpty else { return nil }
     let norm = GradientNorm(of: gradients, limit: limit)
-    for parameter in parameters { parameter.changeGradient { ScaleInPlace($0, by: norm.scale) } }
+    scaleGradients(of: parameters, by: norm.factor)
     return norm
 }
 
 /// Limits every element of the gradients of `parameters` to `limit` in magnitude, in place.
-public func clipGradients(of parameters: [Parameter], toValue limit: Double) {
-    for parameter in parameters { parameter.changeGradient { ScaleInPlace($0, limit: Float(limit)) } }
+public func clipGradients(of parameters: [Parameter], toValue limit: Double) { scaleGradients(of: parameters, limit: Float(limit)) }
+
+/// Replaces gradients by copies that are scaled and limited.
+private func scaleGradients(of parameters: [Parameter], by scale: Slice? = nil, limit: Float = .infinity) {
+    let scaled = parameters.compactMap { parameter in parameter.gradient.map { (parameter, $0.copied()) } }
+    guard let device = scaled.first?.1.device else { return }
+    device.run(ScaleInPlace(scaled.map(\.1.elements), by: scale, limit: limit))
+    for (parameter, gradient) in scaled { parameter.gradient = gradient }
 }
 
-extension Parameter {
-    /// Replaces the gradient by a copy that `change` was applied to.
-    fileprivate func changeGradient(_ change: (Slice) -> ScaleInPlace) {
-        guard let gradient else { return }
-        let copy = Tensor(gradient.device.allocate(gradient.dtype, count: gradient.count), shape: gradient.shape)
-        gradient.device.run(StridedCopy(from: gradient.strided, to: copy.strided))
-        gradient.device.run(change(copy.elements))
-        self.gradient = copy
+extension Tensor {
+    /// The same values in memory of their own.
+    fileprivate func copied() -> Tensor {
+        let copy = empty(shape)
+        device.run(StridedCopy(from: strided, to: copy.strided))
+        return copy
     }
 }

@@ -30,19 +30,15 @@ final class Pager {
         return (Slice(buffer: buffer, dtype: dtype, count: count), pages)
     }
 
-    /// Runs `step` with the moments of `state` in memory, while those of `next` are on their way.
+    /// Runs `step` with the moments of `state`, which are not in memory, fetched there, while those of `next` are on their way.
     func use(_ state: ParameterState, next: ParameterState?, _ step: () -> Void) {
         next?.prefetch()
-        if state.pages.isEmpty || state.isResident {
-            step()
-        } else {
-            let faults = PageFaults.major
-            wait { for page in state.pages { page.populate() } }
-            if state.wasGivenUp { counters.bytesIn += state.pagedByteCount }
-            step()
-            counters.faults += PageFaults.major - faults
-            settle(state)
-        }
+        let faults = PageFaults.major
+        wait { for page in state.pages { page.populate() } }
+        if state.wasGivenUp { counters.bytesIn += state.pagedByteCount }
+        step()
+        counters.faults += PageFaults.major - faults
+        settle(state)
     }
 
     /// Waits for what is still leaving; to be called after the last parameter of a step.

@@ -22,6 +22,9 @@ final class ParameterState {
         self.pages = pages
     }
 
+    /// Whether the moments may be changed as they are, without being fetched.
+    var isInMemory: Bool { pages.isEmpty || isResident }
+
     /// Bytes of the moments, codebooks aside: those are shared.
     var byteCount: Int {
         moments.reduce(gradientNorms?.byteCount ?? 0) { $0 + $1.values.byteCount + ($1.blocks?.absmax.byteCount ?? 0) }
@@ -63,7 +66,6 @@ extension ParameterState {
             slices.append(moment.fresh(in: values, isZero: pager != nil, blockSize: blockSize?.count, codebooks: codebooks))
         }
         self.init(moments: slices, pages: pages)
-        do { try device.synchronize() } catch { throw .device(error) }
     }
 }
 

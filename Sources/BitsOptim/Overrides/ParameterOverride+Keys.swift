@@ -15,7 +15,8 @@ extension OverrideValue: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
 extension ParameterOverride {
     /// The keys of bitsandbytes' configurations that mean something here.
     public static let knownKeys = [
-        "optim_bits", "lr", "betas", "eps", "weight_decay", "min_8bit_size", "skip_zeros", "max_unorm", "alpha", "t_alpha", "t_beta3",
+        "optim_bits", "lr", "betas", "eps", "weight_decay", "min_8bit_size", "skip_zeros", "is_sparse", "percentile_clipping", "max_unorm", "alpha",
+        "t_alpha", "t_beta3",
     ]
 
     /// An override from keys and values, as `override_config(parameters, key_value_dict=...)` takes them.
@@ -37,9 +38,12 @@ extension ParameterOverride {
             case "min_8bit_size":
                 guard let count = Int(exactly: try value.number(key)), count >= 0 else { throw value.unsuitable(key, "a number of elements") }
                 minimum8bitCount = count
-            case "skip_zeros":
+            case "skip_zeros", "is_sparse":
                 guard case .flag(let flag) = value else { throw value.unsuitable(key, "true or false") }
                 skipsZeros = flag
+            case "percentile_clipping":
+                guard let percentile = Int(exactly: try value.number(key)) else { throw value.unsuitable(key, "0 to 99, or 100 for none") }
+                percentileClipping = percentile
             case "max_unorm", "alpha", "t_alpha", "t_beta3": others[key] = try value.number(key)
             default: throw .unknownKey(key, of: "an override", known: ParameterOverride.knownKeys)
             }

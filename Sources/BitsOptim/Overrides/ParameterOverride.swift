@@ -17,12 +17,14 @@ public struct ParameterOverride: Sendable, Equatable {
     public var minimum8bitCount: Int?
     /// Whether elements with a zero gradient are left alone, for sparse gradients. Original: `skip_zeros`.
     public var skipsZeros: Bool?
+    /// 100 for none; below, the gradient is held to that percentile of its last hundred norms. Original: `percentile_clipping`.
+    public var percentileClipping: Int?
     /// Settings that only some rules have, by their names: `alpha`, `max_unorm`, ...
     public var others: [String: Double]
 
     public init(
         bits: MomentBits? = nil, learningRate: Double? = nil, betas: [Double]? = nil, epsilon: Double? = nil, weightDecay: Double? = nil,
-        minimum8bitCount: Int? = nil, skipsZeros: Bool? = nil, others: [String: Double] = [:]
+        minimum8bitCount: Int? = nil, skipsZeros: Bool? = nil, percentileClipping: Int? = nil, others: [String: Double] = [:]
     ) {
         self.bits = bits
         self.learningRate = learningRate
@@ -31,6 +33,7 @@ public struct ParameterOverride: Sendable, Equatable {
         self.weightDecay = weightDecay
         self.minimum8bitCount = minimum8bitCount
         self.skipsZeros = skipsZeros
+        self.percentileClipping = percentileClipping
         self.others = others
     }
 
@@ -38,9 +41,9 @@ public struct ParameterOverride: Sendable, Equatable {
     func merged(with later: ParameterOverride) -> ParameterOverride {
         ParameterOverride(
             bits: later.bits ?? bits, learningRate: later.learningRate ?? learningRate, betas: later.betas ?? betas,
-            epsilon: later.epsilon ?? epsilon,
-            weightDecay: later.weightDecay ?? weightDecay, minimum8bitCount: later.minimum8bitCount ?? minimum8bitCount,
-            skipsZeros: later.skipsZeros ?? skipsZeros, others: others.merging(later.others) { $1 })
+            epsilon: later.epsilon ?? epsilon, weightDecay: later.weightDecay ?? weightDecay,
+            minimum8bitCount: later.minimum8bitCount ?? minimum8bitCount, skipsZeros: later.skipsZeros ?? skipsZeros,
+            percentileClipping: later.percentileClipping ?? percentileClipping, others: others.merging(later.others) { $1 })
     }
 
     /// The rule's settings that this replaces, by their names.
@@ -58,6 +61,10 @@ public struct ParameterOverride: Sendable, Equatable {
         var rule = rule
         for (name, value) in settings { try rule.change(name, to: .number(value)) }
         try rule.validate()
+        if let percentileClipping, !(0...100).contains(percentileClipping) {
+            throw .invalidSetting(
+                rule: "an override", name: "percentile_clipping", value: "\(percentileClipping)", expected: "0 to 99, or 100 for none")
+        }
         return rule
     }
 }

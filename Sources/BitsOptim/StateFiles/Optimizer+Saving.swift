@@ -57,7 +57,7 @@ extension Optimizer {
                 }
             }
             if let norms = state.gradientNorms { add("gnorm_vec", Entry([norms], shape: [norms.count])) }
-            if rule.update(step: max(1, step), learningRate: 0).arithmetic.trust != nil {
+            if rule.update(step: max(1, step), learningRate: 0).trust != nil {
                 add("unorm_vec", Entry(.float32, [1]) { device.upload([0 as Float], as: .float32) })
             }
         }

@@ -1,7 +1,6 @@
 // How optimizer kernels reach elements of any type, and the plain passes over them: norms and scaling.
 #include "optimizer/optimizer_private.h"
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,65 +44,107 @@ double bits_folded(double sums[BITS_LANES]) {
 
 typedef struct {
     const bits_optimizer_level *level;
-    char *values;
-    int32_t dtype;
-    int64_t count;
-    double *squares;         // norm: per norm chunk
-    _Atomic int64_t others;  // norm: elements that are not finite
-    float scale, limit;      // scaling
+    const bits_values *arrays;
+    int64_t count, parts;
+    int64_t *first;     // of each array, among the parts of all
+    double *squares;    // norms: per norm chunk
+    int64_t *others;    // norms: per part, elements that are not finite
+    float scale, limit; // scaling
 } pass;
 
-static void norm_part(void *context, int64_t part) {
-    pass *call = context;
-    _Alignas(64) float scratch[BITS_CHUNK];
-    int64_t others = 0;
-    const int64_t end = (part + 1) * BITS_PART < call->count ? (part + 1) * BITS_PART : call->count;
-    for (int64_t chunk = part * BITS_PART; chunk < end; chunk += BITS_NORM_CHUNK) {
-        double squares[BITS_LANES] = {0};
-        const int64_t stop = chunk + BITS_NORM_CHUNK < end ? chunk + BITS_NORM_CHUNK : end;
-        for (int64_t start = chunk; start < stop; start += BITS_CHUNK) {
-            const int64_t count = stop - start < BITS_CHUNK ? stop - start : BITS_CHUNK;
-            const float *values = bits_widened(call->level, call->dtype, call->values + start * bits_width(call->dtype), scratch, count);
-            others += call->level->add_squares(values, bits_rounded_up(count, BITS_LANES), squares);
-        }
-        call->squares[chunk / BITS_NORM_CHUNK] = bits_folded(squares);
+// Numbers the parts of all arrays, with room for `per_part` bytes of each; the memory is `first`.
+static int32_t prepare(pass *call, const bits_values *arrays, int64_t count, size_t per_part) {
+    *call = (pass){.level = bits_optimizer_current_level(), .arrays = arrays, .count = count};
+    if (count < 0) return BITS_BAD_SIZE;
+    for (int64_t i = 0; i < count; i++) {
+        if (!bits_is_float(arrays[i].dtype)) return BITS_BAD_DTYPE;
+        if (arrays[i].count < 0) return BITS_BAD_SIZE;
+        call->parts += bits_parts(arrays[i].count);
     }
-    atomic_fetch_add_explicit(&call->others, others, memory_order_relaxed);
+    call->first = malloc((size_t)(count + 1) * sizeof(int64_t) + (size_t)call->parts * per_part);
+    if (!call->first) return BITS_NO_MEMORY;
+    int64_t parts = 0;
+    for (int64_t i = 0; i < count; i++) {
+        call->first[i] = parts;
+        parts += bits_parts(arrays[i].count);
+    }
+    return BITS_OK;
 }
 
-int32_t bits_cpu_norm(const void *values, int32_t dtype, int64_t count, float norm[2]) {
-    if (!bits_is_float(dtype)) return BITS_BAD_DTYPE;
-    if (count < 0) return BITS_BAD_SIZE;
-    const int64_t chunks = bits_rounded_up(count, BITS_NORM_CHUNK) / BITS_NORM_CHUNK;
-    pass call = {.level = bits_optimizer_current_level(), .values = (char *)values, .dtype = dtype, .count = count};
-    call.squares = malloc((size_t)(chunks > 0 ? chunks : 1) * sizeof(double));
-    if (!call.squares) return BITS_NO_MEMORY;
-    bits_pool_run(bits_parts(count), norm_part, &call);
-    double sum = 0;
-    for (int64_t i = 0; i < chunks; i++) sum += call.squares[i];
-    free(call.squares);
-    norm[0] = (float)sqrt(sum);
-    norm[1] = (float)call.others;
+// The elements of one part: where they begin in their array, and where they end.
+typedef struct {
+    const bits_values *array;
+    int64_t begin, end;
+} run;
+
+static run run_of_part(const pass *call, int64_t part) {
+    const int64_t owner = bits_owner(call->first, call->count, part);
+    const bits_values *array = call->arrays + owner;
+    const int64_t begin = (part - call->first[owner]) * BITS_PART;
+    return (run){array, begin, begin + BITS_PART < array->count ? begin + BITS_PART : array->count};
+}
+
+static char *element(const bits_values *array, int64_t index) { return (char *)array->values + index * bits_width(array->dtype); }
+
+static void norm_part(void *context, int64_t part) {
+    const pass *call = context;
+    const run r = run_of_part(call, part);
+    _Alignas(64) float scratch[BITS_CHUNK];
+    double *folded = call->squares + part * BITS_NORM_CHUNKS;
+    int64_t others = 0;
+    for (int64_t chunk = r.begin; chunk < r.end; chunk += BITS_NORM_CHUNK) {
+        double squares[BITS_LANES] = {0};
+        const int64_t stop = chunk + BITS_NORM_CHUNK < r.end ? chunk + BITS_NORM_CHUNK : r.end;
+        for (int64_t start = chunk; start < stop; start += BITS_CHUNK) {
+            const int64_t count = stop - start < BITS_CHUNK ? stop - start : BITS_CHUNK;
+            const float *values = bits_widened(call->level, r.array->dtype, element(r.array, start), scratch, count);
+            others += call->level->add_squares(values, bits_rounded_up(count, BITS_LANES), squares);
+        }
+        *folded++ = bits_folded(squares);
+    }
+    call->others[part] = others;
+}
+
+int32_t bits_cpu_norms(const bits_values *arrays, int64_t count, float (*norms)[2]) {
+    pass call;
+    const int32_t status = prepare(&call, arrays, count, BITS_NORM_CHUNKS * sizeof(double) + sizeof(int64_t));
+    if (status != BITS_OK) return status;
+    call.others = call.first + count + 1;
+    call.squares = (double *)(call.others + call.parts);
+    bits_pool_run(call.parts, norm_part, &call);
+    for (int64_t i = 0; i < count; i++) {
+        const double *squares = call.squares + call.first[i] * BITS_NORM_CHUNKS;
+        double sum = 0;
+        for (int64_t chunk = 0; chunk * BITS_NORM_CHUNK < arrays[i].count; chunk++) sum += squares[chunk];
+        int64_t others = 0;
+        for (int64_t part = 0; part < bits_parts(arrays[i].count); part++) others += call.others[call.first[i] + part];
+        norms[i][0] = (float)sqrt(sum);
+        norms[i][1] = (float)others;
+    }
+    free(call.first);
     return BITS_OK;
 }
 
 static void scale_part(void *context, int64_t part) {
     const pass *call = context;
+    const run r = run_of_part(call, part);
     _Alignas(64) float scratch[BITS_CHUNK];
-    const int64_t end = (part + 1) * BITS_PART < call->count ? (part + 1) * BITS_PART : call->count;
-    for (int64_t start = part * BITS_PART; start < end; start += BITS_CHUNK) {
-        const int64_t count = end - start < BITS_CHUNK ? end - start : BITS_CHUNK;
-        char *at = call->values + start * bits_width(call->dtype);
-        float *values = bits_widened(call->level, call->dtype, at, scratch, count);
+    for (int64_t start = r.begin; start < r.end; start += BITS_CHUNK) {
+        const int64_t count = r.end - start < BITS_CHUNK ? r.end - start : BITS_CHUNK;
+        char *at = element(r.array, start);
+        float *values = bits_widened(call->level, r.array->dtype, at, scratch, count);
         call->level->scale(values, bits_rounded_up(count, BITS_LANES), call->scale, call->limit);
-        bits_write_back(call->level, call->dtype, values, at, count);
+        bits_write_back(call->level, r.array->dtype, values, at, count);
     }
 }
 
-int32_t bits_cpu_scale_in_place(void *values, int32_t dtype, const float *scale, float limit, int64_t count) {
-    if (!bits_is_float(dtype)) return BITS_BAD_DTYPE;
-    if (count < 0) return BITS_BAD_SIZE;
-    pass call = {.level = bits_optimizer_current_level(), .values = values, .dtype = dtype, .count = count, .scale = scale ? *scale : 1, .limit = limit};
-    bits_pool_run(bits_parts(count), scale_part, &call);
+int32_t bits_cpu_scale_in_place(const bits_values *arrays, int64_t count, const float *scale, float limit) {
+    pass call;
+    const int32_t status = prepare(&call, arrays, count, 0);
+    if (status != BITS_OK) return status;
+    call.scale = scale ? *scale : 1;
+    call.limit = limit;
+    bits_pool_run(call.parts, scale_part, &call);
+    free(call.first);
     return BITS_OK;
 }

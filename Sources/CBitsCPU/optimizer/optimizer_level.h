@@ -132,93 +132,88 @@ INLINE vf lion(const bits_update *u, vf g, vf *s, int32_t last) {
     return x > 0 ? (vf)1 : negative;
 }
 
-// What surrounds every rule: scaling, limit, coupled decay; elements that are left alone; the parameter. `usual_moments` is not 0 where
-// there are that many and no options: then all that is asked in the loop is known to the compiler.
-#define RUN(name)                                                                                               \
-    INLINE void name##_in(int32_t dtype, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {    \
-        bits_update u = *update;                                                                                               \
-        bits_lanes l = *lanes;                                                                                                 \
-        if (dtype != BITS_F32) l.parameter_dtype = dtype;                                                                      \
-        if (usual_moments) {                                                                                                        \
-            u.flags &= BITS_UPDATE_DECAY_FIRST;                                                                                \
-            u.gradient_limit = __builtin_inff();                                                                               \
-            l.moment_count = usual_moments;                                                                                    \
-            l.direction = NULL;                                                                                                \
-        }                                                                                                                      \
-        const int decays_first = u.flags & BITS_UPDATE_DECAY_FIRST, rounds = u.decay != 1 && l.parameter_dtype != BITS_F32;    \
-        const int rounds_first = rounds && decays_first, rounds_last = rounds && !decays_first;                                \
-        const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;                                   \
-        for (int64_t i = 0; i < count; i += BITS_LANES) {                                                                      \
-            const vf p = load_as(dtype, l.parameter, i), raw = l.scale * load_as(dtype, l.gradient, i);                        \
-            const vi idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;                                               \
-            vf g = raw, old[BITS_MAX_MOMENTS] = {0}, s[BITS_MAX_MOMENTS];                                                      \
-            if (u.gradient_limit < __builtin_inff()) {                                                                         \
-                g = g > u.gradient_limit ? (vf)u.gradient_limit : g;                                                           \
-                g = g < -u.gradient_limit ? (vf)-u.gradient_limit : g;                                                         \
-            }                                                                                                                  \
-            if (u.flags & BITS_UPDATE_COUPLED_DECAY) g = FMA(u.weight_decay, p, g);                                            \
-            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++) s[k] = old[k] = k < l.moment_count ? load(l.moments[k] + i) : (vf)0; \
-            const vf d = name(&u, g, s, l.moment_count - 1);                                                                   \
-            /* Zero, but NaN where anything is not finite; usually the moments then tell of the gradient too. */               \
-            vf zero = usual_moments ? (vf)0 : 0 * raw;                                                                         \
-            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                                     \
-                if (k < l.moment_count) zero *= s[k];                                                                          \
-            const vi live = zero == 0;                                                                                         \
-            if (l.direction) {                                                                                                 \
-                const vf taken = live ? d : (vf)0;                                                                             \
-                store(l.direction + i, idle ? (vf)0 : taken);                                                                  \
-                continue;                                                                                                      \
-            }                                                                                                                  \
-            vf moved = p * before;                                                                                             \
-            if (rounds_first) moved = rounded(l.parameter_dtype, moved);                                                       \
-            moved = FMA(l.step, d, moved);                                                                                     \
-            if (rounds_last) moved = rounded(l.parameter_dtype, moved);                                                        \
-            moved = live ? moved * after : p;                                                                                  \
-            store_as(dtype, l.parameter, i, idle ? p : moved);                                                                 \
-            for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)                                                                     \
-                if (k < l.moment_count) {                                                                                      \
-                    const vf kept = live ? s[k] : (vf)0;                                                                       \
-                    store(l.moments[k] + i, idle ? old[k] : kept);                                                             \
-                }                                                                                                              \
-        }                                                                                                                      \
+typedef vf (*direction_of)(const bits_update *update, vf g, vf *s, int32_t last);
+
+// What surrounds every rule: scaling, limit, coupled decay; elements that are left alone; the parameter. `usual_moments` is not 0 where there are that
+// many and no options: then all that is asked in the loop is known to the compiler.
+INLINE void run(direction_of rule, int32_t dtype, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {
+    bits_update u = *update;
+    bits_lanes l = *lanes;
+    if (dtype != BITS_F32) l.parameter_dtype = dtype;
+    if (usual_moments) {
+        u.flags &= BITS_UPDATE_DECAY_FIRST;
+        u.gradient_limit = __builtin_inff();
+        l.moment_count = usual_moments;
+        l.direction = NULL;
     }
+    const int decays_first = u.flags & BITS_UPDATE_DECAY_FIRST, rounds = u.decay != 1 && l.parameter_dtype != BITS_F32;
+    const int rounds_first = rounds && decays_first, rounds_last = rounds && !decays_first;
+    const float before = decays_first ? u.decay : 1, after = decays_first ? 1 : u.decay;
+    for (int64_t i = 0; i < count; i += BITS_LANES) {
+        const vf p = load_as(dtype, l.parameter, i), raw = l.scale * load_as(dtype, l.gradient, i);
+        const vi idle = u.flags & BITS_UPDATE_SKIP_ZEROS ? raw == 0 : (vi)0;
+        vf g = raw, old[BITS_MAX_MOMENTS] = {0}, s[BITS_MAX_MOMENTS];
+        if (u.gradient_limit < __builtin_inff()) {
+            g = g > u.gradient_limit ? (vf)u.gradient_limit : g;
+            g = g < -u.gradient_limit ? (vf)-u.gradient_limit : g;
+        }
+        if (u.flags & BITS_UPDATE_COUPLED_DECAY) g = FMA(u.weight_decay, p, g);
+        for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++) s[k] = old[k] = k < l.moment_count ? load(l.moments[k] + i) : (vf)0;
+        const vf d = rule(&u, g, s, l.moment_count - 1);
+        // Zero, but NaN where anything is not finite; usually the moments then tell of the gradient too.
+        vf zero = usual_moments ? (vf)0 : 0 * raw;
+        for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)
+            if (k < l.moment_count) zero *= s[k];
+        const vi live = zero == 0;
+        if (l.direction) {
+            const vf taken = live ? d : (vf)0;
+            store(l.direction + i, idle ? (vf)0 : taken);
+            continue;
+        }
+        vf moved = p * before;
+        if (rounds_first) moved = rounded(l.parameter_dtype, moved);
+        moved = FMA(l.step, d, moved);
+        if (rounds_last) moved = rounded(l.parameter_dtype, moved);
+        moved = live ? moved * after : p;
+        store_as(dtype, l.parameter, i, idle ? p : moved);
+        for (int32_t k = 0; k < BITS_MAX_MOMENTS; k++)
+            if (k < l.moment_count) {
+                const vf kept = live ? s[k] : (vf)0;
+                store(l.moments[k] + i, idle ? old[k] : kept);
+            }
+    }
+}
 
 #ifdef LEVEL_HALVES
-#define CHOOSE(name, usual_moments)                                                                                            \
-    INLINE void name##_as(int32_t dtype, const bits_update *update, const bits_lanes *lanes, int64_t count) {                  \
-        const int has_options = (update->flags & ~BITS_UPDATE_DECAY_FIRST) != 0 || update->gradient_limit < __builtin_inff();  \
-        if (has_options || lanes->direction || lanes->moment_count != usual_moments)                                           \
-            name##_in(dtype, 0, update, lanes, count);                                                                         \
-        else                                                                                                                   \
-            name##_in(dtype, usual_moments, update, lanes, count);                                                             \
-    }                                                                                                                          \
-    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {                   \
-        if (lanes->dtype == BITS_F32)                                                                                          \
-            name##_as(BITS_F32, update, lanes, count);                                                                         \
-        else if (lanes->dtype == BITS_BF16)                                                                                    \
-            name##_as(BITS_BF16, update, lanes, count);                                                                        \
-        else                                                                                                                   \
-            name##_as(BITS_F16, update, lanes, count);                                                                         \
-    }
+INLINE void run_as(direction_of rule, int32_t dtype, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {
+    const int has_options = (update->flags & ~BITS_UPDATE_DECAY_FIRST) != 0 || update->gradient_limit < __builtin_inff();
+    if (has_options || lanes->direction || lanes->moment_count != usual_moments) run(rule, dtype, 0, update, lanes, count);
+    else run(rule, dtype, usual_moments, update, lanes, count);
+}
+
+INLINE void run_any(direction_of rule, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {
+    if (lanes->dtype == BITS_F32) run_as(rule, BITS_F32, usual_moments, update, lanes, count);
+    else if (lanes->dtype == BITS_BF16) run_as(rule, BITS_BF16, usual_moments, update, lanes, count);
+    else run_as(rule, BITS_F16, usual_moments, update, lanes, count);
+}
 #else
-#define CHOOSE(name, usual_moments)                                                                                            \
-    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) {                   \
-        name##_in(BITS_F32, 0, update, lanes, count);                                                                          \
-    }
+INLINE void run_any(direction_of rule, int usual_moments, const bits_update *update, const bits_lanes *lanes, int64_t count) {
+    (void)usual_moments;
+    run(rule, BITS_F32, 0, update, lanes, count);
+}
 #endif
 
-RUN(adam)
-CHOOSE(adam, 2)
-RUN(ademamix)
-CHOOSE(ademamix, 3)
-RUN(momentum)
-CHOOSE(momentum, 1)
-RUN(rmsprop)
-CHOOSE(rmsprop, 1)
-RUN(adagrad)
-CHOOSE(adagrad, 1)
-RUN(lion)
-CHOOSE(lion, 1)
+// run_RULE, compiled for its rule.
+#define RULE(name, usual_moments) \
+    LEVEL_TARGET static void run_##name(const bits_update *update, const bits_lanes *lanes, int64_t count) { \
+        run_any(name, usual_moments, update, lanes, count); \
+    }
+RULE(adam, 2)
+RULE(ademamix, 3)
+RULE(momentum, 1)
+RULE(rmsprop, 1)
+RULE(adagrad, 1)
+RULE(lion, 1)
 
 // ---- Conversions.
 

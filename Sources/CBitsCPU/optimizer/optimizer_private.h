@@ -8,9 +8,10 @@ enum {
     BITS_LANES = 16,          // elements that the rules take at a time
     BITS_GROUP = 64,          // codes that are read and written at a time; scratch arrays are padded to it
     BITS_CHUNK = 1024,        // elements taken through scratch at a time where there are no blocks
-    BITS_MAX_BLOCK = 4096,
+    BITS_MAX_BLOCK = 16384,
     BITS_NORM_CHUNK = 4096,   // elements whose squares are added up before they join the others
-    BITS_PART = 16 * BITS_NORM_CHUNK,  // elements per part of the pool: whole blocks and whole norm chunks
+    BITS_NORM_CHUNKS = 16,
+    BITS_PART = BITS_NORM_CHUNKS * BITS_NORM_CHUNK,  // elements per part of the pool: whole blocks and whole norm chunks
     BITS_MAX_MOMENTS = 3,
 };
 
@@ -87,6 +88,17 @@ static inline float bits_inverse_scale(float absmax) { return 1 / (absmax > 0x1p
 static inline int64_t bits_rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 
 static inline int64_t bits_parts(int64_t count) { return (count + BITS_PART - 1) / BITS_PART; }
+
+// The array that a part belongs to, where the parts of `count` arrays are numbered one array after the other and first[i] is the first of array i.
+static inline int64_t bits_owner(const int64_t *first, int64_t count, int64_t part) {
+    int64_t low = 0, high = count;  // the owner is the last array in low ..< high whose first part is not beyond
+    while (high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        if (first[middle] <= part) low = middle;
+        else high = middle;
+    }
+    return low;
+}
 
 static inline int64_t bits_width(int32_t dtype) { return dtype == BITS_F32 ? 4 : 2; }
 

@@ -1,9 +1,12 @@
-// The driver of an optimizer step: cuts a parameter into parts for the pool and into chunks that stay in the first-level cache.
+// The driver of an optimizer step: cuts parameters into parts for the pool and into chunks that stay in the first-level cache.
+#include "base/scratch.h"
 #include "optimizer/optimizer_private.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+// One parameter.
 typedef struct {
     const bits_optimizer_level *level;
     const bits_update *update;
@@ -14,13 +17,43 @@ typedef struct {
     const bits_code_map *maps[BITS_MAX_MOMENTS];
     int64_t count;
     float scale, step;
-    double *squares;  // per norm chunk: of the parameter, of the direction; only while the norms are wanted
+    double *squares;  // per norm chunk: of the parameter, of the direction; NULL where no norm is wanted
 } step_call;
 
+// A codebook that the parameters of one call share, prepared.
+typedef struct prepared_map {
+    const float *codebook;
+    const bits_code_map *map;
+    struct prepared_map *next;
+    bits_code_map scratch;
+} prepared_map;
+
 typedef struct {
-    _Alignas(64) float parameter[BITS_MAX_BLOCK], gradient[BITS_MAX_BLOCK], moments[BITS_MAX_MOMENTS][BITS_MAX_BLOCK], direction[BITS_MAX_BLOCK];
-    _Alignas(64) uint8_t codes[BITS_MAX_BLOCK];
+    step_call *calls;
+    int64_t count, parts;
+    int64_t *first;  // part of each parameter, among the parts of all
+    prepared_map *maps;
+    int measures;  // whether the norms are taken, and nothing is changed
+    _Atomic int32_t status;
+} launch;
+
+// Room for one chunk, of a thread.
+typedef struct {
+    float *parameter, *gradient, *direction, *moments[BITS_MAX_MOMENTS];
+    uint8_t *codes;
 } scratch_space;
+
+static int reserve(scratch_space *scratch, int64_t unit) {
+    const int64_t size = bits_rounded_up(unit, BITS_GROUP);
+    float *memory = bits_scratch(BITS_SCRATCH_LOCAL, (size_t)size * ((3 + BITS_MAX_MOMENTS) * sizeof(float) + 1));
+    if (!memory) return 0;
+    scratch->parameter = memory;
+    scratch->gradient = memory + size;
+    scratch->direction = memory + 2 * size;
+    for (int k = 0; k < BITS_MAX_MOMENTS; k++) scratch->moments[k] = memory + (3 + k) * size;
+    scratch->codes = (uint8_t *)(memory + (3 + BITS_MAX_MOMENTS) * size);
+    return 1;
+}
 
 static void fetch(const char *from, int64_t bytes) {
     for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 1);
@@ -124,69 +157,124 @@ static int is_skipped(const step_call *call, int64_t start, int64_t count, scrat
     return 1;
 }
 
-static void step_part(void *context, int64_t part) {
-    const step_call *call = context;
-    scratch_space scratch;
-    const int64_t begin = part * BITS_PART, end = begin + BITS_PART < call->count ? begin + BITS_PART : call->count;
-    const int64_t unit = call->moment_count > 0 && call->maps[0] ? call->block_size : BITS_CHUNK;
-    if (!call->squares) {
-        for (int64_t start = begin; start < end; start += unit) {
-            const int64_t count = end - start < unit ? end - start : unit;
-            if (!is_skipped(call, start, count, &scratch)) step_chunk(call, start, count, &scratch, NULL);
-        }
-        return;
+// The elements begin ..< end of one parameter.
+static void step_run(const step_call *call, int64_t begin, int64_t end, int64_t unit, scratch_space *scratch) {
+    for (int64_t start = begin; start < end; start += unit) {
+        const int64_t count = end - start < unit ? end - start : unit;
+        if (!is_skipped(call, start, count, scratch)) step_chunk(call, start, count, scratch, NULL);
     }
+}
+
+static void measure_run(const step_call *call, int64_t begin, int64_t end, int64_t unit, scratch_space *scratch) {
     for (int64_t chunk = begin; chunk < end; chunk += BITS_NORM_CHUNK) {
         double squares[2][BITS_LANES] = {{0}};
         const int64_t stop = chunk + BITS_NORM_CHUNK < end ? chunk + BITS_NORM_CHUNK : end;
         for (int64_t start = chunk; start < stop; start += unit)
-            step_chunk(call, start, stop - start < unit ? stop - start : unit, &scratch, squares);
+            step_chunk(call, start, stop - start < unit ? stop - start : unit, scratch, squares);
         for (int side = 0; side < 2; side++) call->squares[chunk / BITS_NORM_CHUNK * 2 + side] = bits_folded(squares[side]);
     }
 }
 
-// U of bits_update.max_norm.
-static int32_t trust(step_call *call, float *result) {
-    const int64_t chunks = bits_rounded_up(call->count, BITS_NORM_CHUNK) / BITS_NORM_CHUNK;
-    call->squares = malloc((size_t)(chunks > 0 ? chunks : 1) * 2 * sizeof(double));
-    if (!call->squares) return BITS_NO_MEMORY;
-    bits_pool_run(bits_parts(call->count), step_part, call);
+static void step_part(void *context, int64_t part) {
+    launch *all = context;
+    const int64_t owner = bits_owner(all->first, all->count, part), begin = (part - all->first[owner]) * BITS_PART;
+    const step_call *call = all->calls + owner;
+    if (all->measures && !call->squares) return;
+    const int64_t end = begin + BITS_PART < call->count ? begin + BITS_PART : call->count;
+    const int64_t unit = call->moment_count > 0 && call->maps[0] ? call->block_size : BITS_CHUNK;
+    scratch_space scratch;
+    if (!reserve(&scratch, unit)) all->status = BITS_NO_MEMORY;
+    else (all->measures ? measure_run : step_run)(call, begin, end, unit, &scratch);
+}
+
+// Multiplies the step by U of bits_update.max_norm.
+static void apply_trust(step_call *call) {
     double sums[2] = {0, 0};
-    for (int64_t i = 0; i < 2 * chunks; i++) sums[i % 2] += call->squares[i];
-    free(call->squares);
-    call->squares = NULL;
+    for (int64_t i = 0; i < 2 * (bits_rounded_up(call->count, BITS_NORM_CHUNK) / BITS_NORM_CHUNK); i++) sums[i % 2] += call->squares[i];
     const double largest = (double)call->update->max_norm * sqrt(sums[0]), length = (double)call->update->direction_scale * sqrt(sums[1]);
-    *result = length > largest ? (float)(largest / length) : 1;
-    return BITS_OK;
+    call->step = call->update->step * (length > largest ? (float)(largest / length) : 1);
 }
 
 static int is_block_size(int32_t size) { return size >= 32 && size <= BITS_MAX_BLOCK && (size & (size - 1)) == 0; }
 
-int32_t bits_cpu_optimizer_step(
-    const bits_update *update, void *parameter, int32_t parameter_dtype, const void *gradient, int32_t gradient_dtype,
-    const float *gradient_scale, const bits_moment *moments, int32_t moment_count, int32_t block_size, int64_t count) {
-    if (!bits_is_float(parameter_dtype) || !bits_is_float(gradient_dtype)) return BITS_BAD_DTYPE;
-    if (count < 0 || moment_count < 0 || moment_count > BITS_MAX_MOMENTS || !is_block_size(block_size)) return BITS_BAD_SIZE;
-    if (update->rule < 0 || update->rule >= BITS_RULE_COUNT) return BITS_BAD_OPTION;
-    step_call call = {
-        .level = bits_optimizer_current_level(), .update = update, .parameter = parameter, .gradient = gradient, .parameter_dtype = parameter_dtype,
-        .gradient_dtype = gradient_dtype, .moments = moments, .moment_count = moment_count, .block_size = block_size, .count = count,
-        .scale = gradient_scale ? *gradient_scale : 1, .step = update->step,
+// What keeps a step from being taken.
+static int32_t objection(const bits_parameter_step *step) {
+    if (!bits_is_float(step->parameter_dtype) || !bits_is_float(step->gradient_dtype)) return BITS_BAD_DTYPE;
+    if (step->count < 0 || step->moment_count < 0 || step->moment_count > BITS_MAX_MOMENTS || !is_block_size(step->block_size)) return BITS_BAD_SIZE;
+    if (step->update.rule < 0 || step->update.rule >= BITS_RULE_COUNT) return BITS_BAD_OPTION;
+    return BITS_OK;
+}
+
+static int32_t find_map(launch *all, const float *codebook, const bits_code_map **map) {
+    for (const prepared_map *known = all->maps; known; known = known->next)
+        if (known->codebook == codebook) {
+            *map = known->map;
+            return BITS_OK;
+        }
+    prepared_map *fresh = aligned_alloc(_Alignof(prepared_map), sizeof *fresh);
+    if (!fresh) return BITS_NO_MEMORY;
+    fresh->codebook = codebook;
+    fresh->map = bits_prepare_code_map(codebook, &fresh->scratch);
+    fresh->next = all->maps;
+    all->maps = fresh;
+    *map = fresh->map;
+    return *map ? BITS_OK : BITS_BAD_OPTION;
+}
+
+static int32_t prepare_call(launch *all, step_call *call, const bits_parameter_step *step, const bits_moment *moments) {
+    *call = (step_call){
+        .level = bits_optimizer_current_level(), .update = &step->update, .parameter = step->parameter, .gradient = step->gradient,
+        .parameter_dtype = step->parameter_dtype, .gradient_dtype = step->gradient_dtype, .moments = moments, .moment_count = step->moment_count,
+        .block_size = step->block_size, .count = step->count, .scale = step->gradient_scale ? *step->gradient_scale : 1, .step = step->update.step,
     };
-    bits_code_map prepared[BITS_MAX_MOMENTS];
-    int32_t status = BITS_OK;
-    for (int32_t k = 0; k < moment_count && status == BITS_OK; k++) {
+    int32_t status = objection(step);
+    for (int32_t k = 0; k < step->moment_count && status == BITS_OK; k++) {
         if (!moments[k].codebook != !moments[0].codebook) status = BITS_BAD_OPTION;
-        if (!moments[k].codebook) continue;
-        call.maps[k] = bits_prepare_code_map(moments[k].codebook, prepared + k);
-        if (!call.maps[k]) status = BITS_BAD_OPTION;
+        else if (moments[k].codebook) status = find_map(all, moments[k].codebook, call->maps + k);
     }
-    if (status == BITS_OK && update->max_norm > 0) {
-        float factor = 1;
-        status = trust(&call, &factor);
-        call.step = update->step * factor;
+    return status;
+}
+
+// Takes the norms of the parameters whose steps are bounded by them.
+static int32_t measure(launch *all) {
+    for (int64_t i = 0; i < all->count; i++) all->measures |= all->calls[i].update->max_norm > 0;
+    if (!all->measures) return BITS_OK;
+    double *squares = malloc((size_t)(all->parts + 1) * 2 * BITS_NORM_CHUNKS * sizeof(double));
+    if (!squares) return BITS_NO_MEMORY;
+    for (int64_t i = 0; i < all->count; i++)
+        if (all->calls[i].update->max_norm > 0) all->calls[i].squares = squares + all->first[i] * 2 * BITS_NORM_CHUNKS;
+    bits_pool_run(all->parts, step_part, all);
+    all->measures = 0;
+    for (int64_t i = 0; i < all->count; i++)
+        if (all->calls[i].squares) apply_trust(all->calls + i);
+    free(squares);
+    return all->status;
+}
+
+int32_t bits_cpu_optimizer_step(const bits_parameter_step *steps, int64_t count, const bits_moment *moments) {
+    if (count < 0) return BITS_BAD_SIZE;
+    launch all = {.count = count};
+    all.calls = malloc((size_t)(count + 1) * (sizeof *all.calls + sizeof *all.first));
+    if (!all.calls) return BITS_NO_MEMORY;
+    all.first = (int64_t *)(all.calls + count);
+    int32_t status = BITS_OK;
+    for (int64_t i = 0; i < count && status == BITS_OK; i++) {
+        status = prepare_call(&all, all.calls + i, steps + i, moments);
+        moments += steps[i].moment_count;
+        all.first[i] = all.parts;
+        all.parts += bits_parts(steps[i].count);
     }
-    if (status == BITS_OK) bits_pool_run(bits_parts(count), step_part, &call);
-    for (int32_t k = 0; k < moment_count; k++) bits_release_code_map(call.maps[k]);
+    if (status == BITS_OK) status = measure(&all);
+    if (status == BITS_OK) {
+        bits_pool_run(all.parts, step_part, &all);
+        status = all.status;
+    }
+    while (all.maps) {
+        prepared_map *next = all.maps->next;
+        bits_release_code_map(all.maps->map);
+        free(all.maps);
+        all.maps = next;
+    }
+    free(all.calls);
     return status;
 }
