@@ -17,6 +17,8 @@ public enum OptimizerError: Error, Equatable, Sendable {
     case unknownKey(String, of: String, known: [String])
     /// An override for a parameter that the optimizer does not have.
     case overrideMatchesNothing(String)
+    /// Parameters that are to be found by their names, where none has one.
+    case unnamedParameters
     /// A name that stands for no optimizer.
     case unknownOptimizer(String, known: [String])
     /// A state file that belongs to another model or optimizer, or breaks the rules of its format.
@@ -47,6 +49,8 @@ extension OptimizerError: CustomStringConvertible {
             "\(owner) has no setting '\(key)'; \(suggestion(for: key, among: known))"
         case .overrideMatchesNothing(let what):
             "an override for \(what) matches no parameter; check the name, or add the parameter to the optimizer first"
+        case .unnamedParameters:
+            "the parameters have no names to tell embeddings by; give the optimizer model.namedParameters(), or call keep32BitMoments(of:)"
         case .unknownOptimizer(let name, let known):
             "'\(name)' is no optimizer; \(suggestion(for: name, among: known))"
         case .unsuitableState(let path, let reason):

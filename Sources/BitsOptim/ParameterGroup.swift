@@ -5,6 +5,8 @@ public struct ParameterGroup {
     public let parameters: [Parameter]
     /// Of the parameters, in their order: for messages, patterns and state files.
     public let names: [String]
+    /// Whether the names were given, and are not mere places.
+    let hasNames: Bool
     public var rule: any UpdateRule
 
     /// - Parameter names: one per parameter; nil to call them by their place.
@@ -12,6 +14,7 @@ public struct ParameterGroup {
         precondition(names == nil || names?.count == parameters.count, "\(names?.count ?? 0) names for \(parameters.count) parameters")
         self.parameters = parameters
         self.names = names ?? parameters.indices.map { "parameter \($0)" }
+        hasNames = names != nil
         self.rule = rule
     }
 

@@ -6,29 +6,36 @@ import Testing
 @Suite("Names of optimizers")
 struct NamesTests {
     static let constructors: [(name: String, make: @Sendable ([Parameter]) throws -> Optimizer, rule: String, bits: Int, paged: Bool)] = [
-        ("Adam", { try .adam($0) }, "adam", 32, false), ("Adam8bit", { try .adam8bit($0) }, "adam", 8, false),
-        ("Adam32bit", { try .adam32bit($0) }, "adam", 32, false), ("PagedAdam", { try .pagedAdam($0) }, "adam", 32, true),
-        ("PagedAdam8bit", { try .pagedAdam8bit($0) }, "adam", 8, true), ("PagedAdam32bit", { try .pagedAdam32bit($0) }, "adam", 32, true),
-        ("AdamW", { try .adamW($0) }, "adamw", 32, false), ("AdamW8bit", { try .adamW8bit($0) }, "adamw", 8, false),
-        ("AdamW32bit", { try .adamW32bit($0) }, "adamw", 32, false), ("PagedAdamW", { try .pagedAdamW($0) }, "adamw", 32, true),
-        ("PagedAdamW8bit", { try .pagedAdamW8bit($0) }, "adamw", 8, true), ("PagedAdamW32bit", { try .pagedAdamW32bit($0) }, "adamw", 32, true),
-        ("AdEMAMix", { try .adEMAMix($0) }, "ademamix", 32, false), ("AdEMAMix8bit", { try .adEMAMix8bit($0) }, "ademamix", 8, false),
-        ("AdEMAMix32bit", { try .adEMAMix32bit($0) }, "ademamix", 32, false), ("PagedAdEMAMix", { try .pagedAdEMAMix($0) }, "ademamix", 32, true),
-        ("PagedAdEMAMix8bit", { try .pagedAdEMAMix8bit($0) }, "ademamix", 8, true),
-        ("PagedAdEMAMix32bit", { try .pagedAdEMAMix32bit($0) }, "ademamix", 32, true),
-        ("LAMB", { try .lamb($0) }, "lamb", 32, false), ("LAMB8bit", { try .lamb8bit($0) }, "lamb", 8, false),
-        ("LAMB32bit", { try .lamb32bit($0) }, "lamb", 32, false), ("LARS", { try .lars($0, learningRate: 1, momentum: 0.9) }, "lars", 32, false),
-        ("LARS8bit", { try .lars8bit($0, learningRate: 1, momentum: 0.9) }, "lars", 8, false),
-        ("LARS32bit", { try .lars32bit($0, learningRate: 1, momentum: 0.9) }, "lars", 32, false), ("Lion", { try .lion($0) }, "lion", 32, false),
-        ("Lion8bit", { try .lion8bit($0) }, "lion", 8, false), ("Lion32bit", { try .lion32bit($0) }, "lion", 32, false),
-        ("PagedLion", { try .pagedLion($0) }, "lion", 32, true), ("PagedLion8bit", { try .pagedLion8bit($0) }, "lion", 8, true),
-        ("PagedLion32bit", { try .pagedLion32bit($0) }, "lion", 32, true), ("RMSprop", { try .rmsprop($0) }, "rmsprop", 32, false),
-        ("RMSprop8bit", { try .rmsprop8bit($0) }, "rmsprop", 8, false), ("RMSprop32bit", { try .rmsprop32bit($0) }, "rmsprop", 32, false),
-        ("SGD", { try .sgd($0, learningRate: 1, momentum: 0.9) }, "momentum", 32, false),
-        ("SGD8bit", { try .sgd8bit($0, learningRate: 1, momentum: 0.9) }, "momentum", 8, false),
-        ("SGD32bit", { try .sgd32bit($0, learningRate: 1, momentum: 0.9) }, "momentum", 32, false),
-        ("Adagrad", { try .adagrad($0) }, "adagrad", 32, false), ("Adagrad8bit", { try .adagrad8bit($0) }, "adagrad", 8, false),
-        ("Adagrad32bit", { try .adagrad32bit($0) }, "adagrad", 32, false),
+        ("Adam", { try Optimizer.adam($0) }, "adam", 32, false), ("Adam8bit", { try Optimizer.adam8bit($0) }, "adam", 8, false),
+        ("Adam32bit", { try Optimizer.adam32bit($0) }, "adam", 32, false), ("PagedAdam", { try Optimizer.pagedAdam($0) }, "adam", 32, true),
+        ("PagedAdam8bit", { try Optimizer.pagedAdam8bit($0) }, "adam", 8, true),
+        ("PagedAdam32bit", { try Optimizer.pagedAdam32bit($0) }, "adam", 32, true),
+        ("AdamW", { try Optimizer.adamW($0) }, "adamw", 32, false), ("AdamW8bit", { try Optimizer.adamW8bit($0) }, "adamw", 8, false),
+        ("AdamW32bit", { try Optimizer.adamW32bit($0) }, "adamw", 32, false), ("PagedAdamW", { try Optimizer.pagedAdamW($0) }, "adamw", 32, true),
+        ("PagedAdamW8bit", { try Optimizer.pagedAdamW8bit($0) }, "adamw", 8, true),
+        ("PagedAdamW32bit", { try Optimizer.pagedAdamW32bit($0) }, "adamw", 32, true),
+        ("AdEMAMix", { try Optimizer.adEMAMix($0) }, "ademamix", 32, false),
+        ("AdEMAMix8bit", { try Optimizer.adEMAMix8bit($0) }, "ademamix", 8, false),
+        ("AdEMAMix32bit", { try Optimizer.adEMAMix32bit($0) }, "ademamix", 32, false),
+        ("PagedAdEMAMix", { try Optimizer.pagedAdEMAMix($0) }, "ademamix", 32, true),
+        ("PagedAdEMAMix8bit", { try Optimizer.pagedAdEMAMix8bit($0) }, "ademamix", 8, true),
+        ("PagedAdEMAMix32bit", { try Optimizer.pagedAdEMAMix32bit($0) }, "ademamix", 32, true),
+        ("LAMB", { try Optimizer.lamb($0) }, "lamb", 32, false), ("LAMB8bit", { try Optimizer.lamb8bit($0) }, "lamb", 8, false),
+        ("LAMB32bit", { try Optimizer.lamb32bit($0) }, "lamb", 32, false),
+        ("LARS", { try Optimizer.lars($0, LARS(learningRate: 1, momentum: 0.9)) }, "lars", 32, false),
+        ("LARS8bit", { try Optimizer.lars8bit($0, LARS(learningRate: 1, momentum: 0.9)) }, "lars", 8, false),
+        ("LARS32bit", { try Optimizer.lars32bit($0, LARS(learningRate: 1, momentum: 0.9)) }, "lars", 32, false),
+        ("Lion", { try Optimizer.lion($0) }, "lion", 32, false),
+        ("Lion8bit", { try Optimizer.lion8bit($0) }, "lion", 8, false), ("Lion32bit", { try Optimizer.lion32bit($0) }, "lion", 32, false),
+        ("PagedLion", { try Optimizer.pagedLion($0) }, "lion", 32, true), ("PagedLion8bit", { try Optimizer.pagedLion8bit($0) }, "lion", 8, true),
+        ("PagedLion32bit", { try Optimizer.pagedLion32bit($0) }, "lion", 32, true), ("RMSprop", { try Optimizer.rmsprop($0) }, "rmsprop", 32, false),
+        ("RMSprop8bit", { try Optimizer.rmsprop8bit($0) }, "rmsprop", 8, false),
+        ("RMSprop32bit", { try Optimizer.rmsprop32bit($0) }, "rmsprop", 32, false),
+        ("SGD", { try Optimizer.sgd($0, SGD(learningRate: 1, momentum: 0.9)) }, "momentum", 32, false),
+        ("SGD8bit", { try Optimizer.sgd8bit($0, SGD(learningRate: 1, momentum: 0.9)) }, "momentum", 8, false),
+        ("SGD32bit", { try Optimizer.sgd32bit($0, SGD(learningRate: 1, momentum: 0.9)) }, "momentum", 32, false),
+        ("Adagrad", { try Optimizer.adagrad($0) }, "adagrad", 32, false), ("Adagrad8bit", { try Optimizer.adagrad8bit($0) }, "adagrad", 8, false),
+        ("Adagrad32bit", { try Optimizer.adagrad32bit($0) }, "adagrad", 32, false),
     ]
 
     @Test("All 39 documented classes have a constructor that steps")
@@ -64,13 +71,39 @@ struct NamesTests {
         #expect(throws: OptimizerError.invalidSetting(rule: "moments", name: "optim_bits", value: "16", expected: "8 or 32")) {
             try Optimizer.lion(parameters, bits: 16)
         }
+        #expect(try Optimizer.lion8bit(parameters, bits: 8, paged: true).moments == .blockwise8bit(paged: true))
+        #expect(throws: OptimizerError.self) { try Optimizer.lion8bit(parameters, bits: 32) }
+    }
+
+    @Test("Classes take groups, each with its own settings, and parameters with their names")
+    func groupsAndNames() throws {
+        let named = ["model.embed_tokens.weight", "head.weight"].map { (path: $0, parameter: Parameter(Tensor.ones([8192]))) }
+        let optimizer = try Optimizer.adamW8bit(named, AdamW(learningRate: 2e-4))
+        #expect(optimizer.groups[0].names == named.map(\.path))
+        #expect(try optimizer.keep32BitEmbeddings().names == ["model.embed_tokens.weight"])
+        #expect(try Optimizer.sgd(named, SGD(learningRate: 1)).groups[0].names == named.map(\.path))
+        #expect(try Optimizer.pagedAdEMAMix(named).keep32BitEmbeddings().names == ["model.embed_tokens.weight"])
+        #expect(try Optimizer(named, rule: Lion()).keep32BitEmbeddings().names == ["model.embed_tokens.weight"])
+
+        let groups = [0.25, 0.5].enumerated().map { ParameterGroup([named[$0].parameter], rule: SGD(learningRate: $1)) }
+        for (_, parameter) in named { parameter.gradient = .ones([8192]) }
+        try Optimizer.sgd32bit(groups: groups).step()
+        #expect(try named.map { try $0.parameter.value.floats()[0] } == [0.75, 0.5])
+        #expect(throws: OptimizerError.self) { try Optimizer.adamW8bit(groups: groups) }
+    }
+
+    @Test("Embeddings cannot be told where no parameter has a name, and that is said")
+    func unnamed() throws {
+        let optimizer = try Optimizer.adamW8bit([Parameter(Tensor.ones([8192]))])
+        #expect(throws: OptimizerError.unnamedParameters) { try optimizer.keep32BitEmbeddings() }
+        #expect("\(OptimizerError.unnamedParameters)".contains("namedParameters()"))
     }
 
     @Test("Arguments that every class has arrive where they count")
     func options() throws {
         let parameters = [Parameter(Tensor([1.0]))]
         let options = OptimizerOptions(minimum8bitCount: 7, percentileClipping: 5, skipsZeros: true, schedule: .constant(warmupSteps: 3))
-        let optimizer = try Optimizer.adam8bit(parameters, learningRate: 0.1, options: options)
+        let optimizer = try Optimizer.adam8bit(parameters, Adam(learningRate: 0.1), options: options)
         #expect(optimizer.moments.minimum8bitCount == 7 && optimizer.clipping == .percentile(5) && optimizer.skipsZeros)
         #expect(optimizer.currentLearningRate() == 0)
         #expect(throws: OptimizerError.self) { try Optimizer.adam8bit(parameters, options: OptimizerOptions(blockWise: false)) }

@@ -1,6 +1,4 @@
-import BitsCore
-
-/// What the named constructors take beside their rule's settings: the arguments that all of bitsandbytes' classes share, and what this package adds.
+/// What every ``OptimizerClass`` takes beside its rule's settings: the arguments that all of bitsandbytes' classes share, and what this package adds.
 public struct OptimizerOptions {
     /// Fewest elements for 8-bit moments. Original: `min_8bit_size`.
     public var minimum8bitCount = 4096
@@ -40,6 +38,20 @@ public struct OptimizerOptions {
         if clipping != nil { throw .contradiction(rule: "clipping", "gradients are clipped by percentile or in another way, not both") }
         return .percentile(percentileClipping)
     }
+
+    /// How moments are kept that are to have so many bits.
+    func moments(bits: Int, paged: Bool, rule: String) throws(OptimizerError) -> MomentStorage {
+        guard blockWise else {
+            throw .unsupported(
+                "block_wise: false keeps one scale for a whole 8-bit moment, so that one outlier costs all precision; leave it true, or use 32 bits")
+        }
+        let moments = try MomentStorage(bits: bits, minimum8bitCount: minimum8bitCount, paged: paged)
+        guard let paging else { return moments }
+        guard paged else {
+            throw .contradiction(rule: rule, "paging says where paged moments go, but these are not paged; use the paged constructor")
+        }
+        return moments.paged(paging)
+    }
 }
 
 extension MomentStorage {
@@ -52,29 +64,5 @@ extension MomentStorage {
         case .thirtyTwo: self = .float32(minimumCount: minimum8bitCount, paged: paged)
         case nil: throw .invalidSetting(rule: "moments", name: "optim_bits", value: "\(bits)", expected: "8 or 32")
         }
-    }
-}
-
-extension Optimizer {
-    /// What all named constructors do.
-    convenience init(
-        named parameters: [Parameter], _ rule: some UpdateRule, bits: Int, paged: Bool = false, _ options: OptimizerOptions
-    ) throws(OptimizerError) {
-        guard options.blockWise else {
-            throw .unsupported(
-                "block_wise: false keeps one scale for a whole 8-bit moment, so that one outlier costs all precision; leave it true, or use 32 bits")
-        }
-        var moments = try MomentStorage(bits: bits, minimum8bitCount: options.minimum8bitCount, paged: paged)
-        if let paging = options.paging {
-            guard paged else {
-                throw .contradiction(
-                    rule: type(of: rule).name, "paging says where paged moments go, but these are not paged; use the paged constructor")
-            }
-            moments = moments.paged(paging)
-        }
-        let clipping = try options.resolvedClipping()
-        try self.init(
-            parameters, rule: rule, moments: moments, schedule: options.schedule, clipping: clipping, skipsZeros: options.skipsZeros,
-            overrides: options.overrides)
     }
 }

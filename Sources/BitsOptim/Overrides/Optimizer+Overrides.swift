@@ -61,8 +61,10 @@ extension Optimizer {
     /// embeddings. Those that are not there are skipped.
     ///
     /// - Returns: which were found and what it costs.
+    /// - Throws: ``OptimizerError/unnamedParameters`` where no parameter has a name, else as ``override(_:_:)-(Parameter,_)``.
     @discardableResult
     public func keep32BitEmbeddings(named names: [String] = Optimizer.embeddingNames) throws(OptimizerError) -> Upgrade {
+        guard groups.contains(where: \.hasNames) else { throw .unnamedParameters }
         let found = groups.flatMap { zip($0.parameters, $0.names) }.filter { _, name in
             name.split(separator: ".").contains { names.contains(String($0)) }
         }
