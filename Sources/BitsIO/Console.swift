@@ -17,6 +17,11 @@ package enum Console {
     /// Writes something to be read along the way; nothing happens when it cannot be written.
     package static func note(_ text: String) { try? StandardStream.error.write(Array(text.utf8)) }
 
+    /// Writes what deserves attention, a line each, as ``Swift/String/printable``.
+    package static func warn(_ warnings: [String]) {
+        for warning in warnings { note("bnb: warning: \(warning.printable)\n") }
+    }
+
     /// To be called at a command's start: interruptions and files that vanish while they are read end it in order.
     ///
     /// - Parameters:

@@ -46,13 +46,13 @@ extension OptimizerError: CustomStringConvertible {
         case .unsuitableGradient(let parameter, let expected, let found):
             "the gradient of \(parameter) is \(found); expected \(expected)"
         case .unknownKey(let key, let owner, let known):
-            "\(owner) has no setting '\(key)'; \(suggestion(for: key, among: known))"
+            "\(owner) has no setting '\(key)'; \(Suggestion.text(for: key, among: known))"
         case .overrideMatchesNothing(let what):
             "an override for \(what) matches no parameter; check the name, or add the parameter to the optimizer first"
         case .unnamedParameters:
             "the parameters have no names to tell embeddings by; give the optimizer model.namedParameters(), or call keep32BitMoments(of:)"
         case .unknownOptimizer(let name, let known):
-            "'\(name)' is no optimizer; \(suggestion(for: name, among: known))"
+            "'\(name)' is no optimizer; \(Suggestion.text(for: name, among: known))"
         case .unsuitableState(let path, let reason):
             "\(path): \(reason); nothing was changed"
         case .stateFile(let error):
@@ -63,26 +63,4 @@ extension OptimizerError: CustomStringConvertible {
             "\(error)"
         }
     }
-}
-
-/// What a wrong name may have meant, and all that there are.
-private func suggestion(for name: String, among known: [String]) -> String {
-    let all = "there are: \(known.joined(separator: ", "))"
-    guard let nearest = known.min(by: { editDistance($0, name) < editDistance($1, name) }), editDistance(nearest, name) <= max(2, name.count / 3)
-    else {
-        return all
-    }
-    return "did you mean '\(nearest)'? \(all)"
-}
-
-/// How many characters have to be put in, taken out or replaced to get from one word to the other.
-private func editDistance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a), Array(b))
-    var previous = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-        var current = [i + 1]
-        for (j, y) in b.enumerated() { current.append(min(previous[j] + (x == y ? 0 : 1), previous[j + 1] + 1, current[j] + 1)) }
-        previous = current
-    }
-    return previous[b.count]
 }

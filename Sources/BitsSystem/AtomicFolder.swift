@@ -21,6 +21,9 @@ package struct AtomicFolder: ~Copyable {
         case .unknown(let code): throw FileError(writing: path, errno: code)
         default: throw FileError(path: path, message: "already exists; name a new folder or remove this one", code: EEXIST)
         }
+        if FileSystem.isLink(path) {
+            throw FileError(path: path, message: "is a symbolic link, which a new folder cannot replace; name the folder itself", code: ENOTDIR)
+        }
         FileSystem.removeAbandonedSiblings(of: path)
         let workPath = FileSystem.temporarySibling(of: path)
         guard unsafe mkdir(workPath, 0o777) == 0 else { throw FileError(writing: path, errno: errno) }

@@ -66,6 +66,31 @@ package enum FileSystem {
         return text.isEmpty ? nil : text
     }
 
+    /// `path` with the home folder in the place of a leading `~/`.
+    package static func expandingHome(_ path: String, variable: (String) -> String? = environment) -> String {
+        path.hasPrefix("~/") ? (variable("HOME") ?? "") + path.dropFirst(1) : path
+    }
+
+    /// Whether `path` itself is a symbolic link.
+    package static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// All bytes of the file or pipe at `path`, or of standard input for `-`.
+    package static func contents(of path: String) throws(FileError) -> [UInt8] {
+        let descriptor = path == "-" ? 0 : unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(reading: path, errno: errno) }
+        defer { if descriptor > 0 { close(descriptor) } }
+        var bytes = [UInt8]()
+        var part = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = unsafe read(descriptor, &part, part.count)
+            if count == 0 { return bytes }
+            if count > 0 { bytes += part[..<count] } else if errno != EINTR { throw FileError(reading: path, errno: errno) }
+        }
+    }
+
     package static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

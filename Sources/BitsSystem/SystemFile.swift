@@ -1,19 +1,7 @@
 /// A file in which the system tells of itself, as those below `/proc`: its size is not known beforehand.
 package enum SystemFile {
     /// What is in it; nil where there is none.
-    package static func text(of path: String) -> String? {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8]()
-        var part = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = unsafe read(descriptor, &part, part.count)
-            if count <= 0 { break }
-            bytes += part[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
+    package static func text(of path: String) -> String? { (try? FileSystem.contents(of: path)).map { String(decoding: $0, as: UTF8.self) } }
 
     /// Its first line.
     package static func line(of path: String) -> String? { text(of: path)?.split(separator: "\n").first.map(String.init) }

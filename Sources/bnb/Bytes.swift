@@ -1,4 +1,5 @@
 import ArgumentParser
+import BitsSystem
 
 /// A number of bytes as people read it: `11.0 MB`, in powers of 1000.
 struct Bytes: CustomStringConvertible {
@@ -29,6 +30,21 @@ struct Bytes: CustomStringConvertible {
         let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.count)) + digits
         let sign = scaled < 0 ? "-" : ""
         return decimals == 0 ? sign + padded : "\(sign)\(padded.dropLast(decimals)).\(padded.suffix(decimals))"
+    }
+}
+
+extension Bytes {
+    /// `value` with this many digits that count, as `2e-04` below a thousandth.
+    static func significant(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite, value != 0 else { return "\(value)" }
+        var exponent = Int(log10(value.magnitude).rounded(.down))
+        var scaled = (value / pow(10, Double(exponent - digits + 1))).rounded()
+        if scaled.magnitude >= pow(10, Double(digits)) { (exponent, scaled) = (exponent + 1, scaled / 10) }
+        guard exponent < -3 else { return rounded(value, max(0, digits - 1 - exponent)) }
+        var mantissa = rounded(scaled / pow(10, Double(digits - 1)), digits - 1)
+        while mantissa.hasSuffix("0") && mantissa.contains(".") { mantissa.removeLast() }
+        if mantissa.hasSuffix(".") { mantissa.removeLast() }
+        return "\(mantissa)e-\(exponent > -10 ? "0" : "")\(-exponent)"
     }
 }
 

@@ -26,7 +26,7 @@ struct Demo: ParsableCommand {
     @Option(help: "Seed of the adapter's start and the order of the questions.")
     var seed: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Save the adapter here, in PEFT's format.", valueName: "folder"))
+    @Option(name: [.short, .long], help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist.", valueName: "folder"))
     var output: String?
 
     func validate() throws {
@@ -36,6 +36,7 @@ struct Demo: ParsableCommand {
 
     func run() throws {
         clexicon_link()
+        if let output { try OutputFolder.check(output) }
         let clock = ContinuousClock()
         let computeDType = DType(rawValue: compute) ?? .float32
         let folder = try ModelFolder("lexicon-5m")
@@ -76,14 +77,16 @@ struct Demo: ParsableCommand {
                 guard step.step == 1 || step.step % 25 == 0 || step.step == step.steps else { return true }
                 let mean = recent.reduce(0, +) / Double(recent.count)
                 recent = []
-                return (try? Console.writeLine("\(padded("\(step.step)", 6)) \(padded(decimals(mean, 3), 6))  \(step.learningRate)")) != nil
+                return
+                    (try? Console.writeLine(
+                        "\(padded("\(step.step)", 6)) \(padded(Bytes.rounded(mean, 3), 6))  \(Bytes.significant(step.learningRate, 3))")) != nil
             }
         }
         let lossAfter = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
         try Console.writeLine("")
-        try Console.writeLine("\(decimals(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
+        try Console.writeLine("\(Bytes.rounded(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
         try Console.writeLine(
-            "mean loss per token over \(validation.count) questions not trained on: \(decimals(lossBefore, 4)) before, \(decimals(lossAfter, 4)) after"
+            "mean loss per token over \(validation.count) questions not trained on: \(Bytes.rounded(lossBefore, 4)) before, \(Bytes.rounded(lossAfter, 4)) after"
         )
         for (question, before) in zip(questions, before) {
             try Console.writeLine("")
@@ -119,12 +122,5 @@ struct Demo: ParsableCommand {
 
     private func kilobytes(_ count: Int) -> String { "\(count / 1000) kB" }
     private func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
-    private func decimals(_ value: Double, _ digits: Int) -> String {
-        var scale = 1.0
-        for _ in 0..<digits { scale *= 10 }
-        let number = Int((value * scale).rounded())
-        let fraction = String(number % Int(scale))
-        return "\(number / Int(scale)).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
-    }
     private func padded(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
 }

@@ -14,19 +14,21 @@ struct Dequantize: ParsableCommand {
             merging adapters and for quantizing in another format; it is no more precise than what it was made of.
             """)
 
-    @Option(help: ArgumentHelp("A quantized model: a folder in the Hugging Face layout, or a model in the local cache.", valueName: "model"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("A quantized model: a folder in the Hugging Face layout, or a model in the local cache.", valueName: "model"))
     var model: String
 
     @Option(
         help: ArgumentHelp(
-            "Write every floating-point tensor as float32, float16 or bfloat16; by default each weight as the type that was quantized.",
+            "Write every floating-point tensor as float32, float16 or bfloat16. (default: each weight as the type that was quantized)",
             valueName: "type"))
     var dtype: FloatingType?
 
     @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
     var maxShardSize = ByteSize.transformersDefault
 
-    @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
+    @Option(name: [.short, .long], help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
     var output: String
 
     @Flag(help: "Print what was done as one JSON object.")
@@ -40,12 +42,13 @@ struct Dequantize: ParsableCommand {
 
     func run() throws {
         clexicon_link()
+        try OutputFolder.check(output)
         _ = try machine.prepare()
         let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype)
         let bar = ProgressBar("dequantizing")
         let report = try dequantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
         bar.finish()
-        for warning in report.warnings { Console.note("bnb: warning: \(warning)\n") }
+        Console.warn(report.warnings)
         try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
     }
 }

@@ -18,13 +18,13 @@ struct Evaluate: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(help: ArgumentHelp("A file of text; by default the one built in.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file of text, or - for standard input. (default: the text built in)", valueName: "file"))
     var text: String?
 
     @Option(help: ArgumentHelp("Tokens per window.", valueName: "number"))
     var window = 512
 
-    @Option(help: ArgumentHelp("Evaluate the first windows alone.", valueName: "number"))
+    @Option(help: ArgumentHelp("Evaluate the first windows alone. (default: all)", valueName: "number"))
     var windows: Int?
 
     @Option(
@@ -33,7 +33,7 @@ struct Evaluate: ParsableCommand {
             valueName: "type"))
     var compute: ComputeType?
 
-    @Option(help: ArgumentHelp("Write tokens and logits of the windows to this safetensors file too.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write tokens and logits of the windows to this safetensors file too; it must not exist.", valueName: "file"))
     var logits: String?
 
     @Flag(help: "Print one JSON object.")
@@ -46,10 +46,10 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         clexicon_link()
-        let file = try text.map { path throws(FileError) in try MappedFile(path: path) } ?? Evaluate.builtInText()
+        if let logits { try OutputFile.check(logits) }
+        let text = try text.map { path throws(ModelFileError) in try TextInput.read(path) } ?? Evaluate.builtInText()
         let (folder, loaded) = try model.load(compute: compute)
-        let tokens = try Tokenizer(folder).encode(
-            String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self), addsSpecialTokens: false)
+        let tokens = try Tokenizer(folder).encode(text, addsSpecialTokens: false)
         let cut = try EvaluationWindows(tokens, length: window, limit: windows, model: loaded.model)
         let bar = ProgressBar("evaluating")
         let start = ContinuousClock.now
@@ -64,7 +64,7 @@ struct Evaluate: ParsableCommand {
         }
         try Console.writeLine(
             JSONValue.object([
-                "nll": .number(JSONNumber(evaluation.nll)), "perplexity": .number(JSONNumber(evaluation.perplexity)),
+                "nll": .number(finite: evaluation.nll), "perplexity": .number(finite: evaluation.perplexity),
                 "tokens": .number(JSONNumber(evaluation.tokens)), "windows": .number(JSONNumber(evaluation.windows)),
                 "window": .number(JSONNumber(window)), "model": .string(folder.description),
                 "load_in": model.loadIn?.argument.map { .string($0) } ?? .null, "compute": .string(loaded.report.computeDType.rawValue),
@@ -75,8 +75,8 @@ struct Evaluate: ParsableCommand {
             ).compactText)
     }
 
-    private static func builtInText() throws -> MappedFile {
+    private static func builtInText() throws -> String {
         guard let file = MappedFile(embedded: "text/valid.txt") else { throw ValidationError("--text is missing; name a file of text") }
-        return file
+        return String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self)
     }
 }

@@ -49,7 +49,7 @@ struct Failure: Error {
     /// An interrupted command ends with 128 and the signal's number, as shells have it.
     func exit() -> Never {
         let interruption = Console.interruption
-        Console.note("bnb: \(interruption == nil ? message : "interrupted; nothing was left behind")\n")
+        Console.note("bnb: \(interruption == nil ? message.printable : "interrupted; nothing was left behind")\n")
         Bnb.exit(withError: ExitCode(interruption.map { 128 + $0 } ?? code.rawValue))
     }
 }

@@ -64,7 +64,7 @@ struct Generate: ParsableCommand {
         let start = clock.now
         let (folder, loaded) = try model.load(compute: compute)
         let completion = TextCompletion(loaded, tokenizer: try Tokenizer(folder))
-        if let warning = completion.warning { Console.note("bnb: warning: \(warning)\n") }
+        Console.warn(completion.warning.map { [$0] } ?? [])
         let loadTime = clock.now - start
         let options = try options(loaded.generation)
         let quiet = json

@@ -11,10 +11,9 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what is in a checkpoint: tensors, types, quantization, coverage, bytes.")
 
-    @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
-    var model = "lexicon-5m"
+    @OptionGroup var source: ModelName
 
-    @Flag(help: "List every tensor too.")
+    @Flag(help: "List every layer and every tensor, not a line for each kind of layer.")
     var tensors = false
 
     @Flag(help: "Print one JSON object, with every tensor.")
@@ -22,8 +21,8 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         clexicon_link()
-        let summary = try CheckpointSummary(try ModelFolder(model))
-        try Console.writeLine(json ? summary.json.compactText : summary.text(tensors: tensors))
+        let summary = try CheckpointSummary(try source.folder())
+        try Console.writeLine(json ? summary.json.compactText : summary.text(tensors: tensors).printable)
     }
 }
 
@@ -45,11 +44,11 @@ extension CheckpointSummary {
         }
         if let keptLayers {
             lines.append("linear layers: \(layers.count) of \(layers.count + keptLayers.count) quantized")
-            if !layers.isEmpty { lines += keptLayers.map { "  kept \($0)" } }
+            if !layers.isEmpty { lines += (tensors ? keptLayers : keptLayers.kinds).map { "  kept \($0)" } }
         } else if !layers.isEmpty {
             lines.append("linear layers: \(layers.count) quantized")
         }
-        lines += layers.flatMap { ["  \($0.text)", "    \($0.entriesText)"] }
+        lines += tensors ? layers.flatMap { ["  \($0.path): \($0.text)", "    \($0.entriesText)"] } : kinds.map { "  \($0)" }
         if tensors { lines += entries.map { "tensor \($0.name): \($0.typeName) \($0.shape), \($0.byteCount) bytes" } }
         return lines.joined(separator: "\n")
     }
@@ -71,9 +70,41 @@ extension CheckpointSummary {
     }
 }
 
+extension CheckpointSummary {
+    /// A line for all layers whose paths differ in numbers alone and that are quantized alike.
+    fileprivate var kinds: [String] {
+        let kinds = Dictionary(grouping: layers) { "\($0.path.withoutNumbers): \($0.text)" }
+        var seen = Set<String>()
+        return layers.compactMap { layer in
+            let kind = "\(layer.path.withoutNumbers): \(layer.text)"
+            guard seen.insert(kind).inserted, let count = kinds[kind]?.count else { return nil }
+            return count == 1 ? "\(layer.path): \(layer.text)" : "\(kind), \(count) times"
+        }
+    }
+}
+
+extension [String] {
+    /// The paths, those that differ in numbers alone as one.
+    fileprivate var kinds: [String] {
+        var seen = Set<String>()
+        return compactMap { path in
+            let count = self.count { $0.withoutNumbers == path.withoutNumbers }
+            guard seen.insert(path.withoutNumbers).inserted else { return nil }
+            return count == 1 ? path : "\(path.withoutNumbers), \(count) times"
+        }
+    }
+}
+
+extension String {
+    /// The path with `*` for parts that are numbers.
+    fileprivate var withoutNumbers: String {
+        split(separator: ".", omittingEmptySubsequences: false).map { $0.allSatisfy(\.isNumber) ? "*" : String($0) }.joined(separator: ".")
+    }
+}
+
 extension CheckpointSummary.QuantizedLayer {
     fileprivate var text: String {
-        "\(path): \(format) \(shape)" + (dtype.map { " of \($0.rawValue)" } ?? "") + (blockSize.map { ", blocks of \($0)" } ?? ", a scale a row")
+        "\(format) \(shape)" + (dtype.map { " of \($0.rawValue)" } ?? "") + (blockSize.map { ", blocks of \($0)" } ?? ", a scale a row")
             + (nestedBlockSize.map { ", scales in 8 bits, blocks of \($0)" } ?? "") + (storage.byteCount > 1 ? ", stored as \(storage.rawValue)" : "")
             + ", \(Bytes(byteCount)), \(Bytes.rounded(bitsPerWeight, 2)) bits a weight"
     }

@@ -6,7 +6,7 @@ import BitsNN
 public import BitsQuant
 import BitsTune
 
-/// How `--load-in`, `--to` and `--head` name a quantization: nf4, nf4-dq, fp4, fp4-dq, int8; also `bnb.nf4`, as other tools write it.
+/// How `--load-in`, `--to` and `--head` name a quantization: nf4, nf4-dq, fp4, fp4-dq, int8; also `bnb.nf4`, `4bit` and `8bit`, as other tools write it.
 extension Quantization: ExpressibleByArgument {
     private static let named: KeyValuePairs<String, Quantization> = [
         "nf4": .fourBit(.nf4, doubleQuantization: false), "nf4-dq": .fourBit(.nf4), "fp4": .fourBit(.fp4, doubleQuantization: false),
@@ -20,7 +20,8 @@ extension Quantization: ExpressibleByArgument {
 
     public init?(argument: String) {
         let name = argument.lowercased()
-        let short = name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name
+        let bits = ["4bit": "nf4", "8bit": "int8"]
+        let short = bits[name] ?? (name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name)
         guard let found = Quantization.named.first(where: { $0.key == short }) else { return nil }
         self = found.value
     }
@@ -109,10 +110,10 @@ enum ComputeType: String, CaseIterable, ExpressibleByArgument {
 
 /// Where the work is done.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where to compute: cpu.", valueName: "device"))
-    var device = "cpu"
+    @Option(help: ArgumentHelp("Where to compute: auto (the best there is) or cpu.", valueName: "device"))
+    var device = "auto"
 
-    @Option(help: ArgumentHelp("Threads; by default the processors allowed to the process.", valueName: "number"))
+    @Option(name: [.short, .long], help: ArgumentHelp("Threads. (default: the processors allowed to the process)", valueName: "number"))
     var threads: Int?
 
     func validate() throws {
@@ -126,12 +127,27 @@ struct MachineOptions: ParsableArguments {
     }
 }
 
+/// Which model.
+struct ModelName: ParsableArguments {
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "A folder in the Hugging Face layout, or a model in the local cache: organization/name, with @revision if wanted. (default: the one built in)",
+            valueName: "model"))
+    var model: String?
+
+    /// The model's files; says on standard error when they are those built in because none were named.
+    func folder() throws(ModelFileError) -> ModelFolder {
+        if model == nil { Console.note("bnb: no --model; this is the built-in lexicon-5m\n") }
+        return try ModelFolder(model ?? "lexicon-5m")
+    }
+}
+
 /// Which model, and how it is loaded.
 struct ModelOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
-    var model = "lexicon-5m"
+    @OptionGroup var source: ModelName
 
-    @Option(help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it.", valueName: "folder"))
+    @Option(name: [.short, .long], help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it.", valueName: "folder"))
     var adapter: String?
 
     @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
@@ -148,14 +164,14 @@ struct ModelOptions: ParsableArguments {
     /// - Parameter compute: nil computes as the checkpoint's quantization says, or in float32.
     func load(compute: ComputeType?) throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
-        let folder = try ModelFolder(model)
+        let folder = try source.folder()
         var options = LoadOptions(try quantization.applied(to: loadIn), computeDType: compute?.dtype)
         options.device = device
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
         bar.finish()
         if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: loaded.model) }
-        for warning in loaded.report.warnings { Console.note("bnb: warning: \(warning)\n") }
+        Console.warn(loaded.report.warnings)
         return (folder, loaded)
     }
 }

@@ -18,8 +18,7 @@ struct Quantize: ParsableCommand {
             is written loads here, and in transformers with bitsandbytes.
             """)
 
-    @Option(help: ArgumentHelp("A folder in the Hugging Face layout, a model in the local cache, or the one built in.", valueName: "model"))
-    var model = "lexicon-5m"
+    @OptionGroup var source: ModelName
 
     @Option(help: ArgumentHelp("The format: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
     var to: Quantization
@@ -32,7 +31,7 @@ struct Quantize: ParsableCommand {
     @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
     var maxShardSize = ByteSize.transformersDefault
 
-    @Option(help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
+    @Option(name: [.short, .long], help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
     var output: String
 
     @Flag(help: "Print what was done as one JSON object.")
@@ -47,12 +46,13 @@ struct Quantize: ParsableCommand {
 
     func run() throws {
         clexicon_link()
+        try OutputFolder.check(output)
         _ = try machine.prepare()
-        let quantizer = try CheckpointQuantizer(try ModelFolder(model), to: try quantization.applied(to: to, compute: compute.dtype))
+        let quantizer = try CheckpointQuantizer(try source.folder(), to: try quantization.applied(to: to, compute: compute.dtype))
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
         bar.finish()
-        for warning in report.warnings { Console.note("bnb: warning: \(warning)\n") }
+        Console.warn(report.warnings)
         try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
     }
 }

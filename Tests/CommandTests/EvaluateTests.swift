@@ -9,7 +9,7 @@ import Testing
             (["--load-in", "int8"], 2.54678),
         ])
     func likelihood(format: [String], recorded: Double) throws {
-        let outcome = try Command.run(["evaluate", "--windows", "64", "--json"] + format)
+        let outcome = try Command.run(["evaluate", "--model", "lexicon-5m", "--windows", "64", "--json"] + format)
         #expect(outcome.status == 0 && outcome.errors.isEmpty)
         let nll = try #require(outcome.json["nll"] as? Double)
         #expect(abs(nll - recorded) < 1e-3)  // the README of the model gives five digits; sums are in another order

@@ -4,7 +4,8 @@ import _BitsTestSupport
 @Suite struct GenerateTests {
     @Test("greedy text is that of transformers")
     func greedy() throws {
-        let outcome = try Command.run("generate", "--prompt", "In the beginning", "--greedy", "--compute", "float32", "--max-new-tokens", "32")
+        let outcome = try Command.run(
+            "generate", "-m", "lexicon-5m", "--prompt", "In the beginning", "--greedy", "--compute", "float32", "--max-new-tokens", "32")
         #expect(outcome.status == 0 && outcome.errors.isEmpty)
         #expect(outcome.output.hasPrefix(" of the month, in the first day of the month,"))
         #expect(outcome.output.hasSuffix("\n"))

@@ -2,7 +2,8 @@ import Testing
 
 @Suite struct HelpTests {
     @Test(
-        "every verb explains itself", arguments: [[], ["quantize"], ["dequantize"], ["generate"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
+        "every verb explains itself",
+        arguments: [[], ["demo"], ["quantize"], ["dequantize"], ["generate"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
         #expect(outcome.status == 0)
@@ -84,7 +85,9 @@ import Testing
         #expect(try Command.run(["demo", "--steps", "1"], output: "/dev/full").status == 74)
     }
 
-    @Test("devices that this build does not have are refused by name with 69", arguments: ["cuda", "cuda:1", "rocm", "metal"])
+    @Test(
+        "devices that this build does not have are refused by name with 69",
+        arguments: ["cuda", "cuda:1", "rocm", "hip", "metal", "mps", "xpu", "gaudi", "hpu", "npu"])
     func missingDevice(name: String) throws {
         let outcome = try Command.run("generate", "--prompt", "a", "--device", name)
         #expect(outcome.status == 69)

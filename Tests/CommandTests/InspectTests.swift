@@ -38,7 +38,10 @@ import Testing
     @Test("a checkpoint in 8 bits is shown entry by entry")
     func int8() throws {
         let model = try TinyModel(.int8)
-        let outcome = try Command.run("inspect", "--model", model.path)
+        let brief = try Command.run("inspect", "--model", model.path).output
+        #expect(brief.contains("  model.layers.*.mlp.down_proj: int8 [64, 192], a scale a row, 12.5 kB, 8.17 bits a weight, 2 times\n"))
+        #expect(!brief.contains("SCB") && !brief.contains("layers.1."))
+        let outcome = try Command.run("inspect", "--model", model.path, "--tensors")
         #expect(outcome.output.contains("quantization_config: llm_int8, outlier threshold 6.0"))
         #expect(outcome.output.contains("linear layers: 14 of 15 quantized\n  kept lm_head\n"))
         #expect(outcome.output.contains("  model.layers.1.mlp.down_proj: int8 [64, 192], a scale a row, 12.5 kB, 8.17 bits a weight\n"))

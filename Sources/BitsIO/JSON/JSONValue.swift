@@ -11,6 +11,11 @@ public enum JSONValue: Sendable, Equatable {
     case object(JSONObject)
 }
 
+extension JSONValue {
+    /// A number that JSON has; null for NaN and infinities, which it has not.
+    package static func number(finite value: Double) -> JSONValue { value.isFinite ? .number(JSONNumber(value)) : .null }
+}
+
 /// A number as it is written.
 public struct JSONNumber: Sendable, Equatable {
     /// For instance `1e-05`, `6.0`, `NaN`.

@@ -18,8 +18,7 @@ public struct HuggingFaceCache: Sendable {
     }
 
     package init(variable: (String) -> String?) {
-        let home = variable("HOME") ?? "/"
-        func expanded(_ path: String) -> String { path.hasPrefix("~/") ? home + path.dropFirst(1) : path }
+        func expanded(_ path: String) -> String { FileSystem.expandingHome(path, variable: variable) }
         if let path = variable("HF_HUB_CACHE") ?? variable("HUGGINGFACE_HUB_CACHE") {
             self.path = expanded(path)
         } else if let path = variable("HF_HOME") {
@@ -27,6 +26,12 @@ public struct HuggingFaceCache: Sendable {
         } else {
             self.path = "\(expanded(variable("XDG_CACHE_HOME") ?? "~/.cache"))/huggingface/hub"
         }
+    }
+
+    /// `organization/model@revision` taken apart; the revision is `main` where none is named.
+    static func parts(of name: String) -> (repository: String, revision: String) {
+        let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        return parts.count == 2 && !parts[1].isEmpty ? (parts[0], parts[1]) : (name, "main")
     }
 
     /// Whether `name` could be a repository's: `model` or `organization/model`.

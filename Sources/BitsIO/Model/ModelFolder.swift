@@ -11,11 +11,13 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
 
     private let location: Location
 
-    /// Finds what `name` means: a folder on disk, else an embedded model, else a Hugging Face repository (`organization/model`) in the local
-    /// cache. Nothing is downloaded.
+    /// Finds what `name` means: a folder on disk (`~/` is the home folder), else an embedded model, else a Hugging Face repository (`organization/model`,
+    /// or `organization/model@revision`) in the local cache. Nothing is downloaded.
     ///
     /// - Throws: ``ModelFileError/system(_:)`` when it is none of these; the text says where was looked.
     public init(_ name: String, cache: HuggingFaceCache = HuggingFaceCache()) throws(ModelFileError) {
+        let name = FileSystem.expandingHome(name)
+        let (repository, revision) = HuggingFaceCache.parts(of: name)
         switch FileSystem.kind(of: name) {
         case .folder: location = .folder(FileSystem.withoutTrailingSlash(name))
         case .file, .other: throw .system(FileError(path: name, message: "is not a folder; name the folder that holds config.json", code: 20))
@@ -23,10 +25,10 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
         case .missing:
             if MappedFile(embedded: "\(name)/config.json") != nil {
                 location = .embedded(name)
-            } else if let snapshot = try cache.snapshot(of: name) {
+            } else if let snapshot = try cache.snapshot(of: repository, revision: revision) {
                 location = .folder(snapshot)
             } else {
-                let also = HuggingFaceCache.isRepository(name) ? ", and the Hugging Face cache \(cache.path) has no model of that name" : ""
+                let also = HuggingFaceCache.isRepository(repository) ? ", and the Hugging Face cache \(cache.path) has no model of that name" : ""
                 throw .system(FileError(path: name, message: "is not there\(also); name a folder, or download the model first", code: 2))
             }
         }

@@ -13,6 +13,11 @@ public struct OutputFolder: ~Copyable {
         do { folder = try AtomicFolder(path: path) } catch { throw .system(error) }
     }
 
+    /// Looks whether `path` can be made, before the work whose result goes there.
+    ///
+    /// - Throws: as ``init(path:)``.
+    public static func check(_ path: String) throws(ModelFileError) { _ = try OutputFolder(path: path) }
+
     /// Where to write until the commit.
     public var workPath: String { folder.workPath }
 
@@ -24,6 +29,19 @@ public struct OutputFolder: ~Copyable {
     /// Makes the folder appear under its name.
     public consuming func commit() throws(ModelFileError) {
         do { try folder.commit() } catch { throw .system(error) }
+    }
+}
+
+/// A file that a command makes, and that nothing may stand in the place of.
+package enum OutputFile {
+    /// Looks whether `path` is free and can be made, before the work whose result goes there.
+    ///
+    /// - Throws: ``ModelFileError/system(_:)`` when something is there already, or the folder around it is not there or not writable.
+    package static func check(_ path: String) throws(ModelFileError) {
+        guard FileSystem.kind(of: path) == .missing, !FileSystem.isLink(path) else {
+            throw .system(FileError(path: path, message: "already exists; name a new file or remove this one", code: EEXIST))
+        }
+        do { _ = try AtomicFile(path: path) } catch { throw .system(error) }
     }
 }
 
