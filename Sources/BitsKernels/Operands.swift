@@ -99,6 +99,10 @@ package struct OperandVisitor {
         for index in slices.indices { visit(name, .updates, &slices[index], index: index) }
     }
 
+    package mutating func updates(_ name: StaticString, _ slice: inout Slice?) {
+        if slice != nil { visit(name, .updates, &slice!) }
+    }
+
     package mutating func updates(_ name: StaticString, _ operand: inout StridedSlice) { visit(name, .updates, &operand.slice) }
 
     /// The operands of a part of the kernel, or of one of its parts.

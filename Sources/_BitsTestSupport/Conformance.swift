@@ -24,7 +24,7 @@ package struct ConformanceCase: Sendable {
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static var all: [ConformanceCase] {
-        copies + elementwise + reductions + transformer + matrices + quantization + int8 + optimizer + random
+        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random
     }
 }
 

@@ -21,6 +21,23 @@ struct RotaryTests {
         }
     }
 
+    @Test(
+        "Angles by position are those of the position's row, and outside the tables there are none", arguments: [DType.float32, .float16, .bfloat16])
+    func positions(dtype: DType) throws {
+        let (rows, heads, width) = (50, 2, 34)
+        let positions = [7, 0, 49, 7, 50, -1] + (0..<400).map { ($0 * 37) % 50 }
+        let input = Device.cpu.input(HostileFloats.mixture(count: positions.count * heads * width, seed: 1), as: dtype)
+        let angles = HostileFloats.ordinary(count: rows * width / 2, seed: 2)
+        let output = Device.cpu.output(dtype, count: input.count)
+        let kernel = Rotary(
+            input, cosine: Device.cpu.input(angles), sine: Device.cpu.input(angles.reversed()),
+            positions: Device.cpu.integers(positions, as: .int32), tokens: positions.count, heads: heads, headWidth: width, inverse: false,
+            into: output)
+        #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
+        let row = heads * width
+        #expect(try output[4 * row..<6 * row].downloadFloats().allSatisfy { $0 == 0 })
+    }
+
     @Test("The inverse is the transpose: it undoes a rotation and is its gradient")
     func transpose() throws {
         let (tokens, heads, width) = (3, 2, 10)

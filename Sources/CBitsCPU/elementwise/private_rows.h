@@ -79,6 +79,11 @@ typedef struct {
                    int64_t count);
     void (*dropout)(const bits_random_stream *stream, int64_t block, uint32_t threshold, float gain, const void *x, int32_t x_dtype, void *y,
                     int32_t y_dtype, int64_t count);
+    // The words of the block at the stream's position.
+    void (*random_block)(const bits_random_stream *stream, uint32_t words[4]);
+
+    // weights[i] = exp((x[i] - peak) / temperature), 0 for NaN; weights may be x.
+    void (*sampling_weights)(const void *x, int32_t x_dtype, float peak, float temperature, float *weights, int64_t count);
 } bits_rows;
 
 extern const bits_rows bits_rows_portable, bits_rows_avx2, bits_rows_avx512;

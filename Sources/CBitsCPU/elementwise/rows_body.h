@@ -10,6 +10,7 @@
 #include "attention/attention_few_rows.h"
 #include "attention/attention_gradient_rows.h"
 #include "attention/attention_rows.h"
+#include "decoding/sampling_rows.h"
 #include "elementwise/elementwise_rows.h"
 #include "elementwise/reduce_rows.h"
 // after reduce_rows.h, whose loops they use
@@ -44,6 +45,8 @@ const bits_rows BITS_ROWS = {
     .cross_entropy = cross_entropy_row,
     .random = random_row,
     .dropout = dropout_row,
+    .random_block = random_block,
+    .sampling_weights = sampling_weights_row,
 };
 
 #if BITS_WIDTH > 4

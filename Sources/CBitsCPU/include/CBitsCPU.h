@@ -2,6 +2,7 @@
 #ifndef CBITSCPU_H
 #define CBITSCPU_H
 #include "bits_base.h"
+#include "bits_decoding.h"
 #include "bits_elementwise.h"
 #include "bits_four_bit.h"
 #include "bits_int8.h"

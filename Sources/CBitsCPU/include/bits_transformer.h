@@ -21,9 +21,10 @@ int32_t bits_cpu_layer_norm_gradient(const void *input, int32_t input_dtype, con
                                      const float *reciprocal, const void *doutput, int32_t doutput_dtype, void *dinput, int32_t dinput_dtype,
                                      void *dweight, int32_t dweight_dtype, void *dbias, int32_t dbias_dtype, int64_t rows, int64_t width);
 
-// Half-split rotary embedding of [tokens, heads, width] by cosine and sine [tokens, width / 2]; `inverse` rotates back. output may be input.
-int32_t bits_cpu_rotary(const void *input, int32_t input_dtype, const float *cosine, const float *sine, int32_t inverse, void *output,
-                        int32_t output_dtype, int64_t tokens, int64_t heads, int64_t width);
+// Half-split rotary embedding of [tokens, heads, width] by cosine and sine [rows, width / 2]: token t by row positions[t], or t where positions is NULL;
+// zeros for a row that is not there. `inverse` rotates back. output may be input.
+int32_t bits_cpu_rotary(const void *input, int32_t input_dtype, const float *cosine, const float *sine, int64_t rows, const int32_t *positions,
+                        int32_t inverse, void *output, int32_t output_dtype, int64_t tokens, int64_t heads, int64_t width);
 
 // query [batch, queries, heads, width]; key and value [batch, key_stride, groups, width], of which `keys` tokens count; ranges [batch, queries, 2];
 // log-sum-exp [batch, heads, queries].

@@ -35,6 +35,12 @@ INLINE void philox(const bits_random_stream *stream, uint64_t block, vu step, vu
     words[3] = d;
 }
 
+static void random_block(const bits_random_stream *stream, uint32_t words[4]) {
+    vu lanes[4];
+    philox(stream, stream->position, (vu){}, lanes);
+    for (int k = 0; k < 4; k++) words[k] = lanes[k][0];
+}
+
 enum { RANDOM_BLOCKS = BITS_WIDTH / 4, RANDOM_UNIT = BITS_WIDTH * BITS_WIDTH };
 
 // The bits of words: lane r of vector 4 g + j is that of element WIDTH r + 4 g + j, a transposition away from memory order.
