@@ -23,19 +23,36 @@ func generationMeasurements() -> [Measurement] {
         Measurement("prefill", shape: "\(prompt) tokens; \(shape)", tokens: prompt) {
             let (model, ids) = (try randomLlama(), tokens(prompt))
             return {
-                let cache = model.makeCache(batch: 1, capacity: prompt + 1)
-                _ = try noGradient { () throws(DeviceError) in try model.lastLogits(TokenBatch(ids), cache: cache).floats() }
+                let cache = model.makeCache(capacity: prompt + 1)
+                _ = try noGradient { () throws(DeviceError) in try model.lastLogits(TokenBatch(ids, continuing: cache), cache: cache).floats() }
             }
         },
         Measurement("decode", shape: "\(newTokens) tokens after 16; \(shape)", tokens: 1) { duration in
             let (model, ids) = (try randomLlama(), tokens(16))
-            var options = GenerationOptions()
-            options.maxNewTokens = newTokens
+            let options = GenerationOptions(maxNewTokens: newTokens)
             var times: [Duration] = []
             _ = try repeated(for: duration) {
                 times.append(try model.generate(ids, options: options).decodeTime / (newTokens - 1))
             }
             return Array(times.dropFirst())
         },
-    ]
+    ] + samplingMeasurements()
+}
+
+/// Drawing one token from a large vocabulary.
+private func samplingMeasurements() -> [Measurement] {
+    let vocabulary = 128_256
+    return [("top-k", 50, Float(1)), ("top-p", 0, 0.9), ("top-k-top-p", 50, 0.9)].map { name, topK, topP in
+        Measurement("sample-\(name)", shape: "vocabulary \(vocabulary), top-k \(topK), top-p \(topP)") {
+            var generator = RandomGenerator(seed: 3)
+            let logits = Tensor.normal([1, vocabulary], standardDeviation: 3, using: &generator)
+            let places = TokenPlaces(positions: [7], ranges: [0..<8], batch: 1)
+            let sampler = TokenSampler(
+                temperature: 0.8, topK: topK, topP: topP, minP: 0, repetitionPenalty: 1, seeds: [1], vocabulary: vocabulary, device: .cpu)
+            return {
+                sampler.draw(from: logits, places: places, sequences: 0..<1)
+                try logits.device.synchronize()
+            }
+        }
+    }
 }

@@ -76,7 +76,7 @@ final class LlamaAttention: Module {
         var k = key(x).reshaped(B, T, configuration.keyValueHeads, H).rotated(angles)  // [B, T, G, H]
         var v = value(x).reshaped(B, T, configuration.keyValueHeads, H)
         if let cache { (k, v) = cache.append(layer: layer, key: k, value: v) }
-        return output(attention(query: q, key: k, value: v, ranges: tokens.ranges).reshaped(B, T, -1))  // [B, T, D]
+        return output(attention(query: q, key: k, value: v, ranges: tokens.places.ranges).reshaped(B, T, -1))  // [B, T, D]
     }
 }
 
@@ -138,12 +138,14 @@ public final class Llama: Module, CausalLanguageModel {
     @Child("model") var decoder: LlamaDecoder
     @Child("lm_head") public var head: any LinearLayer
     public let configuration: LlamaConfiguration
-    private let rotary: RotaryEmbedding
+    public var endTokens: Set<Int32> = []
+    private let rotary: RotaryTable
 
     /// The model without weights, see ``BitsNN/Module/load(from:options:progress:)``.
     public init(_ configuration: LlamaConfiguration) {
         self.configuration = configuration
-        rotary = RotaryEmbedding(headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling)
+        rotary = RotaryTable(
+            RotaryEmbedding(headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling))
         super.init()
         decoder = LlamaDecoder(configuration)
         head =
@@ -164,17 +166,16 @@ public final class Llama: Module, CausalLanguageModel {
         return names
     }
 
-    public func makeCache(batch: Int, capacity: Int) -> KeyValueCache {
+    public func makeCache(sequences: Int, capacity: Int, dtype: DType) -> KeyValueCache {
         KeyValueCache(
-            layers: configuration.layers, batch: batch, capacity: capacity, heads: configuration.keyValueHeads, headWidth: configuration.headWidth,
-            device: embedding.device ?? .cpu)
+            layers: configuration.layers, sequences: sequences, capacity: capacity, heads: configuration.keyValueHeads,
+            headWidth: configuration.headWidth, dtype: dtype, device: embedding.device ?? .cpu)
     }
 
     public func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
-        let angles = rotary.angles(tokens.positions, device: tokens.ids.device)
+        let angles = rotary.angles(at: tokens.places.positions, below: tokens.places.span)
         var x = embedding(tokens.ids, dtype: .float32)  // [B, T, D]
         for (layer, block) in decoder.blocks.enumerated() { x = block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
-        cache?.advance(tokens.length)
         return decoder.norm(x)
     }
 }

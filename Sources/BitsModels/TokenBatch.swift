@@ -4,25 +4,32 @@ public import BitsCore
 public struct TokenBatch {
     /// [B, T] int32
     public let ids: Tensor
-    /// Per token, row by row.
-    public let positions: [Int32]
-    /// Per token, the keys that it attends to.
-    public let ranges: AttentionRanges
+    public let places: TokenPlaces
 
     public var batch: Int { ids.shape[0] }
     public var length: Int { ids.shape[1] }
 
     private init(ids: [Int32], batch: Int, positions: [Int32], ranges: [Range<Int>], device: Device) {
         self.ids = Tensor(ids, shape: [batch, ids.count / batch], device: device)
-        self.positions = positions
-        self.ranges = AttentionRanges(ranges, batch: batch, device: device)
+        places = TokenPlaces(positions: positions, ranges: ranges, batch: batch, device: device)
     }
 
-    /// One sequence, of which `past` tokens are in the cache already: each token sees all before it and itself.
-    public init(_ ids: [Int32], past: Int = 0, device: Device = .cpu) {
+    /// One sequence: each token sees all before it and itself.
+    public init(_ ids: [Int32], device: Device = .cpu) {
         precondition(!ids.isEmpty, "an empty sequence")
-        self.init(
-            ids: ids, batch: 1, positions: ids.indices.map { Int32(past + $0) }, ranges: ids.indices.map { 0..<past + $0 + 1 }, device: device)
+        self.init(ids: ids, batch: 1, positions: ids.indices.map { Int32($0) }, ranges: ids.indices.map { 0..<$0 + 1 }, device: device)
+    }
+
+    /// The next tokens of sequences that a cache holds, [B, T] int32, which see all of their sequence before them: the pass that adds them to the cache.
+    public init(_ ids: Tensor, continuing cache: KeyValueCache) {
+        precondition(ids.rank == 2 && ids.shape[0] == cache.sequences, "tokens \(ids) for a cache of \(cache.sequences) sequences")
+        self.ids = ids
+        places = cache.advance(by: ids.shape[1])
+    }
+
+    /// The same for a cache of one sequence.
+    public init(_ ids: [Int32], continuing cache: KeyValueCache, device: Device = .cpu) {
+        self.init(Tensor(ids, shape: [1, ids.count], device: device), continuing: cache)
     }
 
     /// Several sequences one after the other in one row, none of which sees another: a batch without padding.

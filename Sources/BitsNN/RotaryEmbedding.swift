@@ -33,20 +33,26 @@ public struct RotaryEmbedding: Sendable, Equatable {
         }
     }
 
-    /// Cosine and sine of `position * frequency` for each position, in order.
-    public func angles(_ positions: [Int32], device: Device = .cpu) -> RotaryAngles {
-        var cosine: [Float] = []
-        var sine: [Float] = []
-        cosine.reserveCapacity(positions.count * frequencies.count)
-        sine.reserveCapacity(positions.count * frequencies.count)
-        for position in positions {
-            for frequency in frequencies {
-                let angle = Float(position) * frequency
-                cosine.append(cosf(angle))
-                sine.append(sinf(angle))
-            }
-        }
-        let shape = [positions.count, frequencies.count]
-        return RotaryAngles(cosine: Tensor(cosine, shape: shape, device: device), sine: Tensor(sine, shape: shape, device: device))
+    /// Cosines and sines of `position * frequency` for positions below `count`, float32 [count, H / 2].
+    fileprivate func table(_ count: Int, device: Device) -> (cosine: Tensor, sine: Tensor) {
+        let angles = (0..<count).flatMap { position in frequencies.map { Float(position) * $0 } }
+        let shape = [count, frequencies.count]
+        return (Tensor(angles.map { cosf($0) }, shape: shape, device: device), Tensor(angles.map { sinf($0) }, shape: shape, device: device))
+    }
+}
+
+/// The angles of a rotary embedding by position, where they are needed: made once, and again with twice the positions when longer sequences come.
+public final class RotaryTable {
+    public let embedding: RotaryEmbedding
+    private var table: (cosine: Tensor, sine: Tensor)?
+
+    public init(_ embedding: RotaryEmbedding) { self.embedding = embedding }
+
+    /// The angles of tokens at `positions`, int32, which are below `span`.
+    public func angles(at positions: Tensor, below span: Int) -> RotaryAngles {
+        let kept = table.flatMap { $0.cosine.device == positions.device && $0.cosine.shape[0] >= span ? $0 : nil }
+        let angles = kept ?? embedding.table(max(256, 1 << (Int.bitWidth - max(span - 1, 0).leadingZeroBitCount)), device: positions.device)
+        table = angles
+        return RotaryAngles(cosine: angles.cosine, sine: angles.sine, positions: positions)
     }
 }

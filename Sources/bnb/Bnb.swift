@@ -19,7 +19,7 @@ struct Bnb: ParsableCommand {
         subcommands: [Demo.self, Quantize.self, Dequantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
 
     static func main() {
-        let arguments = HuggingFaceNames.replaced(in: Array(CommandLine.arguments.dropFirst()))
+        let arguments = HuggingFaceNames.replaced(in: TextValues.kept(in: Array(CommandLine.arguments.dropFirst())))
         do {
             if let verb = arguments.first, let problem = problem(verb: verb) { throw Failure(.usage, problem) }
             var command = try parseAsRoot(arguments)

@@ -24,7 +24,7 @@ struct Demo: ParsableCommand {
     var compute = "bfloat16"
 
     @Option(help: "Seed of the adapter's start and the order of the questions.")
-    var seed: UInt64 = 0
+    var seed = Seed(0)
 
     @Option(name: [.short, .long], help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist.", valueName: "folder"))
     var output: String?
@@ -54,15 +54,15 @@ struct Demo: ParsableCommand {
         let tokenizer = try Tokenizer(folder)
         let training = try examples("text/sft_train.jsonl", tokenizer: tokenizer, loaded: loaded)
         let validation = try examples("text/sft_valid.jsonl", tokenizer: tokenizer, loaded: loaded)
-        var generator = RandomGenerator(seed: seed)
+        var generator = RandomGenerator(seed: seed.number)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
         var options = FineTuningOptions()
         options.steps = steps
         options.computeDType = computeDType
-        options.seed = seed
+        options.seed = seed.number
 
         let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
-        let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer, loaded: loaded) }
+        let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer) }
         let lossBefore = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
         try Console.writeLine(
             "LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
@@ -92,7 +92,7 @@ struct Demo: ParsableCommand {
             try Console.writeLine("")
             try Console.writeLine("What does \(question) mean?")
             try Console.writeLine("  before: \(before)")
-            try Console.writeLine("  after:  \(try answer(question, model: model, tokenizer: tokenizer, loaded: loaded))")
+            try Console.writeLine("  after:  \(try answer(question, model: model, tokenizer: tokenizer))")
         }
         if let output {
             try adapter.save(to: output)
@@ -110,12 +110,9 @@ struct Demo: ParsableCommand {
         }
     }
 
-    private func answer(_ question: String, model: any CausalLanguageModel, tokenizer: Tokenizer, loaded: LoadedModel) throws -> String {
-        var options = GenerationOptions()
-        options.maxNewTokens = 32
-        options.endTokens = Set(loaded.generation.endTokens)
+    private func answer(_ question: String, model: any CausalLanguageModel, tokenizer: Tokenizer) throws -> String {
         let prompt = tokenizer.encode("Question: What does \(question) mean?\nAnswer:")
-        let result = try model.generate(prompt, options: options)
+        let result = try model.generate(prompt, options: GenerationOptions(maxNewTokens: 32))
         let text = tokenizer.decode(result.tokens)
         return text.split(whereSeparator: \.isNewline).joined(separator: " ")
     }

@@ -5,6 +5,7 @@ enum HuggingFaceNames {
         "--model-name-or-path": "--model",
         "--adapter-name-or-path": "--adapter",
         "--output-dir": "--output",
+        "--stop-strings": "--stop",
         "--bnb-4bit-quant-type": format,
         "--bnb-4bit-compute-dtype": "--compute",
         "--torch-dtype": "--compute",

@@ -108,6 +108,20 @@ enum ComputeType: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+/// `--seed`: any whole number; one below 0 counts from the other end.
+struct Seed: ExpressibleByArgument {
+    let number: UInt64
+
+    init(_ number: UInt64) { self.number = number }
+
+    init?(argument: String) {
+        guard let number = UInt64(argument) ?? Int64(argument).map({ UInt64(bitPattern: $0) }) else { return nil }
+        self.number = number
+    }
+
+    var defaultValueDescription: String { "\(number)" }
+}
+
 /// Where the work is done.
 struct MachineOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where to compute: auto (the best there is) or cpu.", valueName: "device"))

@@ -124,7 +124,8 @@ extension GradientCase {
         GradientCase("layer norm without a bias", [[3, 8], [8]]) { $0[0].layerNorm(weight: $0[1], bias: nil, epsilon: 1e-5) },
         GradientCase("rotary embedding", [[1, 3, 2, 4]]) { x in
             let angles = Tensor([Float]([0, 0, 1, 0.1, 2, 0.2]), shape: [3, 2])
-            return x[0].rotated(RotaryAngles(cosine: Tensor.ones([3, 2]) - angles.squared() / 2, sine: angles))
+            let cosine = Tensor.ones([3, 2]) - angles.squared() / 2
+            return x[0].rotated(RotaryAngles(cosine: cosine, sine: angles, positions: Tensor([Int32]([2, 0, 2]))))
         },
         GradientCase("attention, causal, two heads a key", [[1, 4, 4, 4], [1, 4, 2, 4], [1, 4, 2, 4]], in: -1...1) {
             attention(query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges((0..<4).map { 0..<$0 + 1 }, batch: 1))

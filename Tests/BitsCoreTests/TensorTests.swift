@@ -109,28 +109,6 @@ struct TensorTests {
         #expect(try kept.addingLowRank(of: x, down: down, up: up, scale: 0.5).floats() == [Float](repeating: 3, count: 6))
         #expect(try kept.floats() == [Float](repeating: 1, count: 6))
     }
-
-    @Test("A buffer for tokens keeps what was written, and its views, when more is written")
-    func tokenBuffer() throws {
-        let buffer = TokenBuffer(shape: [2, 4, 1], dtype: .float32, device: .cpu)
-        let first = buffer.write(Tensor([Float]([1, 2, 3, 4]), shape: [2, 2, 1]), at: 0)
-        let all = buffer.write(Tensor([Float]([5, 6]), shape: [2, 1, 1]), at: 2)
-        #expect(try first.floats() == [1, 2, 3, 4])
-        #expect(all.shape == [2, 3, 1])
-        #expect(try all.floats() == [1, 2, 5, 3, 4, 6])
-    }
-}
-
-extension TensorTests {
-    @Test("A buffer for tokens takes memory as it fills, and keeps what was written")
-    func growingTokenBuffer() throws {
-        let device = Device.deferred()
-        let buffer = TokenBuffer(shape: [2, 1 << 40, 1], dtype: .float32, device: device)
-        var all = Tensor.zeros([1])
-        for token in 0..<100 { all = buffer.write(Tensor([Float(token), -Float(token)], shape: [2, 1, 1], device: device), at: token) }
-        #expect(try all.floats() == (0..<100).map { Float($0) } + (0..<100).map { -Float($0) })
-        #expect(device.allocatedByteCount <= 2 * 128 * 4 + 64)
-    }
 }
 
 @Suite("Random numbers")
@@ -246,9 +224,6 @@ struct TensorMistakeTests {
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).transposed(0, -3) }
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).narrowed(0, 1..<3) }
         await #expect(processExitsWith: .failure) { _ = try Tensor.zeros([2]).item() }
-        await #expect(processExitsWith: .failure) {
-            _ = TokenBuffer(shape: [1, 2], dtype: .float32, device: .cpu).write(Tensor.zeros([1, 3]), at: 0)
-        }
     }
 
     @Test("Operands that do not belong together")

@@ -158,11 +158,15 @@ struct ModelConfigurationTests {
     @Test("Generation settings are read and checked")
     func generation() throws {
         let generation = try GenerationConfiguration(
-            fields(#"{"bos_token_id": 1, "eos_token_id": [2, 3], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "pad_token_id": null}"#))
+            fields(
+                #"{"bos_token_id": 1, "eos_token_id": [2, 3], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "min_p": 0.05, "pad_token_id": null}"#
+            ))
         #expect(generation.beginToken == 1 && generation.endTokens == [2, 3] && generation.padToken == nil && generation.samples)
         #expect(generation.temperature == 0.6 && generation.topP == 0.9 && generation.topK == 50 && generation.repetitionPenalty == 1)
+        #expect(generation.minP == 0.05)
         #expect(try GenerationConfiguration(fields(#"{"eos_token_id": 5}"#)).endTokens == [5])
         #expect(message { _ = try GenerationConfiguration(fields(#"{"top_p": 1.5}"#)) }.contains("out of range"))
+        #expect(message { _ = try GenerationConfiguration(fields(#"{"min_p": -0.1}"#)) }.contains("out of range"))
         #expect(message { _ = try GenerationConfiguration(fields(#"{"temperature": Infinity}"#)) }.contains("out of range"))
         #expect(message { _ = try GenerationConfiguration(fields(#"{"eos_token_id": "x"}"#)) }.contains("eos_token_id"))
     }

@@ -28,10 +28,10 @@ struct LlamaTests {
         arguments: [[10], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [4, 1, 5], [9, 1]])
     func cache(pieces: [Int]) throws {
         let whole = model.logits(TokenBatch(ids))
-        let cache = model.makeCache(batch: 1, capacity: 10)
+        let cache = model.makeCache(capacity: 10)
         var parts: [Tensor] = []
         for piece in pieces {
-            let tokens = TokenBatch(Array(ids[cache.length..<cache.length + piece]), past: cache.length)
+            let tokens = TokenBatch(Array(ids[cache.length..<cache.length + piece]), continuing: cache)
             parts.append(noGradient { model.logits(tokens, cache: cache) })
         }
         #expect(cache.length == 10)
@@ -41,8 +41,8 @@ struct LlamaTests {
     @Test("The logits of the last token are the last of the logits")
     func lastLogits() throws {
         let last = model.lastLogits(TokenBatch(ids), cache: nil)
-        #expect(last.shape == [40])
-        #expect(try distance(last, model.logits(TokenBatch(ids)).narrowed(1, 9..<10).reshaped(-1)) < 1e-6)
+        #expect(last.shape == [1, 40])
+        #expect(try distance(last, model.logits(TokenBatch(ids)).narrowed(1, 9..<10).reshaped(1, -1)) < 1e-6)
     }
 
     @Test("Tokens see what is before them and nothing after")

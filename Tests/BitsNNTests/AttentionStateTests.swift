@@ -15,55 +15,114 @@ struct KeyValueCacheTests {
         value = Tensor.normal([2, 6, 2, 8], using: &random)
     }
 
-    private func causal(_ tokens: Range<Int>) -> AttentionRanges {
-        AttentionRanges((0..<2).flatMap { _ in tokens.map { 0..<$0 + 1 } }, batch: 2)
+    private let causal = AttentionRanges((0..<2).flatMap { _ in (0..<6).map { 0..<$0 + 1 } }, batch: 2)
+
+    /// Attention of these tokens through the cache's second layer. The first gets something else, to see that layers are kept apart.
+    private func attended(_ cache: KeyValueCache, _ tokens: Range<Int>, sequences: Range<Int> = 0..<2) -> Tensor {
+        func part(_ x: Tensor) -> Tensor { x.narrowed(0, sequences).narrowed(1, tokens) }
+        let places = cache.advance(by: tokens.count)
+        _ = cache.append(layer: 0, key: Tensor.ones(part(key).shape), value: Tensor.ones(part(key).shape))
+        let (k, v) = cache.append(layer: 1, key: part(key), value: part(value))
+        return attention(query: part(query), key: k, value: v, ranges: places.ranges)
     }
 
     @Test("Attention over the cache, some tokens at a time, equals attention over all at once", arguments: [[6], [1, 1, 1, 1, 1, 1], [3, 2, 1]])
     func pieces(steps: [Int]) throws {
-        let whole = attention(query: query, key: key, value: value, ranges: causal(0..<6))
-        let cache = KeyValueCache(layers: 2, batch: 2, capacity: 9, heads: 2, headWidth: 8)
-        var parts: [Tensor] = []
-        for step in steps {
-            let tokens = cache.length..<cache.length + step
-            // The first layer gets something else, to see that layers are kept apart.
-            _ = cache.append(layer: 0, key: Tensor.ones([2, step, 2, 8]), value: Tensor.ones([2, step, 2, 8]))
-            let (k, v) = cache.append(layer: 1, key: key.narrowed(1, tokens), value: value.narrowed(1, tokens))
-            #expect(k.shape == [2, tokens.upperBound, 2, 8])
-            parts.append(attention(query: query.narrowed(1, tokens), key: k, value: v, ranges: causal(tokens)))
-            cache.advance(step)
-        }
+        let whole = attention(query: query, key: key, value: value, ranges: causal)
+        let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 9, heads: 2, headWidth: 8)
+        let parts = steps.map { attended(cache, cache.length..<cache.length + $0) }
         #expect(cache.length == 6)
         #expect(try distance(Tensor.concatenated(parts, axis: 1), whole) < 1e-6)
     }
 
+    @Test("Sequences of different lengths lie side by side, and each goes on where it ended")
+    func differentLengths() throws {
+        let whole = attention(query: query, key: key, value: value, ranges: causal)
+        let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 6, heads: 2, headWidth: 8)
+        _ = attended(cache[0], 0..<4, sequences: 0..<1)
+        _ = attended(cache[1], 0..<2, sequences: 1..<2)
+        #expect(cache.length == 4 && cache[1].length == 2)
+        let places = cache.advance(by: 1)
+        #expect(try places.positions.integers() == [4, 2])
+        let next = [query, key, value].map { x in
+            Tensor.concatenated([x.narrowed(0, 0..<1).narrowed(1, 4..<5), x.narrowed(0, 1..<2).narrowed(1, 2..<3)])
+        }
+        let (k, v) = cache.append(layer: 1, key: next[1], value: next[2])
+        let found = attention(query: next[0], key: k, value: v, ranges: places.ranges)
+        #expect(try distance(found.narrowed(0, 0..<1), whole.narrowed(0, 0..<1).narrowed(1, 4..<5)) < 1e-6)
+        #expect(try distance(found.narrowed(0, 1..<2), whole.narrowed(0, 1..<2).narrowed(1, 2..<3)) < 1e-6)
+    }
+
+    @Test("A sequence that has ended gets no longer, sees nothing and leaves the other alone")
+    func ended() throws {
+        let whole = attention(query: query, key: key, value: value, ranges: causal)
+        let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 6, heads: 2, headWidth: 8)
+        _ = attended(cache, 0..<3)
+        cache.end(0)
+        let found = attended(cache, 3..<6)
+        #expect(cache.length == 6 && cache[0].length == 0)
+        #expect(try found.narrowed(0, 0..<1).floats().allSatisfy { $0 == 0 })
+        #expect(try distance(found.narrowed(0, 1..<2), whole.narrowed(0, 1..<2).narrowed(1, 3..<6)) < 1e-6)
+    }
+
+    @Test("Memory grows with what is kept, and what was kept stays")
+    func growth() throws {
+        let device = Device.deferred()
+        let cache = KeyValueCache(layers: 1, capacity: 1 << 40, heads: 1, headWidth: 1, device: device)
+        var kept = Tensor.zeros([1])
+        for token in 0..<600 {
+            _ = cache.advance(by: 1)
+            kept =
+                cache.append(
+                    layer: 0, key: Tensor.full(Float(token), shape: [1, 1, 1, 1], device: device), value: .zeros([1, 1, 1, 1], device: device)
+                ).key
+        }
+        #expect(try kept.narrowed(1, 0..<600).floats() == (0..<600).map { Float($0) })
+        #expect(device.allocatedByteCount <= 2 * 1024 * 4 + 200)
+    }
+
+    @Test("A cache of 16 bits takes half the memory of one of 32", arguments: [DType.bfloat16, .float16])
+    func halfTheMemory(dtype: DType) throws {
+        func byteCount(_ dtype: DType) throws -> Int {
+            let device = Device.deferred()
+            let cache = KeyValueCache(layers: 3, sequences: 2, capacity: 300, heads: 2, headWidth: 8, dtype: dtype, device: device)
+            let before = device.allocatedByteCount
+            _ = cache.advance(by: 300)
+            try device.synchronize()
+            return device.allocatedByteCount - before
+        }
+        let places = 300 * 2 * 3 * 4
+        #expect(try byteCount(.float32) - places == 3 * 2 * 2 * 300 * 16 * 4)
+        #expect(try byteCount(dtype) - places == 3 * 2 * 2 * 300 * 16 * 2)
+    }
+
     @Test("After truncation the cache goes on from there")
     func truncation() throws {
-        let cache = KeyValueCache(layers: 1, batch: 2, capacity: 6, heads: 2, headWidth: 8)
-        _ = cache.append(layer: 0, key: Tensor.ones([2, 4, 2, 8]), value: Tensor.ones([2, 4, 2, 8]))
-        cache.advance(4)
-        cache.truncate(to: 1)
-        let (k, _) = cache.append(layer: 0, key: Tensor.zeros([2, 1, 2, 8]), value: Tensor.zeros([2, 1, 2, 8]))
-        #expect(k.shape[1] == 2)
-        #expect(try k.sum().item() == 32)
+        let whole = attention(query: query, key: key, value: value, ranges: causal)
+        let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 6, heads: 2, headWidth: 8)
+        _ = attended(cache, 0..<2)
+        _ = attended(cache, 4..<6)
+        cache.truncate(to: 2)
+        #expect(cache.length == 2)
+        #expect(try distance(attended(cache, 2..<6), whole.narrowed(1, 2..<6)) < 1e-6)
     }
 
-    @Test("Entries may be narrower than what is computed")
-    func narrowEntries() throws {
-        let cache = KeyValueCache(layers: 1, batch: 2, capacity: 6, heads: 2, headWidth: 8, dtype: .bfloat16)
-        let (k, v) = cache.append(layer: 0, key: key, value: value)
-        #expect(k.dtype == .bfloat16)
-        let whole = attention(query: query, key: key, value: value, ranges: causal(0..<6))
-        #expect(try distance(attention(query: query, key: k, value: v, ranges: causal(0..<6)), whole) < 0.02)
+    @Test("Entries may be narrower than what is computed", arguments: [DType.bfloat16, .float16])
+    func narrowEntries(dtype: DType) throws {
+        let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 6, heads: 2, headWidth: 8, dtype: dtype)
+        let whole = attention(query: query, key: key, value: value, ranges: causal)
+        let found = try distance(attended(cache, 0..<6), whole)
+        #expect(found < 0.02 && found > 1e-5)
     }
 
-    @Test("More tokens than fit stop the process")
-    func overflow() async {
-        await #expect(processExitsWith: .failure) {
-            let cache = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2)
-            _ = cache.append(layer: 0, key: Tensor.zeros([1, 3, 1, 2]), value: Tensor.zeros([1, 3, 1, 2]))
-        }
+    @Test("More tokens than fit, and keys without a place, stop the process")
+    func mistakes() async {
+        await #expect(processExitsWith: .failure) { _ = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).advance(by: 3) }
         await #expect(processExitsWith: .failure) { KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).truncate(to: 1) }
+        await #expect(processExitsWith: .failure) {
+            _ = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).append(
+                layer: 0, key: .zeros([1, 1, 1, 2]), value: .zeros([1, 1, 1, 2]))
+        }
     }
 }
 
@@ -102,11 +161,18 @@ struct RotaryEmbeddingTests {
     func relative() throws {
         var random = RandomGenerator(seed: 1)
         let (q, k) = (Tensor.normal([1, 1, 1, 8], using: &random), Tensor.normal([1, 1, 1, 8], using: &random))
-        let rotary = RotaryEmbedding(headWidth: 8, theta: 100)
-        func product(_ a: Int32, _ b: Int32) throws -> Float { try (q.rotated(rotary.angles([a])) * k.rotated(rotary.angles([b]))).sum().item() }
+        let rotary = RotaryTable(RotaryEmbedding(headWidth: 8, theta: 100))
+        func rotated(_ x: Tensor, at position: Int32) -> Tensor {
+            x.rotated(rotary.angles(at: Tensor([position]), below: Int(position) + 1))
+        }
+        func product(_ a: Int32, _ b: Int32) throws -> Float { try (rotated(q, at: a) * rotated(k, at: b)).sum().item() }
         #expect(try abs(product(3, 1) - product(12, 10)) < 1e-5)
         #expect(try abs(product(3, 1) - product(3, 2)) > 1e-3)
-        #expect(try abs(q.rotated(rotary.angles([7])).squared().sum().item() - q.squared().sum().item()) < 1e-5)
-        #expect(try q.rotated(rotary.angles([0])).floats() == q.floats())
+        #expect(try abs(rotated(q, at: 7).squared().sum().item() - q.squared().sum().item()) < 1e-5)
+        #expect(try rotated(q, at: 0).floats() == q.floats())
+        // Longer sequences make the table longer, and change nothing.
+        let near = try rotated(q, at: 200).floats()
+        #expect(try rotated(q, at: 3000).floats() != near)
+        #expect(try rotated(q, at: 200).floats() == near)
     }
 }

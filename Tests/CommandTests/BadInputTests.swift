@@ -222,14 +222,14 @@ import Testing
         let model = try TinyModel()
         try model.change("generation_config.json") { fields in
             for (key, value) in [
-                "min_p": 0.5, "no_repeat_ngram_size": 2, "typical_p": 1.0, "num_beams": 1, "eos_token_id": 99999, "bos_token_id": -7,
+                "top_h": 0.5, "no_repeat_ngram_size": 2, "typical_p": 1.0, "num_beams": 1, "eos_token_id": 99999, "bos_token_id": -7,
             ] {
                 fields[key] = value
             }
         }
         let outcome = try Command.run("generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "1")
         #expect(outcome.status == 0)
-        #expect(outcome.errors.contains("generation_config.json sets min_p, no_repeat_ngram_size, which is not implemented"))
+        #expect(outcome.errors.contains("generation_config.json sets top_h, no_repeat_ngram_size, which is not implemented"))
         #expect(
             outcome.errors.contains("bos_token_id is -7, which is no token") && outcome.errors.contains("eos_token_id is 99999, which is no token"))
     }

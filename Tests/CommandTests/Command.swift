@@ -6,6 +6,13 @@ struct Outcome {
     let output: String
     let errors: String
 
+    /// The JSON objects that were printed, one a line.
+    var jsonLines: [[String: Any]] {
+        get throws {
+            try output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }
+        }
+    }
+
     /// The one JSON object that was printed.
     var json: [String: Any] {
         get throws { try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:] }
@@ -25,9 +32,11 @@ enum Command {
         return "bnb"
     }()
 
-    /// - Parameter output: where standard output goes, instead of into the outcome.
-    static func run(_ arguments: [String], output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
-        try run(program: path, arguments, output: output, environment: environment)
+    /// - Parameters:
+    ///   - input: what is piped in.
+    ///   - output: where standard output goes, instead of into the outcome.
+    static func run(_ arguments: [String], input: String? = nil, output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
+        try run(program: path, arguments, input: input, output: output, environment: environment)
     }
 
     /// Runs the command, and calls `body` once as soon as `isDue` says so, if the command has not ended by then.
@@ -42,7 +51,7 @@ enum Command {
     static func run(shell line: String, _ arguments: [String]) throws -> Outcome { try run(program: "/bin/sh", ["-c", line] + arguments) }
 
     private static func run(
-        program: String, _ arguments: [String], output: String? = nil, environment: [String: String] = [:],
+        program: String, _ arguments: [String], input: String? = nil, output: String? = nil, environment: [String: String] = [:],
         meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> Outcome {
         let scratch = try Scratch()
@@ -57,6 +66,10 @@ enum Command {
         process.standardOutput = FileHandle(forWritingAtPath: outputPath)
         process.standardError = FileHandle(forWritingAtPath: errorsPath)
         process.standardInput = FileHandle.nullDevice
+        if let input {
+            try scratch.write(input, as: "input")
+            process.standardInput = FileHandle(forReadingAtPath: "\(scratch.path)/input")
+        }
         // Threads of the test runner block signals; the command would inherit that.
         var (none, blocked) = (sigset_t(), sigset_t())
         unsafe sigemptyset(&none)

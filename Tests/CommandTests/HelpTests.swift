@@ -43,6 +43,7 @@ import Testing
             (["generate", "--prompt", "a", "--top-p", "1.5"], "top-p"),
             (["generate", "--prompt", "a", "--top-k", "-1"], "top-k"),
             (["generate", "--prompt", "a", "--greedy", "--top-k", "5"], "--greedy"),
+            (["generate", "--prompt", "a", "--greedy", "--min-p", "0.1"], "--greedy"),
             (["generate", "--prompt", "a", "--max-new-tokens", "0"], "--max-new-tokens"),
             (["generate", "--prompt", "a", "--double-quantization"], "--load-in"),
             (["generate", "--prompt", "a", "--threads", "0"], "--threads"),

@@ -94,16 +94,6 @@ private final class TinyTraining {
     }
 
     func continuation(of prompt: [Int32], count: Int) throws -> [Int32] {
-        let device = tokens.ids.device
-        let cache = model.makeCache(batch: 1, capacity: prompt.count + count)
-        var (result, input) = ([Int32](), prompt)
-        for _ in 0..<count {
-            let past = result.isEmpty ? 0 : prompt.count + result.count - 1
-            let logits = try noGradient { try model.lastLogits(TokenBatch(input, past: past, device: device), cache: cache).floats() }
-            let best = Int32(logits.indices.max { logits[$0] < logits[$1] } ?? 0)
-            result.append(best)
-            input = [best]
-        }
-        return result
+        try model.generate(prompt, options: GenerationOptions(maxNewTokens: count)).tokens
     }
 }

@@ -11,35 +11,43 @@ public struct AttentionRanges: Sendable {
         precondition(batch > 0 && ranges.count % batch == 0, "\(ranges.count) ranges for a batch of \(batch)")
         tensor = Tensor(ranges.flatMap { [Int32($0.lowerBound), Int32($0.upperBound)] }, shape: [batch, ranges.count / batch, 2], device: device)
     }
+
+    /// - Parameter tensor: int32 [B, Tq, 2], the first key and the one after the last.
+    init(_ tensor: Tensor) { self.tensor = tensor }
 }
 
-/// The angles of rotary embedding for a run of tokens: cosine and sine, float32 [tokens, H / 2].
+/// The angles of rotary embedding: cosine and sine by position, float32 [positions, H / 2], and the tokens' positions, int32 [.., T].
 public struct RotaryAngles: Sendable {
     package let cosine: Tensor
     package let sine: Tensor
+    package let positions: Tensor
 
-    public init(cosine: Tensor, sine: Tensor) {
-        precondition(cosine.shape == sine.shape && cosine.rank == 2, "cosine \(cosine.shape) and sine \(sine.shape)")
+    public init(cosine: Tensor, sine: Tensor, positions: Tensor) {
+        precondition(
+            cosine.shape == sine.shape && cosine.rank == 2 && positions.dtype == .int32,
+            "cosine \(cosine.shape) and sine \(sine.shape) at positions \(positions)")
         self.cosine = cosine
         self.sine = sine
+        self.positions = positions
     }
 }
 
 extension Tensor {
-    /// Rotary position embedding of [.., T, heads, H] in the half-split layout (Su et al. 2021), with angles for every token of the leading dimensions.
+    /// Rotary position embedding of [.., T, heads, H] in the half-split layout (Su et al. 2021), with a position for every token of the leading dimensions.
     public func rotated(_ angles: RotaryAngles) -> Tensor { rotated(angles, inverse: false) }
 
     private func rotated(_ angles: RotaryAngles, inverse: Bool) -> Tensor {
         precondition(rank >= 3, "rotary embedding of \(shape)")
         let (heads, width) = (shape[rank - 2], shape[rank - 1])
         let tokens = count / max(heads * width, 1)
-        precondition(angles.cosine.shape == [tokens, width / 2], "angles \(angles.cosine.shape) for \(shape)")
+        precondition(
+            angles.cosine.shape[1] == width / 2 && angles.positions.count == tokens,
+            "angles \(angles.cosine.shape) at positions \(angles.positions.shape) for \(shape)")
         let result = empty(shape)
         device.run(
             Rotary(
-                elements, cosine: angles.cosine.elements, sine: angles.sine.elements, tokens: tokens, heads: heads, headWidth: width,
-                inverse: inverse,
-                into: result.slice))
+                elements, cosine: angles.cosine.elements, sine: angles.sine.elements, positions: angles.positions.elements, tokens: tokens,
+                heads: heads, headWidth: width, inverse: inverse, into: result.slice))
         return result.recorded(from: [self]) { [$0.rotated(angles, inverse: !inverse)] }
     }
 }

@@ -1,7 +1,7 @@
 extension GenerationConfiguration {
     /// Settings of transformers that would change what is generated and are not implemented, with the values that do nothing.
     private static let unimplemented: [(key: String, neutral: [JSONValue])] = [
-        ("min_p", [0, 0.0]), ("typical_p", [1, 1.0]), ("top_h", []), ("epsilon_cutoff", [0, 0.0]), ("eta_cutoff", [0, 0.0]),
+        ("typical_p", [1, 1.0]), ("top_h", []), ("epsilon_cutoff", [0, 0.0]), ("eta_cutoff", [0, 0.0]),
         ("penalty_alpha", [0, 0.0]), ("no_repeat_ngram_size", [0]), ("encoder_no_repeat_ngram_size", [0]), ("encoder_repetition_penalty", [1, 1.0]),
         ("num_beams", [1]), ("num_beam_groups", [1]), ("num_return_sequences", [1]), ("diversity_penalty", [0, 0.0]), ("min_length", [0]),
         ("min_new_tokens", [0]), ("exponential_decay_length_penalty", []), ("bad_words_ids", [[]]), ("force_words_ids", [[]]), ("constraints", [[]]),

@@ -17,6 +17,8 @@ public struct GenerationConfiguration: Sendable, Equatable {
     public var topK = 50
     /// `top_p`: tokens are taken from the likeliest down until their probability reaches this; in (0, 1].
     public var topP: Float = 1
+    /// `min_p`: tokens that are less likely than this share of the likeliest are left out; in [0, 1].
+    public var minP: Float = 0
     /// `repetition_penalty`: above 0; 1 does nothing.
     public var repetitionPenalty: Float = 1
     /// `max_new_tokens`.
@@ -52,13 +54,15 @@ public struct GenerationConfiguration: Sendable, Equatable {
         temperature = try fields.value("temperature", default: temperature)
         topK = try fields.value("top_k", default: topK)
         topP = try fields.value("top_p", default: topP)
+        minP = try fields.value("min_p", default: minP)
         repetitionPenalty = try fields.value("repetition_penalty", default: repetitionPenalty)
         maximumNewTokens = try fields.optional("max_new_tokens")
-        guard temperature >= 0, temperature.isFinite, topK >= 0, topP > 0, topP <= 1, repetitionPenalty > 0, repetitionPenalty.isFinite,
+        guard temperature >= 0, temperature.isFinite, topK >= 0, topP > 0, topP <= 1, minP >= 0, minP <= 1, repetitionPenalty > 0,
+            repetitionPenalty.isFinite,
             maximumNewTokens ?? 1 > 0
         else {
             throw fields.error(
-                "has a value out of range; temperature and top_k from 0, top_p in (0, 1], repetition_penalty and max_new_tokens above 0 were expected"
+                "has a value out of range; temperature and top_k from 0, top_p in (0, 1], min_p in [0, 1], repetition_penalty and max_new_tokens above 0 were expected"
             )
         }
     }

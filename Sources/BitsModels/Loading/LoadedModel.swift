@@ -25,6 +25,7 @@ public struct LoadedModel {
         generation = try GenerationConfiguration(folder)
         let stored = StoredQuantization(try configuration.quantization)
         model = try ModelRegistry.model(configuration)
+        model.endTokens = Set(generation.endTokens)
         var report = try LoadedModel.fill(
             model, from: CheckpointSource(try Checkpoint(folder)), options: stored.applied(to: options), path: folder.description, progress: progress)
         report.notes += stored.notes(report, asked: options.quantization) + generation.warnings(vocabularySize: model.vocabularySize)

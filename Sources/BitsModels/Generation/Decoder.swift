@@ -1,0 +1,53 @@
+public import BitsCore
+import BitsNN
+
+/// Several sequences that a model continues together, a token each at a time, all on the model's device.
+///
+/// What a step needs stays where it is computed: the cache and the sequences' lengths, the positions of the new tokens and what they see, the tokens
+/// drawn, which are the next step's input. So ``step()`` gives the device work and waits for nothing, and every step is the same list of kernels. A
+/// sequence's tokens do not depend on those beside it, but for the rounding of products of several rows.
+public final class Decoder {
+    private let model: any CausalLanguageModel
+    private let cache: KeyValueCache
+    private let sampler: TokenSampler
+
+    /// - Parameters:
+    ///   - seeds: one a sequence. A draw is a function of its seed and its position in the sequence.
+    ///   - capacity: tokens that a sequence has at most, with its prompt.
+    ///   - cacheType: type of the keys and values that are kept; float32 is exact, bfloat16 and float16 take half the memory.
+    public init(
+        _ model: any CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType = .float32
+    ) {
+        self.model = model
+        cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
+        sampler = TokenSampler(
+            temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
+            repetitionPenalty: sampling.repetitionPenalty, seeds: seeds, vocabulary: model.vocabularySize, device: model.embedding.device ?? .cpu)
+    }
+
+    public var sequences: Int { cache.sequences }
+
+    /// Reads the prompt of a sequence in one pass, and draws its next token.
+    public func start(_ sequence: Int, with prompt: [Int32]) {
+        precondition(!prompt.isEmpty && prompt.allSatisfy { $0 >= 0 && $0 < model.vocabularySize }, "a prompt of tokens that the model does not know")
+        sampler.see(prompt, sequence: sequence)
+        let own = cache[sequence]
+        pass(Tensor(prompt, shape: [1, prompt.count], device: sampler.tokens.device), cache: own, sequences: sequence..<sequence + 1)
+    }
+
+    /// Draws the next token of every sequence that has not ended, from those drawn before.
+    public func step() { pass(sampler.tokens, cache: cache, sequences: 0..<sequences) }
+
+    /// The tokens drawn last, to be read when they are wanted: -1 for a sequence that has ended, -2 for one whose logits are no numbers.
+    public func latest() -> LateTokens { LateTokens(sampler.tokens) }
+
+    /// Ends a sequence: further steps draw nothing for it.
+    public func end(_ sequence: Int) { cache.end(sequence) }
+
+    private func pass(_ tokens: Tensor, cache: KeyValueCache, sequences: Range<Int>) {
+        noGradient {
+            let batch = TokenBatch(tokens, continuing: cache)
+            sampler.draw(from: model.lastLogits(batch, cache: cache), places: batch.places, sequences: sequences)
+        }
+    }
+}
