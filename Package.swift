@@ -81,7 +81,7 @@ let package = Package(
         tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore"]),
         tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
-        tests("BitsModelsTests", uses: ["BitsSystem", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
+        tests("BitsModelsTests", uses: ["BitsSystem", "BitsCheckpoints", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
             "ParityTests",
             uses: [

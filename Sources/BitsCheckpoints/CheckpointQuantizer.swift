@@ -51,7 +51,8 @@ public struct CheckpointQuantizer {
         let used = Set(places.values)
         report.unused = checkpoint.names.filter { [plan] in !used.contains($0) && !plan.names.isUnused($0) }
         report.byteCountBefore = checkpoint.byteCount
-        configuration.setQuantization(BitsAndBytesConfig(quantization.layers, skipModules: quantization.skipping))
+        let forms = Dictionary(selected.map { ($0.layer.path, $0.form) }) { first, _ in first }
+        configuration.setQuantization(BitsAndBytesConfig(plan, forms: forms, skipping: quantization.skipping))
         self.configuration = configuration
         self.selected = selected
     }

@@ -3,9 +3,11 @@ public import BitsIO
 import BitsQuant
 
 extension CheckpointSummary {
-    /// A linear layer whose weight is quantized, as its entries describe it.
+    /// A layer whose weight is quantized, as its entries describe it.
     public struct QuantizedLayer: Sendable {
         public let path: String
+        /// Whether it is an embedding, as far as the model's family is known.
+        public let isEmbedding: Bool
         /// `nf4`, `fp4`, `int8`.
         public let format: String
         /// Of the weight that was quantized.
@@ -25,8 +27,9 @@ extension CheckpointSummary {
         public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
         public var bitsPerWeight: Double { 8 * Double(byteCount) / Double(max(1, shape.reduce(1, *))) }
 
-        init(_ path: String, _ weight: any QuantizedTensor, entries: [SafetensorsEntry]) {
+        init(_ path: String, _ weight: any QuantizedTensor, isEmbedding: Bool, entries: [SafetensorsEntry]) {
             self.path = path
+            self.isEmbedding = isEmbedding
             self.entries = entries
             format = weight.formatName
             shape = weight.shape

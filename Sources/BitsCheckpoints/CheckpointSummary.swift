@@ -40,13 +40,14 @@ public struct CheckpointSummary: Sendable {
         files = checkpoint.files.map { ($0.file.path, $0.file.byteCount) }
         metadata = checkpoint.files.reduce(into: [:]) { $0.merge($1.metadata) { first, _ in first } }
         entries = checkpoint.names.compactMap { checkpoint[$0] }
-        layers = try checkpoint.quantizedWeights(in: folder).map { QuantizedLayer($0.path, $0.weight, entries: checkpoint.weightEntries($0.path)) }
         let known = ModelRegistry.families.contains(modelType)
+        let plan = known ? ModelPlan(try ModelRegistry.model(configuration)) : nil
+        let embeddings = Set((plan?.layers ?? []).filter { $0.role == .embedding }.map(\.path))
+        layers = try checkpoint.quantizedWeights(in: folder).map {
+            QuantizedLayer($0.path, $0.weight, isEmbedding: embeddings.contains($0.path), entries: checkpoint.weightEntries($0.path))
+        }
         let quantized = Set(layers.map(\.path))
-        keptLayers =
-            known
-            ? ModelPlan(try ModelRegistry.model(configuration)).layers.filter { $0.role != .embedding && !quantized.contains($0.path) }.map(\.path)
-            : nil
+        keptLayers = plan?.layers.filter { $0.role != .embedding && !quantized.contains($0.path) }.map(\.path)
         let parts = Set(layers.flatMap { $0.entries.map(\.name) })
         parameterCount =
             entries.filter { !parts.contains($0.name) }.reduce(0) { $0 + $1.shape.reduce(1, *) } + layers.reduce(0) { $0 + $1.shape.reduce(1, *) }

@@ -80,7 +80,7 @@ extension CausalLanguageModel {
         _ windows: EvaluationWindows, computeDType: DType = .float32, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {
         let (all, device) = (windows.windows, embedding.device ?? .cpu)
-        let table = head.weightMatrix()  // [V, D]
+        let table = head.weightMatrix(head.quantization == nil ? nil : .float32)  // [V, D]
         let perPass = max(1, tokensPerPass / all[0].count)
         var total = 0.0
         for start in stride(from: 0, to: all.count, by: perPass) {

@@ -23,6 +23,9 @@ struct Demo: ParsableCommand {
     @Option(help: ArgumentHelp("What products round their operands to: float32 (nothing) or bfloat16.", valueName: "type"))
     var compute = "bfloat16"
 
+    @Flag(help: "Quantize the embedding table too, which is the output head's as well.")
+    var quantizeEmbeddings = false
+
     @Option(help: "Seed of the adapter's start and the order of the questions.")
     var seed = Seed(0)
 
@@ -43,11 +46,15 @@ struct Demo: ParsableCommand {
         var loaded: LoadedModel?
         let loadTime = try clock.measure {
             loaded = try LoadedModel(
-                folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
+                folder,
+                options: LoadOptions(
+                    quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: computeDType))
         }
         guard let loaded else { return }
         let (model, report) = (loaded.model, loaded.report)
-        try Console.write("lexicon-5m, \(report.quantized.count) linear layers in NF4 with double quantization: ")
+        let linear = report.quantized.count { $0.role != .embedding }
+        let also = quantizeEmbeddings ? " and the embedding" : ""
+        try Console.write("lexicon-5m, \(linear) linear layers\(also) in NF4 with double quantization: ")
         try Console.writeLine(
             "\(kilobytes(report.byteCountBefore)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
 

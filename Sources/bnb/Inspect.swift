@@ -42,12 +42,14 @@ extension CheckpointSummary {
         } else {
             lines.append("quantization_config: none")
         }
+        let linear = layers.filter { !$0.isEmbedding }
         if let keptLayers {
-            lines.append("linear layers: \(layers.count) of \(layers.count + keptLayers.count) quantized")
+            lines.append("linear layers: \(linear.count) of \(linear.count + keptLayers.count) quantized")
             if !layers.isEmpty { lines += (tensors ? keptLayers : keptLayers.kinds).map { "  kept \($0)" } }
         } else if !layers.isEmpty {
             lines.append("linear layers: \(layers.count) quantized")
         }
+        if linear.count < layers.count { lines.append("embeddings: \(layers.count - linear.count) quantized") }
         lines += tensors ? layers.flatMap { ["  \($0.path): \($0.text)", "    \($0.entriesText)"] } : kinds.map { "  \($0)" }
         if tensors { lines += entries.map { "tensor \($0.name): \($0.typeName) \($0.shape), \($0.byteCount) bytes" } }
         return lines.joined(separator: "\n")

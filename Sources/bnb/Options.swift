@@ -44,6 +44,15 @@ struct QuantizationOptions: ParsableArguments {
             valueName: "name"))
     var skip: [String] = []
 
+    @Flag(help: "Quantize the embedding table too; a head that shares it multiplies with what it has become.")
+    var quantizeEmbeddings = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Quantize the output head too: nf4, nf4-dq, fp4, fp4-dq or int8. One that shares the embedding table has that quantized.",
+            valueName: "format"))
+    var head: Quantization?
+
     /// Checks what fits `format`, which `option` asks for.
     func check(_ format: Quantization?, option: String) throws {
         if let blockSize, !BlockSize.fourBitSupported.contains(blockSize) {
@@ -53,27 +62,29 @@ struct QuantizationOptions: ParsableArguments {
             throw ValidationError("--outlier-threshold \(outlierThreshold) is not a number from 0")
         }
         if format == nil, !skip.isEmpty { throw ValidationError("--skip needs \(option)") }
-        let isInt8 = format?.formatName == "int8"
-        let isFourBit = format != nil && !isInt8
+        if format == nil, quantizeEmbeddings { throw ValidationError("--quantize-embeddings needs \(option)") }
+        let forms = [format, head].compactMap { $0?.formatName }
+        let (isInt8, isFourBit) = (forms.contains("int8"), forms.contains { $0 != "int8" })
         if doubleQuantization && !isFourBit { throw ValidationError("--double-quantization needs \(option) nf4 or fp4") }
         if blockSize != nil && !isFourBit { throw ValidationError("--block-size needs \(option) nf4 or fp4; int8 has a scale for each row") }
         if outlierThreshold != nil && !isInt8 { throw ValidationError("--outlier-threshold needs \(option) int8") }
     }
 
-    /// What is asked for beside `format`.
+    /// What becomes of a model's layers, which are to be in `format`.
     ///
     /// - Parameter compute: what products of 4-bit weights round their operands to.
     func applied(to format: Quantization?, compute: DType? = nil) throws -> ModelQuantization {
-        var layers = format
-        switch format {
-        case .fourBit(let format, _, let isDouble, let storage, _):
-            let size = try blockSize.map { size throws(QuantizationError) in try BlockSize(size) } ?? .fourBitDefault
-            layers = .fourBit(
-                format, blockSize: size, doubleQuantization: isDouble || doubleQuantization, storage: storage, computeDType: compute)
-        case .int8(let threshold, _): layers = .int8(outlierThreshold: outlierThreshold ?? threshold)
-        case nil: break
+        let size = try blockSize.map { size throws(QuantizationError) in try BlockSize(size) } ?? .fourBitDefault
+        func settled(_ format: Quantization) -> Quantization {
+            switch format {
+            case .fourBit(let format, _, let isDouble, let storage, _):
+                .fourBit(format, blockSize: size, doubleQuantization: isDouble || doubleQuantization, storage: storage, computeDType: compute)
+            case .int8(let threshold, _): .int8(outlierThreshold: outlierThreshold ?? threshold)
+            }
         }
-        return ModelQuantization(layers, skipping: skip.isEmpty ? nil : skip)
+        let layers = format.map(settled)
+        return ModelQuantization(
+            layers, embeddings: quantizeEmbeddings ? layers : nil, head: head.map(settled), skipping: skip.isEmpty ? nil : skip)
     }
 }
 

@@ -15,7 +15,7 @@ struct Quantize: ParsableCommand {
         abstract: "Quantize a checkpoint to nf4, fp4 or int8, in bitsandbytes' format.",
         discussion: """
             Linear layers are quantized, the model's other weights are copied; tensors that the model does not use are left out, with a warning. What \
-            is written loads here, and in transformers with bitsandbytes.
+            is written loads here, and in transformers with bitsandbytes; embeddings, and a head in another format than the layers, load here alone.
             """)
 
     @OptionGroup var source: ModelName
@@ -60,7 +60,9 @@ struct Quantize: ParsableCommand {
 extension ModelReport {
     /// What was quantized, what was kept, and the sizes.
     fileprivate func text(output: String) -> String {
-        var lines = ["\(output): \(quantized.count) linear layers quantized, \(kept.count) kept"]
+        let embeddings = quantized.count { $0.role == .embedding }
+        let also = embeddings == 0 ? "" : " and \(embeddings) \(embeddings == 1 ? "embedding" : "embeddings")"
+        var lines = ["\(output): \(quantized.count - embeddings) linear layers\(also) quantized, \(kept.count) kept"]
         lines += kept.map { "  kept \($0.path): \($0.reason)" }
         lines.append("  \(Bytes(byteCountBefore)) became \(Bytes(byteCount)), \(Bytes.ratio(byteCountBefore, byteCount)) times smaller")
         return lines.joined(separator: "\n")

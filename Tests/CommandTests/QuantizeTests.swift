@@ -144,4 +144,47 @@ import _BitsTestSupport
         let evaluation = ["evaluate", "--windows", "1", "--window", "16", "--json", "--model"]
         #expect(try Command.run(evaluation + [many]).json["nll"] as? Double == Command.run(evaluation + [one]).json["nll"] as? Double)
     }
+
+    @Test("embeddings and the head are quantized on request, in a checkpoint as on loading")
+    func embeddingsAndHead() throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        let forms = ["--quantize-embeddings", "--head", "int8"]
+        let outcome = try Command.run(["quantize", "--model", model.path, "--to", "nf4-dq", "--output", "\(scratch.path)/m"] + forms)
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        #expect(outcome.output.contains("15 linear layers and 1 embedding quantized, 0 kept"))
+        let entries = try weights("\(scratch.path)/m/model.safetensors").entries
+        #expect(entries["model.embed_tokens.weight.nested_absmax"] != nil && entries["lm_head.SCB"] != nil)
+        let inspection = try Command.run("inspect", "--model", "\(scratch.path)/m").output
+        #expect(inspection.contains("linear layers: 15 of 15 quantized") && inspection.contains("embeddings: 1 quantized"))
+        let evaluation = ["evaluate", "--windows", "1", "--window", "16", "--json", "--model"]
+        let stored = try Command.run(evaluation + ["\(scratch.path)/m"])
+        let loaded = try Command.run(evaluation + [model.path, "--load-in", "nf4-dq"] + forms)
+        #expect(stored.errors.isEmpty && loaded.errors.isEmpty)
+        #expect(try stored.json["nll"] as? Double == loaded.json["nll"] as? Double)
+        #expect(try stored.json["weight_bytes"] as? Int == loaded.json["weight_bytes"] as? Int)
+        let plain = try Command.run(evaluation + [model.path, "--load-in", "nf4-dq"])
+        #expect(try plain.json["weight_bytes"] as? Int ?? 0 > loaded.json["weight_bytes"] as? Int ?? .max)
+        #expect(try plain.json["nll"] as? Double != loaded.json["nll"] as? Double)
+    }
+
+    @Test("a head that is in the layers' format is one that readers are told of")
+    func sameHead() throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        #expect(try Command.run("quantize", "--model", model.path, "--to", "int8", "--head", "int8", "--output", "\(scratch.path)/m").status == 0)
+        #expect(String(decoding: try scratch.data("m/config.json"), as: UTF8.self).contains("\"llm_int8_skip_modules\": []"))
+    }
+
+    @Test("the built-in model's table is quantized with its head, which shares it")
+    func tiedEmbedding() throws {
+        let scratch = try Scratch()
+        let arguments = ["quantize", "--to", "nf4-dq", "--json", "--output"]
+        let plain = try Command.run(arguments + ["\(scratch.path)/a"]).json
+        let result = try Command.run(arguments + ["\(scratch.path)/b", "--quantize-embeddings"]).json
+        #expect((result["quantized"] as? [String])?.count == 43 && (result["kept"] as? [Any])?.isEmpty == true)
+        #expect(try #require(result["bytes"] as? Int) * 10 < 7 * (try #require(plain["bytes"] as? Int)))
+        let head = try Command.run(arguments + ["\(scratch.path)/c", "--head", "nf4-dq"]).json
+        #expect(head["bytes"] as? Int == result["bytes"] as? Int)
+        let nll = try Command.run("evaluate", "--windows", "4", "--json", "--model", "\(scratch.path)/b").json["nll"] as? Double
+        #expect(try (2.4...2.9).contains(#require(nll)))
+    }
 }

@@ -4,6 +4,7 @@ import BitsModels
 import BitsTune
 import CLexicon
 import Testing
+import _BitsTestSupport
 
 /// The Swift code of README.md, on the embedded model and a few steps.
 @Suite("What the README shows")
@@ -28,6 +29,11 @@ struct ReadmeExampleTests {
         options.warmupSteps = 1
         let losses = try fineTune(loaded.model, adapter: adapter, on: examples, options: options)
         #expect(losses.last! < losses.first!)
+
+        let scratch = try TemporaryFolder()
+        adapter.merge(into: loaded.model)
+        try loaded.model.quantize(to: .fourBit(.nf4))
+        try loaded.save(to: "\(scratch.path)/my-model")
 
         var short = GenerationOptions()
         short.maxNewTokens = 8

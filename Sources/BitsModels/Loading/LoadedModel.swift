@@ -9,6 +9,8 @@ public struct LoadedModel {
     public let configuration: ModelConfiguration
     public let generation: GenerationConfiguration
     public let report: ModelReport
+    /// What layers became as they were read.
+    let quantization: ModelQuantization
 
     /// Builds the model of `folder` and fills it from its checkpoint, layer by layer: never more in memory than the model as asked for and one tensor.
     ///
@@ -24,10 +26,12 @@ public struct LoadedModel {
         configuration = try ModelConfiguration(folder)
         generation = try GenerationConfiguration(folder)
         let stored = StoredQuantization(try configuration.quantization)
+        let settled = stored.applied(to: options)
+        quantization = settled.quantization
         model = try ModelRegistry.model(configuration)
         model.endTokens = Set(generation.endTokens)
         var report = try LoadedModel.fill(
-            model, from: CheckpointSource(try Checkpoint(folder)), options: stored.applied(to: options), path: folder.description, progress: progress)
+            model, from: CheckpointSource(try Checkpoint(folder)), options: settled, path: folder.description, progress: progress)
         report.notes += stored.notes(report, asked: options.quantization) + generation.warnings(vocabularySize: model.vocabularySize)
         self.report = report
     }

@@ -117,5 +117,5 @@ extension Module {
     }
 
     /// The quantized weights of this module alone.
-    var quantizedWeights: [any QuantizedTensor] { declarations.flatMap { $0.quantized.map(\.tensor) } }
+    package var quantizedWeights: [any QuantizedTensor] { declarations.flatMap { $0.quantized.map(\.tensor) } }
 }
