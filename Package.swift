@@ -79,7 +79,7 @@ let package = Package(
         tests("BitsCoreTests", uses: ["BitsSystem", "BitsCore", "BitsKernels"]),
         tests("BitsQuantTests", uses: ["BitsSystem", "BitsQuant", "BitsCore"]),
         tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
-        tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore"]),
+        tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsSystem", "BitsCheckpoints", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(

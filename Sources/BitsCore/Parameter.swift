@@ -18,7 +18,7 @@ public final class Parameter {
     /// Grows whenever ``value`` changes: what was computed from it knows by that when to be computed anew.
     package private(set) var changeCount = 0
 
-    /// Whether computations that use it are recorded and ``Tensor/backward()`` computes its gradient.
+    /// Whether computations that use it are recorded and ``Tensor/backward(retainingGraph:)`` computes its gradient.
     public var isTrainable: Bool
 
     /// Whether optimizers keep its moments in 32 bits though they keep others in 8: the gradients of embeddings differ too much between rows. An override
@@ -38,18 +38,20 @@ public final class Parameter {
         leaf = TapeNode(slot: GradientSlot())
     }
 
-    /// The sum of the gradients of all ``Tensor/backward()`` calls since it was last set to nil; nil before the first. Same shape as ``value``.
+    /// The sum of the gradients of all ``Tensor/backward(retainingGraph:)`` calls since it was last set to nil; nil before the first. Same shape as
+    /// ``value``. Where there were several in 16 bits, they are added up in float32, and the sum is rounded whenever it is read.
     public var gradient: Tensor? {
         get { leaf.slot?.gradient }
         set {
             precondition(newValue == nil || newValue!.shape == shape, "a gradient of shape \(newValue!.shape) for a parameter of shape \(shape)")
-            leaf.slot?.set(newValue?.detached())
+            leaf.slot?.set(newValue)
         }
     }
 
     /// Gives `change` the elements of the ``value`` of each of `parameters`, contiguous, to change in place.
     ///
-    /// Tensors that share the memory keep what they have: it is copied first. So drop a loss before a step; what it remembers holds every parameter.
+    /// Tensors that share the memory keep what they have: it is copied first. So no computation that is still to be walked back, which holds every
+    /// parameter that it used, should be alive.
     package static func changeElements(of parameters: [Parameter], _ change: ([Slice]) -> Void) {
         let shapes = parameters.map(\.shape)
         let slices = parameters.map { $0.takenElements() }

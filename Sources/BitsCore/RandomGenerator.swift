@@ -30,6 +30,7 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Equatable, Codab
     /// The first element that a tensor drawn from here would have.
     private mutating func first(_ distribution: RandomFill.Distribution) -> Float { distribution.values(of: draw(4).block())[0] }
 
-    /// The place of the next `count` words, for a kernel; the generator goes on behind them.
-    package mutating func draw(_ count: Int) -> RandomStream { place.draw(count) }
+    /// The place of the next `count` words, for a kernel; the generator goes on behind them. In a checkpointed block that runs again it is the place of the
+    /// first time, and the generator stays where it is.
+    package mutating func draw(_ count: Int) -> RandomStream { Tape.drawing { place.draw(count) } }
 }

@@ -5,7 +5,7 @@ package import BitsKernels
 /// Elements lie row-major; reshaping, transposing and slicing give views that share memory. A tensor never changes after it is made, so sharing is
 /// invisible. Computations run at once, or in order on the device's queue; results are waited for when they are read (``floats()``, ``item()``).
 ///
-/// A tensor made from a trainable ``Parameter`` remembers how (unless inside ``noGradient(_:)``), and ``backward()`` computes the parameters' gradients.
+/// A tensor made from a trainable ``Parameter`` remembers how (unless inside ``noGradient(_:)``), and ``backward(retainingGraph:)`` computes the parameters' gradients.
 public struct Tensor: Sendable {
     /// Dimensions, outermost first; empty for a scalar.
     public let shape: [Int]
@@ -35,7 +35,7 @@ public struct Tensor: Sendable {
     public var count: Int { Shape.count(shape) }
     public var rank: Int { shape.count }
 
-    /// Whether ``backward()`` from here would reach a trainable parameter.
+    /// Whether ``backward(retainingGraph:)`` from here would reach a trainable parameter.
     public var carriesGradient: Bool { node != nil }
 
     /// The same values, with no memory of how they were computed.

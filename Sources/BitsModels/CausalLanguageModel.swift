@@ -12,6 +12,8 @@ public protocol CausalLanguageModel: Module {
     var head: any LinearLayer { get }
     /// Tokens after which a text is over, as the model's files say; none of a model without files.
     var endTokens: Set<Int32> { get set }
+    /// Whether a backward pass runs each block again instead of keeping what is computed in it (``checkpointed(_:)``): off at first.
+    var recomputesBlocks: Bool { get set }
     /// The final hidden states [B, T, D] of `tokens`, after the last norm. With a cache, `tokens` continue what it holds, and are added to it.
     func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor
     /// An empty cache for `sequences` of at most `capacity` tokens.

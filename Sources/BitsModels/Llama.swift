@@ -154,6 +154,7 @@ public final class Llama: Module, CausalLanguageModel {
             : Linear(inFeatures: configuration.width, outFeatures: configuration.vocabularySize, bias: false)
     }
 
+    public var recomputesBlocks = false
     public var vocabularySize: Int { configuration.vocabularySize }
     public var contextLength: Int { configuration.contextLength }
     public var embedding: any EmbeddingLayer { decoder.embedding }
@@ -175,7 +176,10 @@ public final class Llama: Module, CausalLanguageModel {
     public func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
         let angles = rotary.angles(at: tokens.places.positions, below: tokens.places.span)
         var x = embedding(tokens.ids, dtype: .float32)  // [B, T, D]
-        for (layer, block) in decoder.blocks.enumerated() { x = block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
+        for (layer, block) in decoder.blocks.enumerated() {
+            let run = { [x] in block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
+            x = recomputesBlocks ? checkpointed(run) : run()
+        }
         return decoder.norm(x)
     }
 }

@@ -34,10 +34,10 @@ extension Optimizer {
 
     /// Computes a loss, with gradients, then takes one step.
     ///
-    /// - Returns: what `loss` returned.
+    /// - Returns: what `loss` returned, with no memory of how it was computed: that would hold the parameters, which would have to be copied to change.
     @discardableResult
     public func step<E: Error>(_ loss: () throws(E) -> Tensor) throws -> Tensor {
-        let value = try loss()
+        let value = try loss().detached()
         try step()
         return value
     }

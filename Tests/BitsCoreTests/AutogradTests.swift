@@ -16,15 +16,6 @@ struct AutogradTests {
         #expect(try p.gradient?.floats() == [3, 3])
     }
 
-    @Test("The same graph can be walked back twice")
-    func twice() throws {
-        let p = Parameter(Tensor([Float]([1, 2])))
-        let loss = p.tensor.squared().sum()
-        loss.backward()
-        loss.backward()
-        #expect(try p.gradient?.floats() == [4, 8])
-    }
-
     @Test("A value that is used in many places gathers all its contributions before it passes them on")
     func sharedValues() throws {
         let p = Parameter(Tensor([Float]([2])))

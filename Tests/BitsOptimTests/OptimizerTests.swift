@@ -1,4 +1,5 @@
 import BitsCore
+import BitsKernels
 import BitsOptim
 import BitsQuant
 import Testing
@@ -223,10 +224,32 @@ struct OptimizerTests {
         let loss = try optimizer.step {
             let loss = parameter.tensor * parameter.tensor
             loss.backward()
-            return loss.detached()
+            return loss
         }
         #expect(try loss.item() == 4)
+        #expect(!loss.carriesGradient)
         #expect(try parameter.value.item() == 0)
+    }
+
+    @Test("A step changes parameters in place, also when the computation of the loss could be walked back again", arguments: [false, true])
+    func inPlace(retainingGraph: Bool) throws {
+        let (meter, count) = (Meter(), 100_000)
+        let parameters = (0..<3).map { _ in Parameter(Tensor.ones([count], device: meter.device)) }
+        let optimizer = try Optimizer(parameters, rule: SGD(learningRate: 0.5))
+        func loss() -> Tensor {
+            let loss = parameters.dropFirst().reduce(parameters[0].tensor) { $0 * $1.tensor }.sum()
+            loss.backward(retainingGraph: retainingGraph)
+            return loss
+        }
+        try optimizer.step(loss)
+        var atStep = 0
+        try optimizer.step {
+            optimizer.clearGradients()
+            defer { atStep = meter.runs(of: StridedCopy.name) }
+            return loss()
+        }
+        #expect(meter.runs(of: StridedCopy.name) == atStep)
+        #expect(try parameters[0].value.floats()[0] == 0.375)
     }
 
     @Test("With zeros skipped, an element without a gradient keeps its value and its moments", arguments: storages)

@@ -18,7 +18,7 @@ import _BitsTestSupport
         let training: [CompletionTokens]
         let validation: [CompletionTokens]
 
-        init(computeDType: DType, seed: UInt64 = 0) throws {
+        init(computeDType: DType, seed: UInt64 = 0, dropout: Float = 0) throws {
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
             let loaded = try LoadedModel(
@@ -33,7 +33,7 @@ import _BitsTestSupport
             }
             var generator = RandomGenerator(seed: seed)
             model = loaded.model
-            adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
+            adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32, dropout: dropout), using: &generator)
             training = try tokens("text/sft_train.jsonl")
             validation = try tokens("text/sft_valid.jsonl")
         }
@@ -91,6 +91,22 @@ import _BitsTestSupport
         let first = try losses(seed: 1)
         #expect(try losses(seed: 1, evaluatesFirst: true) == first)
         #expect(try losses(seed: 2) != first)
+    }
+
+    @Test("Blocks that are computed again change nothing, dropout included")
+    func recomputation() throws {
+        func losses(recomputing: Bool) throws -> [Double] {
+            let setting = try Setting(computeDType: .bfloat16, dropout: 0.1)
+            var options = FineTuningOptions()
+            (options.steps, options.batchSize, options.recomputesBlocks) = (4, 8, recomputing)
+            defer { #expect(!setting.model.recomputesBlocks) }
+            return try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options) { _ in
+                setting.model.recomputesBlocks == recomputing
+            }
+        }
+        let kept = try losses(recomputing: false)
+        #expect(kept.count == 4)
+        #expect(try losses(recomputing: true) == kept)
     }
 
     @Test("An adapter that is saved and loaded computes the same")

@@ -1,14 +1,17 @@
-import BitsKernels
-
 extension Tensor {
     /// Computes the gradients of this tensor's sum with respect to every trainable parameter that it was computed from, and adds them to
-    /// ``Parameter/gradient``.
+    /// ``Parameter/gradient``. Usually called on a scalar loss.
     ///
-    /// The memory that was kept for the way back goes with the tensors that hold it. Usually called on a scalar loss.
-    public func backward() { backward(from: Tensor.full(1, shape: shape, dtype: dtype, device: device)) }
+    /// What was kept for the way back is released as it is used, so memory falls from the first operation on. Gradients in 16 bits add up in float32,
+    /// within a pass and over several, and are rounded once.
+    ///
+    /// - Parameter retainingGraph: keeps it instead, for another pass over the same computation.
+    public func backward(retainingGraph: Bool = false) {
+        backward(from: Tensor.full(1, shape: shape, dtype: dtype, device: device), retainingGraph: retainingGraph)
+    }
 
-    /// As ``backward()``, starting from `gradient`, the gradient of some scalar with respect to this tensor; same shape.
-    public func backward(from gradient: Tensor) {
+    /// As ``backward(retainingGraph:)``, starting from `gradient`, the gradient of some scalar with respect to this tensor; same shape.
+    public func backward(from gradient: Tensor, retainingGraph: Bool = false) {
         precondition(gradient.shape == shape, "a gradient of shape \(gradient.shape) for a tensor of shape \(shape)")
         guard let node else { return }
         noGradient {
@@ -17,11 +20,8 @@ extension Tensor {
             while let (node, gradient) = pending.popLatest() {
                 if let slot = node.slot {
                     slot.add(gradient)
-                    continue
-                }
-                guard let backward = node.backward else { continue }
-                for (input, gradient) in zip(node.inputs, backward(gradient)) {
-                    if let input, let gradient { pending.add(gradient, to: input) }
+                } else {
+                    for (input, gradient) in node.wayBack(keeping: retainingGraph)(gradient.value) { pending.add(gradient, to: input) }
                 }
             }
         }
@@ -30,35 +30,23 @@ extension Tensor {
 
 /// Gradients that wait for all their contributions: the node with the largest sequence number has them, as operations come after their inputs.
 private struct PendingGradients {
-    private struct Entry {
-        var node: TapeNode
-        var gradient: Tensor
-        /// Whether the gradient's memory is ours alone, so that the next contribution can be added in place.
-        var isOwned: Bool
-    }
-
-    private var entries: [ObjectIdentifier: Entry] = [:]
+    private var sums: [ObjectIdentifier: GradientSum] = [:]
     /// A binary heap of nodes, largest sequence first.
     private var heap: [TapeNode] = []
 
     mutating func add(_ gradient: Tensor, to node: TapeNode) {
-        let gradient = gradient.contiguous()
-        guard var entry = entries[ObjectIdentifier(node)] else {
-            entries[ObjectIdentifier(node)] = Entry(node: node, gradient: gradient, isOwned: false)
+        if sums[ObjectIdentifier(node)] == nil {
+            sums[ObjectIdentifier(node)] = GradientSum(gradient.contiguous())
             push(node)
-            return
+        } else {
+            sums[ObjectIdentifier(node)]?.add(gradient)
         }
-        let sum = entry.isOwned ? entry.gradient : gradient.empty(entry.gradient.shape, entry.gradient.dtype)
-        gradient.device.run(BinaryElementwise(.add, entry.gradient.strided, gradient.strided, into: sum.slice))
-        entry.gradient = sum
-        entry.isOwned = true
-        entries[ObjectIdentifier(node)] = entry
     }
 
-    mutating func popLatest() -> (TapeNode, Tensor)? {
-        guard let node = heap.first, let entry = entries.removeValue(forKey: ObjectIdentifier(node)) else { return nil }
+    mutating func popLatest() -> (TapeNode, GradientSum)? {
+        guard let node = heap.first, let sum = sums.removeValue(forKey: ObjectIdentifier(node)) else { return nil }
         removeFirst()
-        return (node, entry.gradient)
+        return (node, sum)
     }
 
     private mutating func push(_ node: TapeNode) {

@@ -5,6 +5,12 @@ package enum Tape {
     /// Whether operations record what they do; off inside ``noGradient(_:)``.
     @TaskLocal package static var isRecording = true
 
+    /// Set while a checkpointed block runs for the first time: its operations record nothing, and note there what the second run needs.
+    @TaskLocal static var firstRun: FirstRun?
+
+    /// Set while a checkpointed block runs again: what it drew the first time.
+    @TaskLocal static var replay: DrawReplay?
+
     private static let sequence = Atomic<UInt64>(0)
 
     static func nextSequence() -> UInt64 { sequence.wrappingAdd(1, ordering: .relaxed).newValue }
@@ -18,69 +24,13 @@ public func noGradient<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
     return try result.get()
 }
 
-/// One recorded operation, or a parameter at the start of a computation.
-package final class TapeNode: Sendable {
-    /// Grows with time: an operation's inputs have smaller numbers.
-    let sequence: UInt64
-    private let sources: Mutex<[TapeNode?]>
-    /// From the gradient of the output to the gradients of the inputs, in their order; nil where an input wants none.
-    let backward: (@Sendable (Tensor) -> [Tensor?])?
-    /// Where a parameter's gradient gathers.
-    let slot: GradientSlot?
-
-    init(inputs: [TapeNode?], backward: @escaping @Sendable (Tensor) -> [Tensor?]) {
-        sequence = Tape.nextSequence()
-        sources = Mutex(inputs)
-        self.backward = backward
-        slot = nil
-    }
-
-    init(slot: GradientSlot) {
-        sequence = 0
-        sources = Mutex([])
-        backward = nil
-        self.slot = slot
-    }
-
-    var inputs: [TapeNode?] { sources.withLock { $0 } }
-
-    private func takeInputs() -> [TapeNode?] {
-        sources.withLock { inputs in
-            defer { inputs = [] }
-            return inputs
-        }
-    }
-
-    /// A long chain of operations is released one after the other, not each inside the release of the next, which would exhaust the stack.
-    deinit {
-        var waiting = takeInputs()
-        while !waiting.isEmpty {
-            guard var node = waiting.removeLast() else { continue }
-            if isKnownUniquelyReferenced(&node) { waiting += node.takeInputs() }
-        }
-    }
-}
-
-/// A parameter's gradient, which any task's backward pass may add to.
-package final class GradientSlot: Sendable {
-    private let stored = Mutex<Tensor?>(nil)
-
-    var gradient: Tensor? { stored.withLock { $0 } }
-
-    func set(_ gradient: Tensor?) { stored.withLock { $0 = gradient } }
-
-    func add(_ gradient: Tensor) {
-        stored.withLock { current in
-            current = current.map { noGradient { [current = $0] in current + gradient } } ?? gradient
-        }
-    }
-}
-
 extension Tensor {
     /// Whether an operation on `inputs` has to be recorded.
     package static func records(_ inputs: [Tensor]) -> Bool {
-        guard inputs.contains(where: { $0.node != nil }) else { return false }
-        return Tape.isRecording
+        guard inputs.contains(where: { $0.node != nil }), Tape.isRecording else { return false }
+        guard let firstRun = Tape.firstRun else { return true }
+        firstRun.note(inputs.compactMap(\.node))
+        return false
     }
 
     /// This result of an operation on `inputs`, with the way back.
@@ -88,6 +38,12 @@ extension Tensor {
     /// - Parameter backward: from the gradient of the result to those of `inputs`, in their order; it runs without recording. The gradient comes contiguous.
     package func recorded(from inputs: [Tensor], backward: @escaping @Sendable (Tensor) -> [Tensor?]) -> Tensor {
         guard Tensor.records(inputs) else { return self }
-        return Tensor(slice, shape: shape, strides: strides, node: TapeNode(inputs: inputs.map(\.node), backward: backward))
+        let nodes = inputs.map(\.node)
+        let node = TapeNode(inputs: nodes) { gradient in
+            zip(nodes, backward(gradient)).compactMap { node, gradient in
+                if let node, let gradient { (node, gradient) } else { nil }
+            }
+        }
+        return Tensor(slice, shape: shape, strides: strides, node: node)
     }
 }

@@ -3,8 +3,8 @@ import BitsKernels
 extension Tensor {
     /// `self` with each element zeroed with probability `rate` and the others multiplied by `1 / (1 - rate)`, in its type.
     ///
-    /// The mask is a function of the generator's place, the same on every device; the gradient draws it again, and so does a block that is computed again
-    /// from a copy of the generator. Srivastava et al. 2014.
+    /// The mask is a function of the generator's place, the same on every device; the gradient draws it again, and so does a checkpointed block.
+    /// Srivastava et al. 2014.
     public func dropout(_ rate: Float, using generator: inout RandomGenerator) -> Tensor {
         precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
         if rate == 0 { return self }

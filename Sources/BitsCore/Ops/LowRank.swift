@@ -21,7 +21,7 @@ extension Tensor {
             memory.device.run(StridedCopy(from: StridedSlice(contiguous: memory, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
             memory = copy
         }
-        let (output, device) = (Tensor(memory, shape: shape, node: node), memory.device)
+        let (output, device) = (Tensor(memory, shape: shape), memory.device)
         let narrow = x.empty([m, rank], .float32)  // scale * x · downᵀ
         device.run(MatrixProduct(input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: .float32))
         if scale != 1 { device.run(ScaleAndShift(narrow.slice, scale: scale, shift: 0, into: narrow.slice)) }
@@ -29,7 +29,7 @@ extension Tensor {
             MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: .float32))
         let (wantsInput, wantsDown, wantsUp, inputType, inputShape) = (x.node != nil, down.node != nil, up.node != nil, x.dtype, x.shape)
         let (downType, upType) = (down.dtype, up.dtype)
-        return output.recorded(from: [output, x, down, up]) { gradient in
+        return output.recorded(from: [Tensor(memory, shape: shape, node: node), x, down, up]) { gradient in
             let (g, device) = (gradient.slice, gradient.device)
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
             if wantsInput || wantsDown {

@@ -1,14 +1,14 @@
 import BitsKernels
 
 extension Tensor {
-    private func reduced(_ operation: Reduce.Operation, _ axis: Int, keepingAxis: Bool) -> Tensor {
+    private func reduced(_ operation: Reduce.Operation, _ axis: Int, keepingAxis: Bool, dtype: DType? = nil) -> Tensor {
         let axis = Shape.axis(axis, rank: rank)
         let (outer, inner) = (Shape.count(Array(shape[..<axis])), Shape.count(Array(shape[(axis + 1)...])))
         var kept = shape
         kept[axis] = 1
         var dropped = shape
         dropped.remove(at: axis)
-        let result = empty(keepingAxis ? kept : dropped)
+        let result = empty(keepingAxis ? kept : dropped, dtype)
         device.run(Reduce(operation, elements, outer: outer, axis: shape[axis], inner: inner, into: result.slice))
         return result
     }
@@ -33,6 +33,17 @@ extension Tensor {
 
     /// The mean of all elements, a scalar.
     public func mean() -> Tensor { sum() * (1 / Float(count)) }
+
+    /// Adds up over the axes that broadcasting `original` to this shape repeated: in float32, with one rounding.
+    func summed(to original: [Int]) -> Tensor {
+        if shape == original { return self }
+        var result = self
+        while result.rank > original.count { result = result.reduced(.sum, 0, keepingAxis: false, dtype: .float32) }
+        for axis in 0..<original.count where original[axis] == 1 && result.shape[axis] != 1 {
+            result = result.reduced(.sum, axis, keepingAxis: true, dtype: .float32)
+        }
+        return result.reshaped(original).cast(to: dtype)
+    }
 
     /// The largest element over `axis`; no gradient.
     public func maximum(_ axis: Int, keepingAxis: Bool = false) -> Tensor { reduced(.maximum, axis, keepingAxis: keepingAxis) }

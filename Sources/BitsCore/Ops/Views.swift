@@ -70,15 +70,6 @@ extension Tensor {
         return copy.recorded(from: [self]) { [$0.cast(to: original)] }
     }
 
-    /// Adds up over the axes that broadcasting `original` to this shape repeated.
-    func summed(to original: [Int]) -> Tensor {
-        if shape == original { return self }
-        var result = self
-        while result.rank > original.count { result = result.sum(0) }
-        for axis in 0..<original.count where original[axis] == 1 && result.shape[axis] != 1 { result = result.sum(axis, keepingAxis: true) }
-        return result.reshaped(original)
-    }
-
     /// The tensors one after the other along `axis`; other dimensions and types are equal.
     public static func concatenated(_ parts: [Tensor], axis: Int = 0) -> Tensor {
         precondition(!parts.isEmpty, "nothing to concatenate")

@@ -15,6 +15,9 @@ public struct FineTuningOptions: Sendable {
     public var moments = MomentStorage.blockwise8bit()
     /// What products round their operands to in the head; the other layers know for themselves.
     public var computeDType = DType.float32
+    /// Whether the inside of the model's blocks is computed again on the way back instead of kept: a step takes about a third longer, and holds the
+    /// blocks' inputs and one block. The run is bit for bit the same.
+    public var recomputesBlocks = false
     /// Of the order of the examples, and of dropout.
     public var seed: UInt64 = 0
 
@@ -59,7 +62,12 @@ public func fineTune(
         adapter.parameters, rule: options.rule, moments: options.moments,
         schedule: .linear(warmupSteps: options.warmupSteps, totalSteps: steps), clipping: .norm(options.maxGradientNorm))
     var generator = RandomGenerator(seed: options.seed)
-    defer { adapter.removeDropout() }
+    let recomputed = model.recomputesBlocks
+    model.recomputesBlocks = options.recomputesBlocks
+    defer {
+        adapter.removeDropout()
+        model.recomputesBlocks = recomputed
+    }
     var order: [Int] = []
     var losses: [Double] = []
     var seen = 0
@@ -69,20 +77,16 @@ public func fineTune(
         order.removeFirst(batch.count)
         let learningRate = optimizer.currentLearningRate()
         adapter.setDropout(seed: options.seed, pass: step)
-        losses.append(try gradients(of: batch, model: model, computeDType: options.computeDType))
-        try optimizer.step()
+        let loss = try optimizer.step {
+            let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: options.computeDType)
+            let loss = sum * (1 / Float(count))
+            loss.backward()
+            return loss
+        }
         optimizer.clearGradients()
+        losses.append(Double(try loss.item()))
         seen += batch.reduce(0) { $0 + $1.ids.count }
         if !onStep(FineTuningStep(step: step, steps: steps, loss: losses[losses.count - 1], learningRate: learningRate, tokens: seen)) { break }
     }
     return losses
-}
-
-/// Computes the gradients of a batch's mean loss, and returns it. What the loss remembers of the computation is gone before the optimizer's step, which
-/// would otherwise have to copy the parameters.
-private func gradients(of batch: [CompletionTokens], model: any CausalLanguageModel, computeDType: DType?) throws -> Double {
-    let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: computeDType)
-    let loss = sum * (1 / Float(count))
-    loss.backward()
-    return Double(try loss.item())
 }
