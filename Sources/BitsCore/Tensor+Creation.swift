@@ -67,8 +67,6 @@ extension Tensor {
     /// - Throws: the first error of the work that leads to this tensor.
     public func moved(to device: Device) throws(DeviceError) -> Tensor {
         if device == self.device { return self }
-        let bytes = try elements.downloadBytes()
-        let slice = device.upload(bytes, as: .uint8)
-        return Tensor(Slice(buffer: slice.buffer, dtype: dtype, count: count), shape: shape)
+        return Tensor(try device.copy(elements), shape: shape)
     }
 }

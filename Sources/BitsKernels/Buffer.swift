@@ -1,49 +1,56 @@
 package import BitsSystem
 
-/// Memory of one device. Freed when the last reference goes.
+/// Memory of one device. Freed when the last reference goes, in the order of the device's queue.
 package final class Buffer: Sendable {
+    /// Who has the memory when the buffer goes.
+    private enum Owner {
+        /// The buffer, which gives it back to the device.
+        case buffer
+        /// A file, which is only to be read.
+        case file(MappedFile)
+        case pages(any DevicePages)
+        /// Somebody else, who may free it meanwhile.
+        case other
+    }
+
     package let device: Device
     package let byteCount: Int
-    /// In the device's address space; not the host's to follow.
+    /// In the device's address space; not the host's to follow. 0: there was no memory.
     package let address: UInt
-    /// What the memory belongs to, when it is not the device's own allocation.
-    private let file: MappedFile?
-    private let pages: PagedMemory?
+    private let owner: Owner
 
-    /// Memory that belongs to a file is only to be read.
-    var isWritable: Bool { file == nil }
+    /// Whether the memory may be changed by who has the only reference.
+    var isWritable: Bool {
+        switch owner {
+        case .buffer, .pages: true
+        case .file, .other: false
+        }
+    }
 
-    init(device: Device, byteCount: Int) {
+    private init(device: Device, address: UInt, byteCount: Int, owner: Owner) {
         self.device = device
+        self.address = address
         self.byteCount = byteCount
-        self.file = nil
-        self.pages = nil
-        self.address = device.backend.allocate(byteCount: byteCount)
+        self.owner = owner
     }
 
-    private init?(device: Device, file: MappedFile) {
-        guard let address = device.backend.adopt(file) else { return nil }
-        self.device = device
-        self.byteCount = file.byteCount
-        self.address = address
-        self.file = file
-        self.pages = nil
+    convenience init(device: Device, byteCount: Int) {
+        self.init(device: device, address: device.backend.allocate(byteCount: byteCount), byteCount: byteCount, owner: .buffer)
     }
 
-    /// Paged memory of the host; nil where the device cannot use it.
-    package init?(device: Device, pages: PagedMemory) {
-        guard let address = device.backend.adopt(pages) else { return nil }
-        self.device = device
-        self.byteCount = pages.byteCount
-        self.address = address
-        self.file = nil
-        self.pages = pages
+    convenience init(device: Device, pages: any DevicePages) {
+        self.init(device: device, address: pages.address, byteCount: pages.byteCount, owner: .pages(pages))
     }
 
     /// The bytes of `file` in place, where the device can read the host's memory; nil where it cannot.
-    package static func borrowing(_ file: MappedFile, on device: Device) -> Buffer? { Buffer(device: device, file: file) }
+    package static func borrowing(_ file: MappedFile, on device: Device) -> Buffer? {
+        device.backend.adopt(file).map { Buffer(device: device, address: $0, byteCount: file.byteCount, owner: .file(file)) }
+    }
+
+    /// The same memory, without a share in it.
+    func borrowed() -> Buffer { Buffer(device: device, address: address, byteCount: byteCount, owner: .other) }
 
     deinit {
-        if file == nil && pages == nil { device.backend.deallocate(address: address, byteCount: byteCount) }
+        if case .buffer = owner { device.backend.deallocate(address: address, byteCount: byteCount) }
     }
 }

@@ -1,5 +1,3 @@
-package import BitsSystem
-
 /// A place that holds memory and runs kernels on it.
 ///
 /// A device is a value that carries its kernels: nothing above the kernel room asks which one it is. Work is ordered: kernels and copies
@@ -17,6 +15,9 @@ public struct Device: Sendable {
 
     /// Bytes held by living buffers.
     public var allocatedByteCount: Int { backend.allocatedByteCount }
+
+    /// How often kernels ran by their plain references so far, by name: for want of a version of the device's own, or of one that takes their operands.
+    package var referenceRuns: [String: Int] { backend.referenceRuns }
 
     /// Waits for all submitted work.
     ///
@@ -42,27 +43,4 @@ extension Device {
         if let problem = kernel.misplacement(on: self) { preconditionFailure(problem) }
         backend.submit(kernel)
     }
-}
-
-/// What a new device implements: memory, copies, an ordered queue of kernels.
-package protocol DeviceBackend: AnyObject, Sendable {
-    var name: String { get }
-    var allocatedByteCount: Int { get }
-    /// The address of new memory in the device's own address space; 0 when there is none left (the error surfaces at the next wait).
-    func allocate(byteCount: Int) -> UInt
-    func deallocate(address: UInt, byteCount: Int)
-    /// The address under which the device can read mapped bytes in place; nil when it has to copy them.
-    func adopt(_ file: MappedFile) -> UInt?
-    /// The address under which the device can read and write paged memory in place, at once when work is submitted; nil when it cannot.
-    func adopt(_ pages: PagedMemory) -> UInt?
-    /// Copies host bytes into `slice`, after all work submitted before.
-    func upload(_ bytes: RawSpan, to slice: Slice)
-    /// Waits for all work submitted before, then copies `slice` to the host.
-    func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError)
-    func submit(_ kernel: some Kernel)
-    func synchronize() throws(DeviceError)
-}
-
-extension DeviceBackend {
-    package func adopt(_ pages: PagedMemory) -> UInt? { nil }
 }

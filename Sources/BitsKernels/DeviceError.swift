@@ -31,7 +31,7 @@ extension DeviceError: CustomStringConvertible {
 
 /// What a device remembers of a failure: it is over when it has been reported and no buffer that got no memory is left.
 package struct DeviceFailure: Sendable {
-    private let error: DeviceError
+    package let error: DeviceError
     /// Living buffers without memory.
     private var missing: Int
     private var isReported = false

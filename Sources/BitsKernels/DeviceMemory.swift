@@ -1,13 +1,21 @@
 /// The memory of whatever device an operand is on, read and written by copies: lets a reference run where its device's own version runs.
-package struct DeviceMemory: ReferenceMemory {
+///
+/// A reference does not throw: it goes on with zeros when an operand cannot be read, and what it computes from there on is not written.
+package final class DeviceMemory: ReferenceMemory {
+    /// The first error.
+    package private(set) var failure: DeviceError?
+
     package init() {}
 
     package func load(_ slice: Slice) -> [UInt8] {
-        do { return try slice.downloadBytes() } catch { preconditionFailure("\(error)") }
+        do { return try slice.downloadBytes() } catch {
+            failure = failure ?? error
+            return [UInt8](repeating: 0, count: slice.byteCount)
+        }
     }
 
     package func store(_ bytes: [UInt8], to slice: Slice) {
         precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
-        if !bytes.isEmpty { unsafe slice.device.backend.upload(bytes.span.bytes, to: slice) }
+        if failure == nil && !bytes.isEmpty { unsafe slice.device.backend.upload(bytes.span.bytes, to: slice) }
     }
 }

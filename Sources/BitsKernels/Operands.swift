@@ -33,11 +33,18 @@ extension Kernel {
         return visitor.operands
     }
 
+    /// The kernel with the same operands, which it does not keep: for a device that works later.
+    package func borrowingOperands() -> Self {
+        var (kernel, visitor) = (self, OperandVisitor(.borrow))
+        kernel.visitOperands(&visitor)
+        return kernel
+    }
+
     /// The first operand that does not lie on `device`, in words; nil where there is none, as it has to be.
     package mutating func misplacement(on device: Device) -> String? {
         var visitor = OperandVisitor(.check(device.backend))
         visitOperands(&visitor)
-        guard let stray = visitor.operands.first else { return nil }
+        guard visitor.isMisplaced, let stray = operands.first(where: { $0.slice.device != device }) else { return nil }
         return "\(Self.name) on \(device.name): its operand '\(stray.name)' lies on \(stray.slice.device.name); move it first"
     }
 
@@ -57,16 +64,18 @@ extension Kernel {
 /// Goes through the operands of a kernel.
 package struct OperandVisitor {
     enum Purpose {
-        /// Finds the first operand that is not on the backend's device.
+        /// Finds out whether an operand is not on the backend's device; done for every kernel that runs, so it is to cost next to nothing.
         case check(any DeviceBackend)
         case list
+        /// Replaces every operand by one without a share in its memory.
+        case borrow
     }
 
     private let purpose: Purpose
-    /// The groups that are being visited, outermost first, and the place of each where it is one of several.
+    /// The groups that are being visited where operands are listed, outermost first, and the place of each where it is one of several.
     private var groups: [(name: StaticString, index: Int?)] = []
-    /// What was found.
     private(set) var operands: [Operand] = []
+    private(set) var isMisplaced = false
 
     init(_ purpose: Purpose) { self.purpose = purpose }
 
@@ -117,6 +126,7 @@ package struct OperandVisitor {
     }
 
     private mutating func visit(_ part: inout some OperandGroup, as name: (StaticString, Int?)) {
+        guard case .list = purpose else { return part.visitOperands(&self) }
         groups.append(name)
         part.visitOperands(&self)
         groups.removeLast()
@@ -125,9 +135,13 @@ package struct OperandVisitor {
     private mutating func visit(
         _ name: StaticString, _ access: OperandAccess, _ slice: inout Slice, index: Int? = nil, inPlace: Bool = false
     ) {
-        if case .check(let backend) = purpose, slice.buffer.device.backend === backend || !operands.isEmpty { return }
-        let prefix = groups.map { "\($0.name)\(OperandVisitor.text($0.index))." }.joined()
-        operands.append(Operand(name: "\(prefix)\(name)\(OperandVisitor.text(index))", access: access, slice: slice, worksInPlace: inPlace))
+        switch purpose {
+        case .check(let backend): if slice.buffer.device.backend !== backend { isMisplaced = true }
+        case .borrow: slice = slice.borrowed()
+        case .list:
+            let prefix = groups.map { "\($0.name)\(OperandVisitor.text($0.index))." }.joined()
+            operands.append(Operand(name: "\(prefix)\(name)\(OperandVisitor.text(index))", access: access, slice: slice, worksInPlace: inPlace))
+        }
     }
 
     private static func text(_ index: Int?) -> String { index.map { "[\($0)]" } ?? "" }

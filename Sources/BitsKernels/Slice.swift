@@ -20,8 +20,14 @@ package struct Slice: Sendable {
     package var byteCount: Int { count * dtype.byteCount }
     package var byteOffset: Int { offset * dtype.byteCount }
 
-    /// Whether this is the only reference to its memory, and the memory may be written. Work that is still to be done holds references too.
+    /// Whether the device had the memory; where it had not, the next wait says so.
+    package var hasMemory: Bool { buffer.address != 0 }
+
+    /// Whether this is the only reference to its memory, and the memory may be written. Work that is still to be done holds none.
     package mutating func isOnlyReference() -> Bool { isKnownUniquelyReferenced(&buffer) && buffer.isWritable }
+
+    /// The same elements, without a share in their memory.
+    func borrowed() -> Slice { Slice(buffer: buffer.borrowed(), dtype: dtype, offset: offset, count: count) }
 
     /// Elements `range` of this slice.
     package subscript(range: Range<Int>) -> Slice {

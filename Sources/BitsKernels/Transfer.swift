@@ -12,14 +12,12 @@ extension [UInt8] {
     }
 }
 
-/// Copies between the host and a device.
+/// Copies between the host and a device, and between devices.
 extension Device {
     /// A fresh slice holding `values`, whose Swift type must have the width of `dtype`.
     package func upload<T: BitwiseCopyable>(_ values: [T], as dtype: DType) -> Slice {
         precondition(MemoryLayout<T>.size == dtype.byteCount, "\(T.self) does not have the width of \(dtype.rawValue)")
-        let slice = allocate(dtype, count: values.count)
-        if !values.isEmpty { unsafe backend.upload(values.span.bytes, to: slice) }
-        return slice
+        return unsafe upload(bytes: values.span.bytes, as: dtype)
     }
 
     /// A fresh slice holding `bytes` reinterpreted as `dtype`, little-endian.
@@ -28,48 +26,49 @@ extension Device {
         if bytes.byteCount > 0 { backend.upload(bytes, to: slice) }
         return slice
     }
+
+    /// A fresh slice holding the elements of `source`, which lies on another device.
+    ///
+    /// - Throws: the first error of the work that leads to them.
+    package func copy(_ source: Slice) throws(DeviceError) -> Slice {
+        let slice = allocate(source.dtype, count: source.count)
+        try backend.copy(source, to: slice)
+        return slice
+    }
 }
 
 extension Slice {
     /// The elements, bit for bit, as a Swift type of the same width.
     ///
     /// - Throws: the first error of the work that leads here.
-    package func download<T: BitwiseCopyable & ExpressibleByIntegerLiteral>(as type: T.Type) throws(DeviceError) -> [T] {
+    package func download<T: BitwiseCopyable>(as type: T.Type) throws(DeviceError) -> [T] {
         precondition(MemoryLayout<T>.size == dtype.byteCount, "\(T.self) does not have the width of \(dtype.rawValue)")
-        var values = [T](repeating: 0, count: count)
-        var span = values.mutableSpan
-        var bytes = unsafe span.mutableBytes
-        try device.backend.download(self, into: &bytes)
-        return values
+        return try downloaded(count: count)
     }
 
     /// The bytes as they lie.
-    package func downloadBytes() throws(DeviceError) -> [UInt8] {
-        var values = [UInt8](repeating: 0, count: byteCount)
-        var span = values.mutableSpan
-        var bytes = unsafe span.mutableBytes
-        try device.backend.download(self, into: &bytes)
-        return values
+    package func downloadBytes() throws(DeviceError) -> [UInt8] { try downloaded(count: byteCount) }
+
+    /// The memory as `count` values.
+    private func downloaded<T: BitwiseCopyable>(count: Int) throws(DeviceError) -> [T] {
+        try unsafe [T](unsafeUninitializedCapacity: count) { memory, initialized throws(DeviceError) in
+            var bytes = unsafe MutableRawSpan(
+                _unsafeBytes: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory)[..<byteCount]))
+            try device.backend.download(self, into: &bytes)
+            initialized = count
+        }
     }
 
     /// Floating-point elements widened to float32 exactly.
     package func downloadFloats() throws(DeviceError) -> [Float] {
-        switch dtype {
-        case .float32: try download(as: Float.self)
-        case .float16: try download(as: Float16.self).map { Float($0) }
-        case .bfloat16: try download(as: UInt16.self).map { BFloat16Bits.widening($0) }
-        default: try downloadIntegers().map { Float($0) }
-        }
+        dtype == .float32 ? try download(as: Float.self) : dtype.floats(in: try downloadBytes())
     }
 
     /// Integer elements widened.
     package func downloadIntegers() throws(DeviceError) -> [Int] {
-        switch dtype {
-        case .int8: try download(as: Int8.self).map { Int($0) }
-        case .uint8, .bool: try download(as: UInt8.self).map { Int($0) }
-        case .int32: try download(as: Int32.self).map { Int($0) }
-        case .int64: try download(as: Int64.self).map { Int($0) }
-        default: try downloadFloats().map { Int($0) }
-        }
+        dtype.isFloatingPoint ? try downloadFloats().map { Int($0) } : dtype.integers(in: try downloadBytes())
     }
+
+    /// The bytes as they are after all work submitted so far, to be asked for later.
+    package func downloadLater() -> LateBytes { device.backend.downloadLater(self) }
 }

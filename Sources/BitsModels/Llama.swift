@@ -178,7 +178,7 @@ public final class Llama: Module, CausalLanguageModel {
         var x = embedding(tokens.ids, dtype: .float32)  // [B, T, D]
         for (layer, block) in decoder.blocks.enumerated() {
             let run = { [x] in block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
-            x = recomputesBlocks ? checkpointed(run) : run()
+            x = recomputesBlocks && cache == nil ? checkpointed(run) : run()  // a cache takes what it is given once
         }
         return decoder.norm(x)
     }

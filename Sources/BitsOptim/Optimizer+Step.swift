@@ -23,10 +23,10 @@ extension Optimizer {
         let factors = gradientFactors(work)
         let steps = zip(work, factors).map { (work: $0, factor: $1) }
         // What is in memory takes its step in one launch; what comes and goes is stepped one by one, the next on its way meanwhile.
-        run(steps.filter { $0.work.state.isInMemory })
-        let others = steps.filter { !$0.work.state.isInMemory }
+        run(steps.filter { $0.work.state.pages.isIn })
+        let others = steps.filter { !$0.work.state.pages.isIn }
         for (index, step) in others.enumerated() {
-            pager?.use(step.work.state, next: index + 1 < others.count ? others[index + 1].work.state : nil) { run([step]) }
+            pager?.use(step.work.state.pages, next: index + 1 < others.count ? others[index + 1].work.state.pages : nil) { run([step]) }
         }
         pager?.finish()
         stepCount += 1
@@ -67,11 +67,10 @@ extension Optimizer {
                 work.append(Work(parameter: parameter, gradient: gradient.elements, settings: settings, state: state))
             }
         }
-        if let device = fresh.isEmpty ? nil : work.first?.parameter.device {
-            // Whether there is memory for them: one wait for all that are new.
+        if let device = work.first?.parameter.device, !fresh.values.allSatisfy(\.hasMemory) {
             do { try device.synchronize() } catch { throw .device(error) }
-            states.merge(fresh) { $1 }
         }
+        states.merge(fresh) { $1 }
         return work
     }
 
@@ -100,7 +99,7 @@ extension Optimizer {
     func pager(for parameter: Parameter, _ paging: Paging?) throws(OptimizerError) -> Pager? {
         guard let paging, parameter.count >= paging.minimumCount else { return nil }
         if let pager { return pager }
-        let pager = try Pager(paging)
+        let pager = try Pager.forMoments(paging, on: parameter.device)
         self.pager = pager
         return pager
     }

@@ -1,133 +1,47 @@
 public import BitsKernels
-import BitsSystem
-import Synchronization
 
 extension Device {
-    /// A new device that shares nothing with the host: its memory has addresses that no processor can follow, bytes get in and out by copies
-    /// alone, and nothing that is submitted happens before the host waits (at a download or a ``synchronize()``), then all of it in order.
-    /// Kernels are the references. What works on it assumes neither the host's memory nor immediate execution.
+    /// A new device that shares nothing with the host, and does with what it is given everything that a device may do.
+    ///
+    /// Its memory has addresses that no processor can follow; bytes get in and out by copies alone. Its work is done on a thread of its own, in order, and
+    /// as late as possible: nothing happens before the host waits, and then only what was submitted before the thing that it waits for. Nothing that is
+    /// submitted keeps its operands, and memory that was freed is gone for work that comes after, so that work on it stops the process; so do operands
+    /// that overlap. Kernels are the references. What works on it assumes neither the host's memory nor immediate execution.
     ///
     /// - Parameters:
     ///   - capacity: bytes it can hold; beyond, allocations fail as they do on a real device.
     ///   - failingKernels: names of kernels that fail instead of running.
-    public static func deferred(capacity: Int = .max, failingKernels: Set<String> = []) -> Device {
-        Device(backend: DeferredBackend(capacity: capacity, failingKernels: failingKernels))
+    ///   - missingKernels: names of kernels that it has no version of, so that the host runs their references.
+    public static func deferred(capacity: Int = .max, failingKernels: Set<String> = [], missingKernels: Set<String> = []) -> Device {
+        Device(backend: DeferredBackend(capacity: capacity, failingKernels: failingKernels, missingKernels: missingKernels))
+    }
+
+    /// What this deferred device has been asked for since it was made, or since ``forgetCounts()``.
+    public var counts: DeferredCounts { deferredBackend.counts }
+
+    public func forgetCounts() { deferredBackend.forgetCounts() }
+
+    private var deferredBackend: DeferredBackend {
+        guard let deferred = backend as? DeferredBackend else { preconditionFailure("\(name) counts nothing") }
+        return deferred
     }
 }
 
-/// The queue and the memory behind ``Device/deferred(capacity:failingKernels:)``.
-final class DeferredBackend: DeviceBackend {
-    let name = "deferred"
-    private let capacity: Int
-    private let failingKernels: Set<String>
-    private let state = Mutex(State())
-    /// Held while submitted work runs, so that two waiting threads keep its order.
-    private let turn = Mutex(())
+/// What a deferred device was asked for.
+public struct DeferredCounts: Sendable, Equatable {
+    /// Kernels submitted, by name.
+    public internal(set) var kernels: [String: Int] = [:]
+    /// Those of them that the host ran by their references, by name.
+    public internal(set) var referenceRuns: [String: Int] = [:]
+    /// Times that work met paged memory that was away.
+    public internal(set) var pageFaults = 0
+    /// Waits for the bytes of a slice.
+    public internal(set) var downloads = 0
+    /// Waits for everything.
+    public internal(set) var synchronizations = 0
+    /// Waits for bytes that were submitted to be read before.
+    public internal(set) var lateReads = 0
 
-    private struct State {
-        var memory: [UInt: [UInt8]] = [:]
-        /// Not canonical on any 64-bit processor: following it traps.
-        var nextAddress: UInt = 0x0bad_0000_0000_0000
-        var allocated = 0
-        var queue: [@Sendable () -> Void] = []
-        var failure: DeviceFailure? {
-            didSet { if failure?.isOver == true { failure = nil } }
-        }
-    }
-
-    init(capacity: Int, failingKernels: Set<String>) {
-        self.capacity = capacity
-        self.failingKernels = failingKernels
-    }
-
-    var allocatedByteCount: Int { state.withLock { $0.allocated } }
-
-    func allocate(byteCount: Int) -> UInt {
-        state.withLock { state in
-            // What is allocated after a failure would never be filled.
-            guard state.failure == nil && state.allocated + byteCount <= capacity else {
-                state.failure = DeviceFailure(state.failure, .outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
-                return 0
-            }
-            let address = state.nextAddress
-            state.nextAddress += UInt(byteCount + 0xffff) & ~0xfff
-            state.memory[address] = [UInt8](repeating: 0xa5, count: byteCount)
-            state.allocated += byteCount
-            return address
-        }
-    }
-
-    func deallocate(address: UInt, byteCount: Int) {
-        state.withLock { state in
-            guard address != 0 else {
-                state.failure?.released()
-                return
-            }
-            precondition(state.memory.removeValue(forKey: address) != nil, "memory at \(address) is freed twice")
-            state.allocated -= byteCount
-        }
-    }
-
-    func adopt(_ file: MappedFile) -> UInt? { nil }
-
-    func upload(_ bytes: RawSpan, to slice: Slice) {
-        let bytes = [UInt8](copying: bytes)
-        enqueue { DeferredMemory(backend: self).store(bytes, to: slice) }
-    }
-
-    func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) {
-        try synchronize()
-        DeferredMemory(backend: self).load(slice).copy(into: &bytes)
-    }
-
-    func submit(_ kernel: some Kernel) {
-        let name = type(of: kernel).name
-        if failingKernels.contains(name) {
-            enqueue { self.fail(.kernelFailed(name, device: self.name, status: 1)) }
-        } else {
-            enqueue { kernel.reference(DeferredMemory(backend: self)) }
-        }
-    }
-
-    func synchronize() throws(DeviceError) {
-        turn.withLock { _ in
-            // The work of one round is dropped piece by piece outside of the state's lock: it may hold the last reference to a buffer.
-            while true {
-                var round = state.withLock { state in
-                    defer { state.queue = [] }
-                    return Array(state.queue.reversed())
-                }
-                if round.isEmpty { break }
-                while let work = round.popLast() { work() }
-            }
-        }
-        if let error = state.withLock({ $0.failure?.reported() }) { throw error }
-    }
-
-    private func enqueue(_ work: @escaping @Sendable () -> Void) { state.withLock { $0.queue.append(work) } }
-
-    private func fail(_ error: DeviceError) { state.withLock { $0.failure = DeviceFailure($0.failure, error, leavesMemoryMissing: false) } }
-
-    fileprivate func withBytes<R>(of slice: Slice, _ body: (inout [UInt8], Range<Int>) -> R) -> R? {
-        guard slice.buffer.address != 0 else { return nil }  // never allocated; the error is on its way
-        return state.withLock { state in
-            let address = slice.buffer.address
-            precondition(state.memory[address] != nil, "a slice of another device, or of memory that was freed, reached \(name)")
-            return body(&state.memory[address, default: []], slice.byteOffset..<slice.byteOffset + slice.byteCount)
-        }
-    }
-}
-
-/// The deferred device's memory, as its kernels see it.
-struct DeferredMemory: ReferenceMemory {
-    let backend: DeferredBackend
-
-    func load(_ slice: Slice) -> [UInt8] {
-        backend.withBytes(of: slice) { bytes, range in Array(bytes[range]) } ?? [UInt8](repeating: 0, count: slice.byteCount)
-    }
-
-    func store(_ bytes: [UInt8], to slice: Slice) {
-        precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
-        _ = backend.withBytes(of: slice) { memory, range in memory.replaceSubrange(range, with: bytes) }
-    }
+    /// All times that the host waited.
+    public var hostWaits: Int { downloads + synchronizations + lateReads }
 }

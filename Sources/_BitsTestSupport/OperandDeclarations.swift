@@ -30,17 +30,6 @@ private func slices(in value: Any) -> [Slice] {
     return Mirror(reflecting: value).children.flatMap { slices(in: $0.value) }
 }
 
-/// What tells operands apart.
-private struct Place: Hashable {
-    let address: UInt
-    let byteCount: Int
-
-    init(_ slice: Slice) {
-        address = slice.buffer.address + UInt(slice.byteOffset)
-        byteCount = slice.byteCount
-    }
-}
-
 /// A device's memory that remembers what was read before it was written, and what was written.
 private final class RecordingMemory: ReferenceMemory {
     private let memory = DeviceMemory()

@@ -133,6 +133,19 @@ struct TensorMemoryTests {
         #expect(device.allocatedByteCount == 0)
     }
 
+    @Test("A parameter whose loss is gone changes in place, also while the device has yet to compute with it")
+    func ownership() throws {
+        let device = Device.deferred()
+        let p = Parameter(Tensor.full(3, shape: [10], device: device))
+        do { (p.tensor * p.tensor).sum().backward() }
+        device.forgetCounts()
+        Parameter.changeElements(of: [p]) { device.run(ScaleAndShift($0[0], scale: 2, into: $0[0])) }
+        #expect(device.counts.kernels == ["scale_shift": 1])
+        #expect(device.counts.hostWaits == 0)
+        #expect(try p.gradient?.floats() == [Float](repeating: 6, count: 10))
+        #expect(try p.value.floats() == [Float](repeating: 6, count: 10))
+    }
+
     @Test("Without a trainable parameter intermediate results go at once")
     func intermediates() throws {
         let device = Device.deferred()

@@ -1,4 +1,5 @@
 import BitsCore
+import BitsKernels
 import BitsSystem
 import FoundationEssentials
 import Testing
@@ -100,6 +101,17 @@ struct TensorTests {
         #expect(try x.moved(to: .cpu).slice.buffer === x.slice.buffer)
         let narrow = Tensor([Float]([1, 2, 3]), dtype: .bfloat16)
         #expect(try narrow.moved(to: device).floats() == [1, 2, 3])
+    }
+
+    @Test("What is read late is what the tensor held, whatever happens to its memory", arguments: [Device.cpu, .deferred()])
+    func readingLater(device: Device) throws {
+        let parameter = Parameter(Tensor([Float]([1, 2, 3, 4]), shape: [2, 2], device: device))
+        let (all, sum) = (parameter.value.transposed().readLater(), parameter.value.sum().readLater())
+        Parameter.changeElements(of: [parameter]) { device.run(Fill(0, into: $0[0])) }
+        #expect(try all.floats() == [1, 3, 2, 4])
+        #expect(try sum.item() == 10)
+        #expect(try parameter.value.floats() == [0, 0, 0, 0])
+        #expect(try Tensor([-3, 70_000] as [Int32], device: device).readLater().integers() == [-3, 70_000])
     }
 
     @Test("A low-rank update leaves a tensor that is kept elsewhere as it is")

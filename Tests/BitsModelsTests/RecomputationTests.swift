@@ -45,4 +45,13 @@ struct RecomputationTests {
         #expect(peak(layers: 12, recomputes: true) <= one + 12 * input + gradients)
         #expect(peak(layers: 12, recomputes: false) > 8 * one)
     }
+
+    @Test("A cache is filled once, whatever is recomputed")
+    func cache() throws {
+        let model = Self.model(layers: 2)
+        model.recomputesBlocks = true
+        let cache = model.makeCache(batch: 1, capacity: 5)
+        model.hiddenStates(TokenBatch([1, 2, 3]), cache: cache).squared().sum().backward()
+        #expect(cache.length == 3)
+    }
 }

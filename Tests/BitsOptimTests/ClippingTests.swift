@@ -33,6 +33,23 @@ struct ClippingTests {
         }
     }
 
+    @Test("The norm of one step can be read when the next has been submitted; no step waits")
+    func lateNorm() throws {
+        let device = Device.deferred()
+        let parameter = Parameter(Tensor.zeros([2], device: device))
+        let optimizer = try Optimizer([parameter], rule: SGD(learningRate: 1), clipping: .norm(1))
+        var norms: [LateGradientNorm] = []
+        for gradient in [[3, 4], [.nan, 12]] as [[Float]] {
+            parameter.gradient = Tensor(gradient, device: device)
+            try optimizer.step()
+            norms.append(try #require(optimizer.gradientNorm).readLater())
+        }
+        #expect(device.counts.hostWaits == 0)
+        #expect(try norms.map { try $0.value() } == [5, 12])
+        #expect(try norms.map { try $0.nonFiniteCount() } == [0, 1])
+        #expect(device.counts.hostWaits == device.counts.lateReads)
+    }
+
     @Test("Gradients within the norm stay as they are")
     func withinNorm() throws {
         let (a, b) = (parameters(scale: 1e-3), parameters(scale: 1e-3))

@@ -39,6 +39,36 @@ struct PagingTests {
         }
     }
 
+    @Test("A device that works later pages too: the same bits, and no step meets what is away", arguments: [0, 20_000, Int.max])
+    func laterDevice(resident: Int) throws {
+        func run(_ storage: MomentStorage) throws -> (Device, Optimizer, [[Float]]) {
+            let device = Device.deferred()
+            let counts = [3001, 5000, 900, 4000]
+            let parameters = counts.enumerated().map { Parameter(Tensor(HostileFloats.ordinary(count: $1, seed: UInt64($0)), device: device)) }
+            let optimizer = try Optimizer(parameters, rule: AdamW(), moments: storage)
+            for step in 1...3 {
+                for (index, parameter) in parameters.enumerated() {
+                    parameter.gradient = Tensor(HostileFloats.ordinary(count: counts[index], seed: UInt64(10 * step + index)), device: device)
+                }
+                try optimizer.step()
+            }
+            #expect(device.counts.hostWaits == 0)
+            return (device, optimizer, try parameters.map { try $0.value.floats() })
+        }
+        let (_, _, expected) = try run(.blockwise8bit(minimumCount: 0))
+        let paging = Paging(minimumCount: 1000, residentByteCount: resident)
+        let (device, optimizer, found) = try run(.blockwise8bit(minimumCount: 0).paged(paging))
+        #expect(found == expected)
+        #expect(device.counts.pageFaults == 0)
+        let counters = try #require(optimizer.paging)
+        #expect(counters.fileByteCount == 24_002)
+        #expect(counters.bytesOut == [0: 3 * 24_002, 20_000: 3 * 8_000, Int.max: 0][resident])
+        // What is asked for outside of a step need not be in.
+        let moments = try optimizer.momentValues(of: optimizer.groups[0].parameters[3])
+        #expect(try #require(moments)[0].floats().contains { $0 != 0 })
+        #expect((device.counts.pageFaults > 0) == (resident < Int.max))
+    }
+
     @Test("Counters tell what went in and out")
     func counters() throws {
         let (plain, _) = try run(.blockwise8bit())

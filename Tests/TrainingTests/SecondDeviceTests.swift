@@ -50,7 +50,7 @@ struct SecondDeviceTests {
 }
 
 /// A Llama of two layers with random weights, its linear layers in 4 bits, and two padded sequences to learn.
-private final class TinyTraining {
+final class TinyTraining {
     let model: Llama
     let tokens: TokenBatch
     let targets: Tensor

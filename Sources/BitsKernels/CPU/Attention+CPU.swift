@@ -1,31 +1,25 @@
 internal import CBitsCPU
 
 extension Attention: CPUKernel {
+    var suitsC: Bool { shape.headWidth <= BITS_MAX_HEAD_WIDTH }
+
     func runOnCPU() -> Int32 {
-        guard shape.headWidth <= BITS_MAX_HEAD_WIDTH else { return runReferenceOnCPU() }
         var shape = shape.inC
         return unsafe bits_cpu_attention(
-            &shape, query.pointer, query.dtype.code, key.pointer, key.dtype.code, value.pointer, value.dtype.code, keyRanges.ranges, output.pointer,
+            &shape, query.pointer, query.dtype.code, key.pointer, key.dtype.code, value.pointer, value.dtype.code, keyRanges.int32s, output.pointer,
             output.dtype.code, logSumExp?.floats)
     }
 }
 
 extension AttentionGradient: CPUKernel {
+    var suitsC: Bool { shape.headWidth <= BITS_MAX_HEAD_WIDTH }
+
     func runOnCPU() -> Int32 {
-        guard shape.headWidth <= BITS_MAX_HEAD_WIDTH else { return runReferenceOnCPU() }
         var shape = shape.inC
         return unsafe bits_cpu_attention_gradient(
-            &shape, query.pointer, query.dtype.code, key.pointer, key.dtype.code, value.pointer, value.dtype.code, keyRanges.ranges, output.pointer,
+            &shape, query.pointer, query.dtype.code, key.pointer, key.dtype.code, value.pointer, value.dtype.code, keyRanges.int32s, output.pointer,
             output.dtype.code, logSumExp.floats, outputGradient.pointer, outputGradient.dtype.code, queryGradient.pointer, queryGradient.dtype.code,
             keyGradient.pointer, keyGradient.dtype.code, valueGradient.pointer, valueGradient.dtype.code)
-    }
-}
-
-extension Kernel {
-    /// For operands that the C version does not take.
-    func runReferenceOnCPU() -> Int32 {
-        reference(HostMemory())
-        return 0
     }
 }
 
@@ -35,12 +29,5 @@ extension AttentionShape {
         bits_attention_shape(
             batch: Int64(batch), queries: Int64(queries), keys: Int64(keys), key_stride: Int64(keyStride), heads: Int64(heads),
             groups: Int64(groups), width: Int64(headWidth), scale: scale)
-    }
-}
-
-extension Slice {
-    fileprivate var ranges: UnsafeMutablePointer<Int32> {
-        precondition(dtype == .int32, "key ranges are int32, not \(dtype.rawValue)")
-        return unsafe pointer.assumingMemoryBound(to: Int32.self)
     }
 }

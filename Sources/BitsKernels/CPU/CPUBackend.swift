@@ -2,9 +2,16 @@ import BitsSystem
 internal import CBitsCPU
 internal import Synchronization
 
-/// A kernel that has a version in C. Returns the status of the C function.
+/// A kernel that has a version in C.
 protocol CPUKernel: Kernel {
+    /// Whether the C version takes the operands and options as they are; else the reference runs.
+    var suitsC: Bool { get }
+    /// Returns the status of the C function.
     func runOnCPU() -> Int32
+}
+
+extension CPUKernel {
+    var suitsC: Bool { true }
 }
 
 /// The host's processor: kernels run at once, on the thread that submits them and the pool.
@@ -17,8 +24,11 @@ final class CPUBackend: DeviceBackend {
     private let hasFailed = Atomic<Bool>(false)
     private let allocated = Atomic<Int>(0)
     private let blocks = BlockAllocator()
+    private let references = Mutex<[String: Int]>([:])
 
     var allocatedByteCount: Int { allocated.load(ordering: .relaxed) }
+
+    var referenceRuns: [String: Int] { references.withLock { $0 } }
 
     func allocate(byteCount: Int) -> UInt {
         let size = CPUBackend.roundedUp(byteCount)
@@ -45,11 +55,11 @@ final class CPUBackend: DeviceBackend {
 
     func adopt(_ file: MappedFile) -> UInt? { file.address }
 
-    func adopt(_ pages: PagedMemory) -> UInt? { pages.address }
+    func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { try PageFile(folder: folder) }
 
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
-        guard slice.buffer.address != 0, bytes.byteCount > 0 else { return }
+        guard slice.hasMemory, bytes.byteCount > 0 else { return }
         unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
     }
 
@@ -60,16 +70,39 @@ final class CPUBackend: DeviceBackend {
         unsafe bytes.withUnsafeMutableBytes { unsafe _ = memcpy($0.baseAddress!, slice.pointer, $0.count) }
     }
 
+    func downloadLater(_ slice: Slice) -> LateBytes {
+        if let error = failure.withLock({ $0?.error }) {
+            return { () throws(DeviceError) in
+                self.changeFailure { _ = $0?.reported() }
+                throw error
+            }
+        }
+        let bytes = HostMemory().load(slice)
+        return { bytes }
+    }
+
+    func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {
+        try synchronize()
+        return unsafe body(UnsafeRawBufferPointer(start: slice.pointer, count: slice.byteCount).bytes)
+    }
+
+    func copy(_ source: Slice, to destination: Slice) throws(DeviceError) {
+        guard destination.hasMemory, source.byteCount > 0 else { return try synchronize() }
+        var bytes = unsafe MutableRawSpan(_unsafeStart: destination.pointer, byteCount: destination.byteCount)
+        try source.device.backend.download(source, into: &bytes)
+    }
+
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
-        if let native = kernel as? any CPUKernel {
-            let status = native.runOnCPU()
-            if status != 0 { record(.kernelFailed(type(of: native).name, device: name, status: Int(status))) }
-        } else {
-            kernel.reference(HostMemory())
+        guard let native = kernel as? any CPUKernel, native.suitsC else {
+            noteReference(of: type(of: kernel))
+            return kernel.reference(HostMemory())
         }
-        withExtendedLifetime(kernel) {}
+        let status = native.runOnCPU()
+        if status != 0 { record(.kernelFailed(type(of: native).name, device: name, status: Int(status))) }
     }
+
+    func noteReference(of kernel: (some Kernel).Type) { references.withLock { $0[kernel.name, default: 0] += 1 } }
 
     func synchronize() throws(DeviceError) {
         guard hasFailed.load(ordering: .acquiring) else { return }
@@ -102,12 +135,5 @@ struct HostMemory: ReferenceMemory {
         precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
         guard !bytes.isEmpty else { return }
         unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
-    }
-}
-
-extension Slice {
-    /// The first element in the host's memory. The caller keeps the slice alive while the pointer is in use; ``CPUBackend/submit(_:)`` does.
-    var pointer: UnsafeMutableRawPointer {
-        unsafe UnsafeMutableRawPointer(bitPattern: buffer.address + UInt(byteOffset)).unsafelyUnwrapped
     }
 }

@@ -3,9 +3,8 @@ internal import CBitsCPU
 extension QuantizeFourBit: CPUKernel {
     func runOnCPU() -> Int32 {
         unsafe bits_cpu_quantize_four_bit(
-            input.pointer, input.dtype.code, Int64(input.count), format.cpuCode, Int64(blockSize),
-            packed.pointer.assumingMemoryBound(to: UInt8.self), absmax.pointer.assumingMemoryBound(to: Float.self),
-            nonFiniteCount?.pointer.assumingMemoryBound(to: Int64.self))
+            input.pointer, input.dtype.code, Int64(input.count), format.cpuCode, Int64(blockSize), packed.bytes, absmax.floats,
+            nonFiniteCount?.int64s)
     }
 }
 
@@ -19,8 +18,7 @@ extension DequantizeFourBit: CPUKernel {
 extension GatherFourBit: CPUKernel {
     func runOnCPU() -> Int32 {
         var weight = unsafe matrix.inC
-        return unsafe bits_cpu_gather_four_bit(
-            &weight, indices.pointer, indices.dtype.code, Int64(indices.count), output.pointer, output.dtype.code)
+        return unsafe bits_cpu_gather_four_bit(&weight, indices.pointer, indices.dtype.code, Int64(indices.count), output.pointer, output.dtype.code)
     }
 }
 

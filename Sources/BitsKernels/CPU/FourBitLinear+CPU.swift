@@ -13,8 +13,7 @@ extension FourBitLinearInputGradient: CPUKernel {
     func runOnCPU() -> Int32 {
         var weight = unsafe weight.inC
         return unsafe bits_cpu_four_bit_linear_input_gradient(
-            outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m),
-            precision.rawValue)
+            outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m), precision.rawValue)
     }
 }
 
@@ -26,21 +25,17 @@ extension FourBitMatrix {
         unsafe result.rows = Int64(rows)
         unsafe result.columns = Int64(columns)
         unsafe result.block_size = Int64(blockSize)
-        unsafe result.code = floats(code)
+        unsafe result.code = UnsafePointer(code.floats)
         switch scales {
         case .plain(let absmax):
-            unsafe result.absmax = floats(absmax)
+            unsafe result.absmax = UnsafePointer(absmax.floats)
         case .nested(let codes, let code, let absmax, let offset, let blockSize):
-            unsafe result.absmax_codes = UnsafePointer(codes.pointer.assumingMemoryBound(to: UInt8.self))
-            unsafe result.nested_code = floats(code)
-            unsafe result.nested_absmax = floats(absmax)
-            unsafe result.nested_offset = floats(offset)
+            unsafe result.absmax_codes = UnsafePointer(codes.bytes)
+            unsafe result.nested_code = UnsafePointer(code.floats)
+            unsafe result.nested_absmax = UnsafePointer(absmax.floats)
+            unsafe result.nested_offset = UnsafePointer(offset.floats)
             unsafe result.nested_block_size = Int64(blockSize)
         }
         return unsafe result
-    }
-
-    private func floats(_ slice: Slice) -> UnsafePointer<Float> {
-        unsafe UnsafePointer(slice.pointer.assumingMemoryBound(to: Float.self))
     }
 }

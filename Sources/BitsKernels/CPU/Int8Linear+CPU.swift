@@ -12,8 +12,7 @@ extension Int8LinearInputGradient: CPUKernel {
     func runOnCPU() -> Int32 {
         var weight = unsafe weight.inC
         return unsafe bits_cpu_int8_linear_input_gradient(
-            outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m),
-            precision.rawValue)
+            outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m), precision.rawValue)
     }
 }
 

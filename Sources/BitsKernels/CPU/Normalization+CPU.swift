@@ -33,11 +33,3 @@ extension LayerNormGradient: CPUKernel {
             weightGradient?.dtype.code ?? 0, biasGradient?.pointer, biasGradient?.dtype.code ?? 0, Int64(input.count / width), Int64(width))
     }
 }
-
-extension Slice {
-    /// The first element of a float32 slice in the host's memory.
-    var floats: UnsafeMutablePointer<Float> {
-        precondition(dtype == .float32, "a \(dtype.rawValue) slice where float32 is needed")
-        return unsafe pointer.assumingMemoryBound(to: Float.self)
-    }
-}

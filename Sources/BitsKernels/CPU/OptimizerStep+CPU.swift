@@ -9,6 +9,7 @@ extension OptimizerStep: CPUKernel {
                 unsafe steps.append(step)
                 for moment in parameter.moments { unsafe moments.append(moment.inC) }
             } else {
+                CPUBackend.shared.noteReference(of: OptimizerStep.self)
                 parameter.reference(HostMemory())
             }
         }
@@ -26,14 +27,12 @@ extension VectorNorm: CPUKernel {
 extension ScaleInPlace: CPUKernel {
     func runOnCPU() -> Int32 {
         let values = unsafe values.map { unsafe $0.valuesInC }
-        return unsafe bits_cpu_scale_in_place(values, Int64(values.count), scale?.firstFloat, limit)
+        return unsafe bits_cpu_scale_in_place(values, Int64(values.count), scale?.floats, limit)
     }
 }
 
 extension Slice {
     fileprivate var valuesInC: bits_values { unsafe bits_values(values: pointer, count: Int64(count), dtype: dtype.code) }
-
-    fileprivate var firstFloat: UnsafePointer<Float> { unsafe UnsafePointer(pointer.assumingMemoryBound(to: Float.self)) }
 }
 
 extension ParameterStep {
@@ -41,7 +40,7 @@ extension ParameterStep {
     fileprivate var inC: bits_parameter_step? {
         guard let update = update.inC else { return nil }
         return unsafe bits_parameter_step(
-            update: update, parameter: parameter.pointer, gradient: gradient.pointer, gradient_scale: gradientScale?.firstFloat,
+            update: update, parameter: parameter.pointer, gradient: gradient.pointer, gradient_scale: gradientScale?.floats,
             count: Int64(parameter.count), parameter_dtype: parameter.dtype.code, gradient_dtype: gradient.dtype.code,
             moment_count: Int32(moments.count), block_size: Int32(moments.first?.blocks?.size ?? 256))
     }
@@ -53,8 +52,8 @@ extension MomentSlice {
         var result = unsafe bits_moment()
         unsafe result.values = values.pointer
         if let blocks {
-            unsafe result.absmax = blocks.absmax.pointer.assumingMemoryBound(to: Float.self)
-            unsafe result.codebook = UnsafePointer(blocks.codebook.pointer.assumingMemoryBound(to: Float.self))
+            unsafe result.absmax = blocks.absmax.floats
+            unsafe result.codebook = UnsafePointer(blocks.codebook.floats)
             unsafe result.is_signed = blocks.isSigned ? 1 : 0
         }
         return unsafe result

@@ -3,17 +3,14 @@ internal import CBitsCPU
 extension QuantizeInt8Rows: CPUKernel {
     func runOnCPU() -> Int32 {
         unsafe bits_cpu_quantize_int8_rows(
-            input.pointer, input.dtype.code, Int64(rows), Int64(columns), threshold, codes.pointer.assumingMemoryBound(to: Int8.self),
-            scales.pointer.assumingMemoryBound(to: Float.self), outliers?.pointer.assumingMemoryBound(to: UInt8.self),
-            nonFiniteCount?.pointer.assumingMemoryBound(to: Int64.self))
+            input.pointer, input.dtype.code, Int64(rows), Int64(columns), threshold, codes.int8s, scales.floats, outliers?.bytes,
+            nonFiniteCount?.int64s)
     }
 }
 
 extension QuantizeInt8Columns: CPUKernel {
     func runOnCPU() -> Int32 {
-        unsafe bits_cpu_quantize_int8_columns(
-            input.pointer, input.dtype.code, Int64(rows), Int64(columns), threshold, codes.pointer.assumingMemoryBound(to: Int8.self),
-            scales.pointer.assumingMemoryBound(to: Float.self))
+        unsafe bits_cpu_quantize_int8_columns(input.pointer, input.dtype.code, Int64(rows), Int64(columns), threshold, codes.int8s, scales.floats)
     }
 }
 
@@ -35,8 +32,8 @@ extension Int8Matrix {
     /// The matrix as the C kernels take it; valid while the slices live.
     var inC: bits_int8_matrix {
         var result = unsafe bits_int8_matrix()
-        unsafe result.codes = UnsafePointer(codes.pointer.assumingMemoryBound(to: Int8.self))
-        unsafe result.scales = UnsafePointer(scales.pointer.assumingMemoryBound(to: Float.self))
+        unsafe result.codes = UnsafePointer(codes.int8s)
+        unsafe result.scales = UnsafePointer(scales.floats)
         unsafe result.rows = Int64(rows)
         unsafe result.columns = Int64(columns)
         return unsafe result

@@ -15,7 +15,7 @@ extension Int8LinearInputGradient {
     package func reference(_ memory: some ReferenceMemory) {
         let (n, k) = (weight.rows, weight.columns)
         let dy = precision.operands(memory.floats(outputGradient))
-        let w = precision.operands(weight.values(memory).map { $0.rounded(to: inputGradient.dtype) })
+        let w = precision.operands(weight.values(memory).map(inputGradient.dtype.rounded))
         var result = [Float](repeating: 0, count: inputGradient.count)
         for i in 0..<m {
             for t in 0..<k {

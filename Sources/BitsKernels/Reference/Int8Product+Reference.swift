@@ -56,7 +56,7 @@ struct OutlierProduct {
     ///   - x: [M, K], numbers of `dtype`.
     ///   - columns: which of its columns are outlier columns.
     func adding(_ x: [Float], of dtype: DType, columns: [Bool]) -> [Float] {
-        let w = weight.values(columns: k).map { $0.rounded(to: dtype) }
+        let w = weight.values(columns: k).map(dtype.rounded)
         let n = weight.scales.count
         let outliers = columns.indices.filter { columns[$0] }
         return quantized.enumerated().map { e, value in

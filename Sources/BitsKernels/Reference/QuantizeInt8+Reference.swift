@@ -45,15 +45,6 @@ struct OutlierColumns {
 extension Float {
     /// The nearest integer, ties to even, at most ±127; NaN is 0.
     var int8Code: Int { isNaN ? 0 : Int(max(-127, min(127, rounded(.toNearestOrEven)))) }
-
-    /// The value rounded to `dtype`.
-    func rounded(to dtype: DType) -> Float {
-        switch dtype {
-        case .float16: Float(Float16(self))
-        case .bfloat16: BFloat16Bits.widening(BFloat16Bits.rounding(self))
-        default: self
-        }
-    }
 }
 
 extension QuantizeInt8Rows {

@@ -41,12 +41,30 @@ public struct GradientNorm: Sendable {
     /// The norm over all finite elements, before clipping.
     ///
     /// - Throws: the first error of the work that leads here.
-    public func value() throws(DeviceError) -> Float { try result.downloadFloats()[1] }
+    public func value() throws(DeviceError) -> Float { try readLater().value() }
 
     /// How many elements are NaN or infinite; steps leave those out.
     ///
     /// - Throws: the first error of the work that leads here.
-    public func nonFiniteCount() throws(DeviceError) -> Int { Int(try result.downloadFloats()[2]) }
+    public func nonFiniteCount() throws(DeviceError) -> Int { try readLater().nonFiniteCount() }
+
+    /// The norm, to be asked for after the next step has been submitted; see ``Tensor/readLater()``.
+    public func readLater() -> LateGradientNorm { LateGradientNorm(result: LateReading(result)) }
+}
+
+/// A ``GradientNorm`` on its way to the host.
+public struct LateGradientNorm: Sendable {
+    fileprivate let result: LateReading
+
+    /// The norm over all finite elements, before clipping.
+    ///
+    /// - Throws: the first error of the work that leads to it.
+    public func value() throws(DeviceError) -> Float { try result.floats()[1] }
+
+    /// How many elements are NaN or infinite; steps leave those out.
+    ///
+    /// - Throws: the first error of the work that leads to it.
+    public func nonFiniteCount() throws(DeviceError) -> Int { Int(try result.floats()[2]) }
 }
 
 extension Device {

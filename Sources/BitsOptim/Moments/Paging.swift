@@ -1,3 +1,5 @@
+@_exported public import struct BitsKernels.PagingCounters
+
 /// Where moments go that need not all be in memory at once.
 ///
 /// Each paged parameter's moments lie in a file without a name, in ``folder``; the system removes it when the optimizer or the process goes. Moments stay
@@ -16,20 +18,4 @@ public struct Paging: Sendable, Equatable {
         self.minimumCount = minimumCount
         self.residentByteCount = residentByteCount
     }
-}
-
-/// What paging has done so far.
-public struct PagingCounters: Sendable, Equatable {
-    /// Bytes of moments read back from the file.
-    public internal(set) var bytesIn = 0
-    /// Bytes of moments written and given up.
-    public internal(set) var bytesOut = 0
-    /// Times that a step met a page which had to come from disk just then.
-    public internal(set) var faults = 0
-    /// Time that steps waited for pages to come or go.
-    public internal(set) var secondsWaited = 0.0
-    /// Bytes of the file.
-    public internal(set) var fileByteCount = 0
-    /// Bytes of paged moments that stay in memory.
-    public internal(set) var residentByteCount = 0
 }

@@ -1,6 +1,5 @@
 import BitsCore
 import BitsKernels
-import BitsSystem
 import BitsQuant
 
 /// What an optimizer remembers about one parameter.
@@ -11,19 +10,15 @@ final class ParameterState {
     /// The squared gradient norms of the last hundred steps, where steps are clipped to a percentile of them.
     var gradientNorms: Slice?
     /// What the moments lie in, where they are paged.
-    let pages: [PagedMemory]
-    /// Whether paged moments stay in memory.
-    var isResident = false
-    /// Whether paged moments have left memory at least once.
-    var wasGivenUp = false
+    let pages: Pager.Group
 
-    init(moments: [MomentSlice], pages: [PagedMemory] = []) {
+    init(moments: [MomentSlice], pages: Pager.Group) {
         self.moments = moments
         self.pages = pages
     }
 
-    /// Whether the moments may be changed as they are, without being fetched.
-    var isInMemory: Bool { pages.isEmpty || isResident }
+    /// Whether the device had room for the moments.
+    var hasMemory: Bool { moments.allSatisfy { $0.values.hasMemory && $0.blocks?.absmax.hasMemory != false } }
 
     /// Bytes of the moments, codebooks aside: those are shared.
     var byteCount: Int {
@@ -51,21 +46,13 @@ extension ParameterState {
     convenience init(
         _ moments: [Moment], count: Int, blockSize: BlockSize?, codebooks: MomentCodebooks, pager: Pager?
     ) throws(OptimizerError) {
-        let device = codebooks.signed.device
-        let dtype: DType = blockSize == nil ? .float32 : .uint8
+        let memory = MomentMemory(device: codebooks.signed.device, pager: pager)
         var slices = [MomentSlice]()
-        var pages = [PagedMemory]()
         for moment in moments {
-            let values: Slice
-            if let pager {
-                let paged = try pager.allocate(dtype, count: count, on: device)
-                (values, pages) = (paged.0, pages + [paged.1])
-            } else {
-                values = device.allocate(dtype, count: count)
-            }
+            let values = try memory.allocate(blockSize == nil ? .float32 : .uint8, count: count)
             slices.append(moment.fresh(in: values, isZero: pager != nil, blockSize: blockSize?.count, codebooks: codebooks))
         }
-        self.init(moments: slices, pages: pages)
+        self.init(moments: slices, pages: memory.pages)
     }
 }
 

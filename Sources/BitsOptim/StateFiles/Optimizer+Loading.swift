@@ -19,7 +19,7 @@ extension Optimizer {
             for index in groups.indices { try groups[index].rule.takeSettings(from: file.groups[index], path: file.path) }
             do { try validateSettings() } catch { throw .unsuitableState(path: file.path, "with the file's settings, \(error)") }
             let loaded = try loadedStates(file)
-            pager?.drop(states.values)
+            pager?.drop(states.values.map(\.pages))
             states = loaded
         } catch {
             groups = before
@@ -60,13 +60,14 @@ extension Optimizer {
                 let rule = try settings(of: member, overrides[ObjectIdentifier(parameter)]).rule
                 let pager = try pager(for: parameter, rule.moments.isEmpty ? nil : moments.paging)
                 let reader = StateReader(
-                    file: file, entries: entries, parameter: parameter, name: member.name, rule: rule, codebooks: codebooks, pager: pager)
+                    file: file, entries: entries, parameter: parameter, name: member.name, rule: rule, codebooks: codebooks,
+                    memory: MomentMemory(device: parameter.device, pager: pager))
                 let state = try reader.state()
                 loaded[ObjectIdentifier(parameter)] = state
-                pager?.admit(state)
+                pager?.admit(state.pages)
             }
         } catch {
-            pager?.drop(loaded.values)
+            pager?.drop(loaded.values.map(\.pages))
             throw error
         }
         pager?.finish()

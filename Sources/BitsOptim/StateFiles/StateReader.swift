@@ -12,17 +12,16 @@ struct StateReader {
     let name: String
     let rule: any UpdateRule
     let codebooks: MomentCodebooks
-    let pager: Pager?
+    let memory: MomentMemory
 
     func state() throws(OptimizerError) -> ParameterState {
         let step = try file.steps(try entry("step"))
         let kinds = rule.moments
         var moments = [MomentSlice]()
-        var pages = [PagedMemory]()
         for (number, range) in rule.momentEntries.enumerated() {
             if number > 0, entries["state\(number + 1)"] == nil, file.isForeign, rule is RMSprop {
                 // bitsandbytes writes the momentum of RMSprop, but takes no notice of it.
-                moments.append(try fresh(kinds[range.lowerBound], beside: moments[0], into: &pages))
+                moments.append(try fresh(kinds[range.lowerBound], beside: moments[0]))
                 continue
             }
             let values = try entry("state\(number + 1)")
@@ -35,7 +34,7 @@ struct StateReader {
             let whole = try file.slice(values, on: parameter.device)
             for (place, moment) in range.enumerated() {
                 let part = whole[place * parameter.count..<(place + 1) * parameter.count]
-                let copy = try copied(part, into: &pages)
+                let copy = copied(part, into: try memory.allocate(part.dtype, count: part.count))
                 let blocks = values.dtype == .uint8 ? try blocks(number + 1, place, of: range.count, isSigned: kinds[moment].isSigned) : nil
                 moments.append(MomentSlice(copy, blocks: blocks))
             }
@@ -44,15 +43,15 @@ struct StateReader {
             throw unsuitable("it has '\(extra.name)', a moment that \(type(of: rule).name) does not keep with these settings")
         }
         guard moments.allSatisfy({ $0.blocks?.size == moments[0].blocks?.size }) else { throw unsuitable("its moments are stored in different ways") }
-        let state = ParameterState(moments: moments, pages: pages)
+        let state = ParameterState(moments: moments, pages: memory.pages)
         state.step = step
         if let norms = entries["gnorm_vec"] {
             guard norms.shape == [ClipToPercentile.historyCount], norms.dtype == .float32 else {
                 throw unsuitable("'\(norms.name)' is \(norms.typeName) of shape \(norms.shape); F32 of shape [100] was expected")
             }
-            var none = [PagedMemory]()
             _ = try file.magnitudes(norms, upTo: .infinity)  // squares, which may be too large
-            state.gradientNorms = try copied(try file.slice(norms, on: parameter.device), into: &none, isPaged: false)
+            let source = try file.slice(norms, on: parameter.device)
+            state.gradientNorms = copied(source, into: parameter.device.allocate(.float32, count: source.count))
         }
         do { try parameter.device.synchronize() } catch { throw .device(error) }
         return state
@@ -80,8 +79,7 @@ struct StateReader {
         }
         _ = try file.magnitudes(scales)
         let whole = try file.slice(scales, on: parameter.device)
-        var none = [PagedMemory]()
-        let absmax = try copied(whole[place * count..<(place + 1) * count], into: &none, isPaged: false)
+        let absmax = copied(whole[place * count..<(place + 1) * count], into: parameter.device.allocate(.float32, count: count))
         return .init(absmax: absmax, codebook: codebook, size: size, isSigned: isSigned)
     }
 
@@ -106,24 +104,16 @@ struct StateReader {
         } catch let error as OptimizerError { throw error } catch { throw unsuitable("'\(entry.name)' is \(error)") }
     }
 
-    /// A copy that may be changed, paged where the parameter's moments are.
-    private func copied(_ source: Slice, into pages: inout [PagedMemory], isPaged: Bool = true) throws(OptimizerError) -> Slice {
-        let copy = try room(source.dtype, count: source.count, pages: &pages, isPaged: isPaged)
+    /// Fills `copy`, which may be changed unlike the file's memory.
+    private func copied(_ source: Slice, into copy: Slice) -> Slice {
         let shape = [source.count]
         parameter.device.run(StridedCopy(from: StridedSlice(contiguous: source, shape: shape), to: StridedSlice(contiguous: copy, shape: shape)))
         return copy
     }
 
-    private func room(_ dtype: DType, count: Int, pages: inout [PagedMemory], isPaged: Bool) throws(OptimizerError) -> Slice {
-        guard isPaged, let pager else { return parameter.device.allocate(dtype, count: count) }
-        let paged = try pager.allocate(dtype, count: count, on: parameter.device)
-        pages.append(paged.1)
-        return paged.0
-    }
-
     /// A moment before its first step, stored as `other` is.
-    private func fresh(_ moment: Moment, beside other: MomentSlice, into pages: inout [PagedMemory]) throws(OptimizerError) -> MomentSlice {
-        let values = try room(other.values.dtype, count: parameter.count, pages: &pages, isPaged: true)
+    private func fresh(_ moment: Moment, beside other: MomentSlice) throws(OptimizerError) -> MomentSlice {
+        let values = try memory.allocate(other.values.dtype, count: parameter.count)
         return moment.fresh(in: values, isZero: false, blockSize: other.blocks?.size, codebooks: codebooks)
     }
 

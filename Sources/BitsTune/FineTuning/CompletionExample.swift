@@ -37,6 +37,12 @@ public struct CompletionTokens: Sendable, Equatable {
     /// The first token of the completion; all from here on are predicted.
     public var completionStart: Int
 
+    /// Tokens that were made elsewhere.
+    public init(ids: [Int32], completionStart: Int) {
+        self.ids = ids
+        self.completionStart = completionStart
+    }
+
     /// Begin token, prompt, completion, end token; the end is cut off at `maxLength`.
     public init(_ example: CompletionExample, tokenizer: Tokenizer, begin: Int32?, end: Int32?, maxLength: Int) {
         let prompt = (begin.map { [$0] } ?? []) + tokenizer.encode(example.prompt, addsSpecialTokens: false)

@@ -40,7 +40,10 @@ public struct FineTuningStep: Sendable, Equatable {
 ///
 /// The same seed gives the same run on the same device and thread count.
 ///
-/// - Parameter onStep: called after every step; the run ends early when it returns false.
+/// A step's loss is read when the step after it has been submitted, so that the device never waits for the host.
+///
+/// - Parameter onStep: called for every step, the last ones included, once the step after it has been submitted; when it returns false, the run ends
+///   with the step that has been.
 /// - Returns: the mean loss of each step.
 /// - Throws: ``FineTuningError`` for examples that cannot be learned from; ``OptimizerError`` for settings out of range; what the device reports.
 @discardableResult
@@ -71,6 +74,14 @@ public func fineTune(
     var order: [Int] = []
     var losses: [Double] = []
     var seen = 0
+    var submitted: SubmittedStep?
+    /// Whether the run goes on.
+    func report(_ submitted: SubmittedStep?) throws(DeviceError) -> Bool {
+        guard let submitted else { return true }
+        let step = try submitted.finished()
+        losses.append(step.loss)
+        return onStep(step)
+    }
     for step in 1...max(steps, 1) where step <= steps {
         if order.isEmpty { order = Array(examples.indices).shuffled(using: &generator) }
         let batch = order.prefix(options.batchSize).map { examples[$0] }
@@ -84,9 +95,25 @@ public func fineTune(
             return loss
         }
         optimizer.clearGradients()
-        losses.append(Double(try loss.item()))
         seen += batch.reduce(0) { $0 + $1.ids.count }
-        if !onStep(FineTuningStep(step: step, steps: steps, loss: losses[losses.count - 1], learningRate: learningRate, tokens: seen)) { break }
+        let previous = submitted
+        submitted = SubmittedStep(loss: loss.readLater(), step: step, steps: steps, learningRate: learningRate, tokens: seen)
+        if try !report(previous) { break }
     }
+    _ = try report(submitted)
     return losses
+}
+
+/// A step whose loss is on its way.
+private struct SubmittedStep {
+    let loss: LateReading
+    let step: Int
+    let steps: Int
+    let learningRate: Double
+    let tokens: Int
+
+    /// Waits for the loss.
+    func finished() throws(DeviceError) -> FineTuningStep {
+        FineTuningStep(step: step, steps: steps, loss: Double(try loss.item()), learningRate: learningRate, tokens: tokens)
+    }
 }

@@ -1,0 +1,61 @@
+package import BitsSystem
+
+/// What a new device implements: memory, copies, an ordered queue of kernels.
+///
+/// Nothing that is submitted keeps its operands: a backend takes their addresses while it is called. That is enough, as memory is freed in the order of
+/// the queue too: whoever gets the address next is submitted later.
+package protocol DeviceBackend: AnyObject, Sendable {
+    var name: String { get }
+    var allocatedByteCount: Int { get }
+    var referenceRuns: [String: Int] { get }
+
+    /// The address of new memory in the device's own address space; 0 when there is none left (the error surfaces at the next wait).
+    func allocate(byteCount: Int) -> UInt
+    /// Frees memory behind all work submitted before.
+    func deallocate(address: UInt, byteCount: Int)
+    /// The address under which the device can read mapped bytes in place, at once when work is submitted; nil when it has to copy them.
+    func adopt(_ file: MappedFile) -> UInt?
+    /// Where the device keeps memory that is not to be in it all the time; nil where it has no such thing.
+    ///
+    /// - Parameter folder: where files go, if there are any.
+    func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)?
+
+    /// Copies host bytes into `slice`, after all work submitted before; they are the caller's again at once.
+    func upload(_ bytes: RawSpan, to slice: Slice)
+    /// Waits for all work submitted before, then copies `slice` to the host.
+    func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError)
+    /// Copies `slice` to the host after all work submitted before, without waiting for it.
+    func downloadLater(_ slice: Slice) -> LateBytes
+    /// Waits for all work submitted before, then gives `body` the bytes of `slice`: in place where the host can read them, else a copy.
+    func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R
+    /// Copies `source`, which lies on another device, into `destination`, after all work submitted to either before.
+    func copy(_ source: Slice, to destination: Slice) throws(DeviceError)
+
+    func submit(_ kernel: some Kernel)
+    func synchronize() throws(DeviceError)
+}
+
+/// Bytes on their way to the host: gives them when called, after a wait if they are not there yet, or throws the first error of the work before them.
+package typealias LateBytes = @Sendable () throws(DeviceError) -> [UInt8]
+
+extension DeviceBackend {
+    package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }
+
+    package func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {
+        let bytes = try slice.downloadBytes()
+        return unsafe body(bytes.span.bytes)
+    }
+
+    package func copy(_ source: Slice, to destination: Slice) throws(DeviceError) {
+        try source.device.backend.withBytes(of: source) { upload($0, to: destination) }
+    }
+
+    /// Runs `kernel` by its reference on the host, on copies of its operands: for a device without a version of its own.
+    ///
+    /// - Returns: what kept an operand from being read; the device reports it as if the kernel had failed.
+    package func runReference(_ kernel: some Kernel) -> DeviceError? {
+        let memory = DeviceMemory()
+        kernel.reference(memory)
+        return memory.failure
+    }
+}

@@ -1,0 +1,28 @@
+import BitsCore
+import BitsKernels
+import BitsSystem
+
+extension Pager {
+    /// What pages moments on `device` as `paging` says.
+    static func forMoments(_ paging: Paging, on device: Device) throws(OptimizerError) -> Pager {
+        let limit = paging.residentByteCount ?? (SystemMemory.availableByteCount ?? 1 << 30) / 2
+        do throws(FileError) {
+            if let pager = try Pager(on: device, folder: paging.folder ?? FileSystem.temporaryFolder, residentByteCount: limit) { return pager }
+        } catch { throw .file(error) }
+        throw .unsupported("\(device.name) has no paged memory; keep moments unpaged there")
+    }
+}
+
+/// Where the moments of one parameter are made: in the device's own memory, or paged.
+struct MomentMemory {
+    let device: Device
+    let pager: Pager?
+    /// What is paged in and out together.
+    let pages = Pager.Group()
+
+    /// Room for `count` elements; zeroed where it is paged.
+    func allocate(_ dtype: DType, count: Int) throws(OptimizerError) -> Slice {
+        guard let pager else { return device.allocate(dtype, count: count) }
+        do { return try pager.allocate(dtype, count: count, in: pages) } catch { throw .file(error) }
+    }
+}

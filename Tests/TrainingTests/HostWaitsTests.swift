@@ -1,0 +1,50 @@
+import BitsCore
+import BitsModels
+import BitsOptim
+import BitsTune
+import Testing
+import _BitsTestSupport
+
+@Suite("What a training run waits for")
+struct HostWaitsTests {
+    private func run(
+        on device: Device, steps: Int, onStep: @escaping (FineTuningStep) -> Bool = { _ in true }
+    ) throws -> [Double] {
+        let training = try TinyTraining(on: device)
+        var generator = RandomGenerator(seed: 1)
+        let adapter = try Adapter(on: training.model, LoRAConfiguration(rank: 2, alpha: 4), using: &generator)
+        let examples = (0..<5).map { CompletionTokens(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) }
+        var options = FineTuningOptions()
+        (options.batchSize, options.steps, options.warmupSteps) = (2, steps, 1)
+        options.moments = .blockwise8bit(minimumCount: 0)
+        if device != .cpu { device.forgetCounts() }
+        return try fineTune(training.model, adapter: adapter, on: examples, options: options, onStep: onStep)
+    }
+
+    @Test("A step of QLoRA with 8-bit moments and clipping waits once, for the loss of the step before")
+    func lateLosses() throws {
+        let device = Device.deferred()
+        var reported: [(step: Int, counts: DeferredCounts)] = []
+        let losses = try run(on: device, steps: 4) { step in
+            reported.append((step.step, device.counts))
+            return true
+        }
+        #expect(reported.map(\.step) == [1, 2, 3, 4])
+        #expect(reported.map { $0.counts.kernels["optimizer_step"] } == [2, 3, 4, 4])
+        #expect(reported.map(\.counts.lateReads) == [1, 2, 3, 4])
+        #expect(device.counts.hostWaits == 4)
+        #expect(device.counts.referenceRuns == [:])
+        for (found, expected) in zip(losses, try run(on: .cpu, steps: 4)) { #expect(abs(found - expected) < 2e-3) }
+    }
+
+    @Test("A run that is told to end takes the step that was submitted, and returns its loss")
+    func early() throws {
+        var reported: [Int] = []
+        let losses = try run(on: .cpu, steps: 6) { step in
+            reported.append(step.step)
+            return step.step < 2
+        }
+        #expect(reported == [1, 2, 3])
+        #expect(try losses == run(on: .cpu, steps: 3))
+    }
+}
