@@ -10,25 +10,34 @@ import BitsKernels
 /// | `.quant_map` | float32 [16] |
 /// | `.nested_absmax`, `.nested_quant_map` | float32 [ceil(blocks / 256)], float32 [256]; only when doubly quantized |
 /// | `.quant_state.bitsandbytes__nf4` (`__fp4`) | uint8, a line of JSON; older files have an entry for each of its fields |
+///
+/// What was read is written back as it was: another `quant_map`, a description in entries of its own, and fields that are not known here.
 extension FourBitTensor {
     /// The entries in the order in which bitsandbytes writes them.
     ///
     /// - Throws: the first error of the work that leads here; with double quantization the offset is waited for.
     public func entries() throws(DeviceError) -> [(suffix: String, tensor: Tensor)] {
-        let values = Tensor(format.storedValues, device: device)
-        var text = QuantStateText(format: format, blockSize: state.blockSize.count, dtype: state.dtype, shape: state.shape)
+        let values = state.codebook + 0  // the negative zero of fp4 is a positive one in files
         var entries: [(suffix: String, tensor: Tensor)] = [("", packed)]
         switch state.scales {
         case .plain(let absmax):
             entries += [(".absmax", absmax), (".quant_map", values)]
         case .doublyQuantized(let nested):
-            text.nested = .init(blockSize: nested.blockSize.count, offset: try nested.offset.item())
             entries += [
                 (".absmax", nested.codes), (".quant_map", values), (".nested_absmax", nested.absmax), (".nested_quant_map", nested.codebook),
             ]
         }
-        entries.append((FourBitTensor.stateSuffix(format), Tensor(Array(text.text.utf8), device: device)))
-        return entries
+        if let description { return entries + description }
+        return try entries + [newDescription()]
+    }
+
+    /// The description as it is written where none was read.
+    private func newDescription() throws(DeviceError) -> (suffix: String, tensor: Tensor) {
+        var text = QuantStateText(format: format, blockSize: state.blockSize.count, dtype: state.dtype, shape: state.shape)
+        if case .doublyQuantized(let nested) = state.scales {
+            text.nested = .init(blockSize: nested.blockSize.count, offset: try nested.offset.item())
+        }
+        return (FourBitTensor.stateSuffix(format), Tensor(Array(text.text.utf8), device: device))
     }
 
     static func stateSuffix(_ format: FourBitFormat) -> String { ".quant_state.bitsandbytes__\(format.rawValue)" }
@@ -49,7 +58,7 @@ extension FourBitTensor {
             guard let tensor = try entry(suffix) else { throw QuantizationError.missing(suffix) }
             return tensor
         }
-        let text = try FourBitTensor.stateText(entry)
+        let (text, description) = try FourBitTensor.stateText(entry)
         let blockSize = try BlockSize(text.blockSize)
         try blockSize.checkedForFourBit()
         let count = Shape.count(text.shape)
@@ -77,16 +86,19 @@ extension FourBitTensor {
         let values = try map.floats() == text.format.values ? Tensor(text.format.values, device: packed.device) : map
         self.init(
             packed: packed,
-            state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: text.format))
+            state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: text.format),
+            description: description)
     }
 
-    /// The description of the tensor: a line of JSON, or the older form in entries of their own.
-    private static func stateText(_ entry: (_ suffix: String) throws -> Tensor?) throws -> QuantStateText {
+    /// The description of the tensor, and the entries that hold it: a line of JSON, or the older form in entries of their own.
+    private static func stateText(
+        _ entry: (_ suffix: String) throws -> Tensor?
+    ) throws -> (text: QuantStateText, entries: [(suffix: String, tensor: Tensor)]) {
         let found = try FourBitFormat.allCases.compactMap { format in try entry(FourBitTensor.stateSuffix(format)).map { (format, $0) } }
         let unpacked = try QuantStateText(unpacked: entry)
         guard let (format, tensor) = found.first else {
             guard let unpacked else { throw QuantizationError.missing(FourBitFormat.allCases.map(stateSuffix).joined(separator: " or ")) }
-            return unpacked
+            return (unpacked, try QuantStateText.unpackedSuffixes.compactMap { suffix in try entry(suffix).map { (suffix: suffix, tensor: $0) } })
         }
         guard found.count == 1 else {
             throw QuantizationError.inconsistentState("quant_state", expected: "of one format", found: "of both nf4 and fp4")
@@ -98,10 +110,10 @@ extension FourBitTensor {
         guard text.format == format else {
             throw QuantizationError.inconsistentState("quant_type", expected: format.rawValue, found: text.format.rawValue)
         }
-        return text
+        return (text, [(suffix: stateSuffix(format), tensor: tensor)])
     }
 
-    private static func checkedCodes(_ packed: Tensor, count: Int) throws(QuantizationError) -> Tensor {
+    static func checkedCodes(_ packed: Tensor, count: Int) throws(QuantizationError) -> Tensor {
         let expected = (count + 1) / 2
         guard [.uint8, .int8, .bfloat16, .float16, .float32].contains(packed.dtype) else {
             throw .inconsistentState("weight", expected: "uint8, bfloat16, float16 or float32", found: packed.dtype.rawValue)

@@ -6,12 +6,42 @@ public struct FourBitTensor: Sendable {
     /// The codes, two to a byte, the first in the upper half: uint8 [bytes, 1], or the same bytes seen as another type [elements, 1].
     public let packed: Tensor
     public let state: QuantState
+    /// The entries that described it where it was read from; nil for a tensor that was quantized here.
+    let description: [(suffix: String, tensor: Tensor)]?
     private let nonFiniteCount: Slice?
 
-    package init(packed: Tensor, state: QuantState, nonFiniteCount: Slice? = nil) {
+    package init(
+        packed: Tensor, state: QuantState, description: [(suffix: String, tensor: Tensor)]? = nil, nonFiniteCount: Slice? = nil
+    ) {
         self.packed = packed
         self.state = state
+        self.description = description
         self.nonFiniteCount = nonFiniteCount
+    }
+
+    /// Codes and scales from elsewhere.
+    ///
+    /// - Parameters:
+    ///   - packed: (elements + 1) / 2 bytes of codes, the first of a pair in the upper half; uint8, or the same bytes seen as another type.
+    ///   - absmax: float32, one per block; magnitudes, which is not checked.
+    ///   - shape: of the tensor that was quantized.
+    ///   - dtype: of what ``dequantized(to:)`` gives back.
+    /// - Throws: ``QuantizationError/inconsistentState(_:expected:found:)`` when the number of codes or of scales is another.
+    /// - Note: Reference: `dequantize_4bit` with `absmax=`.
+    public init(
+        packed: Tensor, absmax: Tensor, format: FourBitFormat, blockSize: BlockSize = .fourBitDefault, shape: [Int], dtype: DType = .float32
+    ) throws(QuantizationError) {
+        precondition(absmax.dtype == .float32 && dtype.isFloatingPoint, "scales are float32, not \(absmax), for numbers in \(dtype.rawValue)")
+        let count = Shape.count(shape)
+        let blocks = blockCount(count, blockSize: blockSize.count)
+        guard absmax.count == blocks else {
+            throw .inconsistentState("absmax", expected: "\(blocks) scales", found: "\(absmax.count)")
+        }
+        let values = Tensor(packed.device.upload(format.values, as: .float32), shape: [16])
+        self.init(
+            packed: try FourBitTensor.checkedCodes(packed, count: count),
+            state: QuantState(
+                scales: .plain(absmax.reshaped(blocks)), codebook: values, blockSize: blockSize, shape: shape, dtype: dtype, format: format))
     }
 
     /// Quantizes `input`; see ``BitsCore/Tensor/quantized(to:blockSize:doubleQuantization:storage:)``.
@@ -79,7 +109,10 @@ public struct FourBitTensor: Sendable {
     /// - Throws: the first error of the work that leads here.
     public func moved(to device: Device) throws(DeviceError) -> FourBitTensor {
         if device == self.device { return self }
-        return FourBitTensor(packed: try packed.moved(to: device), state: try state.moved(to: device))
+        var entries: [(suffix: String, tensor: Tensor)] = []
+        for (suffix, tensor) in description ?? [] { entries.append((suffix: suffix, tensor: try tensor.moved(to: device))) }
+        return FourBitTensor(
+            packed: try packed.moved(to: device), state: try state.moved(to: device), description: description == nil ? nil : entries)
     }
 
     /// The operand of the kernels: rows of the first dimension.

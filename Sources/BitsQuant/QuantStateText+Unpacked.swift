@@ -1,6 +1,6 @@
 import BitsCore
 
-/// The description of a 4-bit tensor in entries of its own, one a field, instead of a line of JSON: an older form that is read and not written.
+/// The description of a 4-bit tensor in entries of its own, one a field, instead of a line of JSON: an older form, which is written only where it was read.
 ///
 /// | suffix | holds |
 /// |---|---|

@@ -68,7 +68,7 @@ extension QuantStateText.Nested {
 }
 
 extension QuantStateText: Decodable {
-    private enum Key: String, CodingKey, CaseIterable {
+    private enum Key: String, CodingKey {
         case format = "quant_type"
         case blockSize = "blocksize"
         case dtype, shape
@@ -78,10 +78,6 @@ extension QuantStateText: Decodable {
     }
 
     init(from decoder: any Decoder) throws {
-        let names = try decoder.singleValueContainer().decode([String: Ignored].self).keys
-        if let unknown = names.sorted().first(where: { Key(rawValue: $0) == nil }) {
-            throw QuantizationError.malformedState("it has an entry '\(unknown)' of unknown meaning")
-        }
         let fields = try decoder.container(keyedBy: Key.self)
         try self.init(
             formatName: try fields.decode(String.self, forKey: .format), blockSize: try fields.decode(Int.self, forKey: .blockSize),
@@ -90,11 +86,6 @@ extension QuantStateText: Decodable {
         nested = try Nested(
             blockSize: try fields.decode(Int.self, forKey: .nestedBlockSize), offset: Float(try fields.decode(Double.self, forKey: .nestedOffset)),
             typeName: try fields.decodeIfPresent(String.self, forKey: .nestedDType) ?? "float32")
-    }
-
-    /// A value that only has to be there.
-    private struct Ignored: Decodable {
-        init(from decoder: any Decoder) {}
     }
 }
 

@@ -46,16 +46,18 @@ struct QuantStateTests {
     @Test(
         "Every offset is written with the shortest digits that read back, as Python prints it",
         arguments: [
-            ("0.08722686767578125", "0.08722686767578125"), ("9.999999747378752e-06", "9.999999747378752e-06"), ("1e-05", "9.999999747378752e-06"),
-            ("0.0", "0.0"), ("-1.5", "-1.5"), ("1e16", "1.0000000272564224e+16"), ("9.5e15", "9499999507316736.0"),
-        ])
-    func offsets(read: String, written: String) throws {
-        var entries = try dictionary(Self.weight())
-        let text =
-            #"{"quant_type":"nf4","blocksize":64,"dtype":"bfloat16","shape":[32,128],"nested_blocksize":256,"nested_dtype":"float32","nested_offset":"#
-        entries[".quant_state.bitsandbytes__nf4"] = Tensor(Array((text + read + "}").utf8))
-        let tensor = try FourBitTensor { entries[$0] }
-        #expect(try string(tensor.entries().last!.tensor).hasSuffix(#""nested_offset": "# + written + "}"))
+            (0.08722686767578125, "0.08722686767578125"), (1e-5, "9.999999747378752e-06"), (0, "0.0"), (-1.5, "-1.5"),
+            (1e16, "1.0000000272564224e+16"), (9.5e15, "9499999507316736.0"),
+        ] as [(Float, String)])
+    func offsets(offset: Float, written: String) throws {
+        let weight = try Self.weight()
+        guard case .doublyQuantized(let scales) = weight.state.scales else { return }
+        let shifted = DoublyQuantizedScales(
+            codes: scales.codes, offset: Tensor([offset]), absmax: scales.absmax, codebook: scales.codebook, blockSize: scales.blockSize)
+        let state = QuantState(
+            scales: .doublyQuantized(shifted), codebook: weight.state.codebook, blockSize: .b64, shape: weight.shape, dtype: .bfloat16, format: .nf4)
+        let entries = try FourBitTensor(packed: weight.packed, state: state).entries()
+        #expect(try string(entries.last!.tensor).hasSuffix(#""nested_offset": "# + written + "}"))
     }
 
     @Test("What was written reads back as the same tensor", arguments: FourBitFormat.allCases)
@@ -104,7 +106,6 @@ struct QuantStateTests {
                 #"{"quant_type": "nf4", "blocksize": 128, "dtype": "float32", "shape": [32, 128]}"#,
                 "absmax of the quantized tensor should be float32 [32]"
             ),
-            (#"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [32, 128], "axis": 1}"#, "an entry 'axis' of unknown meaning"),
             (
                 #"{"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [32, 128], "nested_offset": 1.0}"#,
                 "it has no 'nested_blocksize'"
@@ -135,7 +136,46 @@ struct QuantStateTests {
         }
     }
 
-    @Test("A map of other values is used as it stands")
+    @Test("A description is written back as it was read, fields that are not known here included")
+    func unknownFields() throws {
+        let text = #"{"shape":[32,128], "blocksize":64, "quant_type":"nf4", "dtype":"bfloat16", "axis": {"of": [1, null]}}"#
+        var entries = try dictionary(Self.weight(nested: false))
+        entries[".quant_state.bitsandbytes__nf4"] = Tensor(Array(text.utf8))
+        let (device, read) = (Device.deferred(), try FourBitTensor { entries[$0] })
+        #expect(try string(read.entries().last!.tensor) == text)
+        #expect(try string(read.moved(to: device).entries().last!.tensor) == text)
+    }
+
+    @Test("Codes and scales from elsewhere are a tensor", arguments: FourBitFormat.allCases)
+    func parts(format: FourBitFormat) throws {
+        let weight = try Self.weight(format, nested: false, dtype: .float32)
+        guard case .plain(let absmax) = weight.state.scales else { return }
+        let again = try FourBitTensor(packed: weight.packed, absmax: absmax, format: format, shape: [32, 128])
+        #expect(try again.dequantized().floats() == weight.dequantized().floats())
+        #expect(try dictionary(again).mapValues { try $0.bytes() } == dictionary(weight).mapValues { try $0.bytes() })
+        // Another number of elements in the same bytes, and another block size.
+        let odd = try FourBitTensor(packed: weight.packed, absmax: absmax, format: format, shape: [4095], dtype: .bfloat16)
+        #expect(odd.dequantized().shape == [4095] && odd.dequantized().dtype == .bfloat16)
+        let coarse = try FourBitTensor(packed: weight.packed, absmax: absmax.narrowed(0, 0..<32), format: format, blockSize: .b128, shape: [32, 128])
+        #expect(try coarse.dequantized().floats() != weight.dequantized().floats())
+    }
+
+    @Test("Codes and scales that do not belong together are refused")
+    func foreignParts() throws {
+        let packed = try Self.weight(nested: false).packed
+        func problem(_ packed: Tensor, scales: Int, shape: [Int]) -> String {
+            do {
+                _ = try FourBitTensor(packed: packed, absmax: Tensor.ones([scales]), format: .nf4, shape: shape)
+                return "nothing"
+            } catch { return "\(error)" }
+        }
+        #expect(problem(packed, scales: 64, shape: [32, 128]) == "nothing")
+        #expect(problem(packed, scales: 63, shape: [32, 128]).contains("absmax of the quantized tensor should be 64 scales, not 63"))
+        #expect(problem(packed, scales: 65, shape: [4097]).contains("weight of the quantized tensor should be 2049 bytes, not 2048"))
+        #expect(problem(Tensor([Int32](repeating: 0, count: 512)), scales: 64, shape: [4096]).contains("not int32"))
+    }
+
+    @Test("A map of other values is used as it stands, and written as it was")
     func otherMap() throws {
         var entries = try dictionary(Self.weight(nested: false, dtype: .float32))
         let values = FourBitFormat.nf4.values.map { $0 * 2 }
@@ -143,6 +183,7 @@ struct QuantStateTests {
         let doubled = try FourBitTensor { entries[$0] }
         let plain = try Self.weight(nested: false, dtype: .float32).dequantized().floats()
         #expect(try doubled.dequantized().floats() == plain.map { $0 * 2 })
+        #expect(try dictionary(doubled)[".quant_map"]?.floats() == values)
     }
 
     private static func nestedText(offset: String) -> String {
