@@ -33,10 +33,14 @@ struct StateReader {
             if values.dtype == .uint8, let objection = rule.objectionTo8Bits { throw unsuitable(objection) }
             let whole = try file.slice(values, on: parameter.device)
             for (place, moment) in range.enumerated() {
-                let part = whole[place * parameter.count..<(place + 1) * parameter.count]
-                let copy = copied(part, into: try memory.allocate(part.dtype, count: part.count))
-                let blocks = values.dtype == .uint8 ? try blocks(number + 1, place, of: range.count, isSigned: kinds[moment].isSigned) : nil
-                moments.append(MomentSlice(copy, blocks: blocks))
+                var part = whole[place * parameter.count..<(place + 1) * parameter.count]
+                var blocks: MomentSlice.Blocks?
+                if values.dtype == .uint8 {
+                    let (codebook, order) = try codebook(try entry("qmap\(number + 1)"), isSigned: kinds[moment].isSigned)
+                    if let order { part = try ranks(of: part, in: order) }
+                    blocks = try self.blocks(number + 1, place, of: range.count, codebook: codebook, isSigned: kinds[moment].isSigned)
+                }
+                moments.append(MomentSlice(copied(part, into: try memory.allocate(part.dtype, count: part.count)), blocks: blocks))
             }
         }
         if let extra = entries["state\(rule.momentEntries.count + 1)"] {
@@ -57,9 +61,10 @@ struct StateReader {
         return state
     }
 
-    /// Scales and codebook of part `place` of entry `number`.
-    private func blocks(_ number: Int, _ place: Int, of parts: Int, isSigned: Bool) throws(OptimizerError) -> MomentSlice.Blocks {
-        let codebook = try codebook(try entry("qmap\(number)"), isSigned: isSigned)
+    /// Scales of part `place` of entry `number`, with its codebook.
+    private func blocks(
+        _ number: Int, _ place: Int, of parts: Int, codebook: Slice, isSigned: Bool
+    ) throws(OptimizerError) -> MomentSlice.Blocks {
         if entries["absmax\(number)"] == nil, let largest = entries["max\(number)"] {
             // One scale for all elements, as bitsandbytes had it before 0.50 where block_wise was off.
             guard let value = try file.magnitudes(largest).first, largest.shape == [1] else {
@@ -90,18 +95,25 @@ struct StateReader {
         return preferred.first { blockCount(elements, blockSize: $0) == blocks }
     }
 
-    /// A stored codebook is used as it is, even where its writer damaged it; the usual ones are shared.
-    private func codebook(_ entry: SafetensorsEntry, isSigned: Bool) throws(OptimizerError) -> Slice {
+    /// A stored codebook in ascending order, and the code of each value where that is not its rank. It is used even where its writer damaged it; the usual
+    /// ones are shared.
+    private func codebook(_ entry: SafetensorsEntry, isSigned: Bool) throws(OptimizerError) -> (values: Slice, order: [UInt8]?) {
         guard entry.shape == [256], entry.dtype == .float32 else {
             throw unsuitable("'\(entry.name)' is \(entry.typeName) of shape \(entry.shape); F32 of shape [256] was expected")
         }
         let values = try file.floats(entry)
-        if values == (isSigned ? Codebook.dynamic : Codebook.dynamicUnsigned).values { return codebooks(isSigned: isSigned) }
+        if values == (isSigned ? Codebook.dynamic : Codebook.dynamicUnsigned).values { return (codebooks(isSigned: isSigned), nil) }
         do {
-            let codebook = try Codebook(values)
-            guard codebook.sorted.order == nil else { throw unsuitable("the values of '\(entry.name)' are not in ascending order") }
-            return codebook.slice(on: parameter.device)
-        } catch let error as OptimizerError { throw error } catch { throw unsuitable("'\(entry.name)' is \(error)") }
+            let (sorted, order) = try Codebook(values).sorted
+            return (parameter.device.upload(sorted, as: .float32), order)
+        } catch { throw unsuitable("'\(entry.name)' is \(error)") }
+    }
+
+    /// `codes` by the ranks of their values, where `order` has the codes by rank.
+    private func ranks(of codes: Slice, in order: [UInt8]) throws(OptimizerError) -> Slice {
+        var ranks = [UInt8](repeating: 0, count: 256)
+        for (rank, code) in order.enumerated() { ranks[Int(code)] = UInt8(rank) }
+        do { return codes.device.upload(try codes.downloadBytes().map { ranks[Int($0)] }, as: .uint8) } catch { throw .device(error) }
     }
 
     /// Fills `copy`, which may be changed unlike the file's memory.
