@@ -5,6 +5,20 @@ import Testing
 struct TokenizerFileTests {
     private static let split = #"{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated", "invert": false}"#
 
+    /// A normalizer that makes twelve letters of one, so many times.
+    private static func growing(times: Int) -> String {
+        let step = #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaaaa"}"#
+        return #"{"type": "Sequence", "normalizers": [\#([String](repeating: step, count: times).joined(separator: ", "))]}"#
+    }
+
+    @Test("A normalizer that lengthens text within reason is followed")
+    func lengthening() throws {
+        var fixture = try TokenizerFixture(base: "llama31")
+        let expected = try fixture.tokenizer().encode(String(repeating: "a", count: 144), addsSpecialTokens: false)
+        fixture.set("normalizer", try JSONValue(parsing: Array(Self.growing(times: 2).utf8)))
+        #expect(try fixture.tokenizer().encode("a", addsSpecialTokens: false) == expected)
+    }
+
     /// What is put in place of a component, and what the error must say.
     static let unsupported: [(component: String, value: String, expected: String)] = [
         ("model", #"{"type": "Unigram"}"#, "model 'Unigram'"), ("model", #"{"type": "WordPiece"}"#, "model 'WordPiece'"),
@@ -12,6 +26,7 @@ struct TokenizerFileTests {
         ("model", #"{"end_of_word_suffix": "</w>"}"#, "end_of_word_suffix"), ("normalizer", #"{"type": "NFKC"}"#, "normalizer 'NFKC'"),
         ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#, "normalizer 'Lowercase'"),
         ("normalizer", #"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}"#, "' {2,}'"),
+        ("normalizer", growing(times: 3), "more than 256 bytes of one"),
         ("pre_tokenizer", #"{"type": "BertPreTokenizer"}"#, "pre_tokenizer 'BertPreTokenizer'"), ("pre_tokenizer", split, #"'\w+'"#),
         ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false}"#, "plain string"),
         (

@@ -4,7 +4,18 @@ struct Normalizer: Sendable {
         case prepend([UInt8])
         case replace([UInt8], with: [UInt8])
         case composed
+
+        /// How much longer it can make a text.
+        var growth: Int {
+            switch self {
+            case .replace(let pattern, let content): max(1, (content.count + pattern.count - 1) / pattern.count)
+            case .prepend, .composed: 1
+            }
+        }
     }
+
+    /// The most that all steps together may lengthen a text; those in use make three bytes of one.
+    private static let growthLimit = 256
 
     private var steps: [Step] = []
 
@@ -21,6 +32,17 @@ struct Normalizer: Sendable {
             steps = [.replace(try fields.literalPattern("normalizer 'Replace'"), with: Array(content.utf8))]
         case "NFC": steps = [.composed]
         case let type: throw fields.unsupportedComponent("normalizer", type)
+        }
+        var growth = 1
+        for step in steps {
+            // Below the limit before each step, so the product fits.
+            growth *= min(step.growth, Normalizer.growthLimit + 1)
+            guard growth <= Normalizer.growthLimit else {
+                throw .unsupported(
+                    path: fields.path,
+                    "has a normalizer that makes more than \(Normalizer.growthLimit) bytes of one, so that a short prompt would fill the memory; "
+                        + "use the tokenizer that belongs to the model")
+            }
         }
     }
 
