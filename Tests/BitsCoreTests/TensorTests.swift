@@ -114,6 +114,14 @@ struct TensorTests {
         #expect(try Tensor([-3, 70_000] as [Int32], device: device).readLater().integers() == [-3, 70_000])
     }
 
+    @Test("A tensor of any number of dimensions can be converted")
+    func manyDimensions() throws {
+        let x = Tensor((0..<256).map { Float($0) }, shape: [2, 2, 2, 2, 2, 2, 2, 2])
+        let converted = x.cast(to: .bfloat16)
+        #expect(converted.shape == x.shape)
+        #expect(try converted.floats() == x.floats())
+    }
+
     @Test("A low-rank update leaves a tensor that is kept elsewhere as it is")
     func lowRankUpdate() throws {
         let kept = Tensor.ones([2, 3])

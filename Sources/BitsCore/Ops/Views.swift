@@ -65,7 +65,8 @@ extension Tensor {
     public func cast(to dtype: DType) -> Tensor {
         if dtype == self.dtype { return self }
         let copy = empty(shape, dtype)
-        device.run(StridedCopy(from: strided, to: copy.strided))
+        let source = isContiguous ? StridedSlice(contiguous: elements, shape: [count]) : strided  // a row has no limit on its dimensions
+        device.run(StridedCopy(from: source, to: isContiguous ? StridedSlice(contiguous: copy.slice, shape: [count]) : copy.strided))
         let original = self.dtype
         return copy.recorded(from: [self]) { [$0.cast(to: original)] }
     }
