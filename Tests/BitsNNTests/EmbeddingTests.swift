@@ -40,6 +40,32 @@ struct EmbeddingTests {
         }
     }
 
+    @Test("A row's gradient is divided by how often it is asked for, where that is wanted")
+    func averagedGradient() throws {
+        for isStable in [false, true] {
+            func gradient(averages: Bool) throws -> [Float] {
+                let weight = Parameter(Tensor.ones([8, 4]) + Tensor([Float]([0, 1, 2, 4])))
+                let factors = Tensor([Float]([1, 2, -3, 5]))
+                if isStable {
+                    let layer = StableEmbedding(weight: weight, norm: LayerNorm(width: 4))
+                    layer.averagesGradient = averages
+                    (layer(ids) * factors).sum().backward()
+                } else {
+                    let layer = Embedding(weight: weight)
+                    layer.averagesGradient = averages
+                    (layer(ids) * factors).sum().backward()
+                }
+                return try #require(weight.gradient).floats()
+            }
+            var expected = try gradient(averages: false)
+            for column in 8..<12 { expected[column] /= 2 }  // of row 2, which is asked for twice
+            #expect(try gradient(averages: true) == expected)
+        }
+        let layer = Embedding(weight: Parameter(.ones([8, 4])))
+        layer.averagesGradient = true
+        #expect(layer.copied().averagesGradient)
+    }
+
     @Test("A stable embedding is the layer norm of the rows, in the table's type")
     mutating func stable() throws {
         let layer = StableEmbedding(vocabularySize: 8, width: 24, using: &random, dtype: .bfloat16)

@@ -8,6 +8,8 @@ public final class Embedding: Module, EmbeddingLayer {
     @Weight("weight") public var weight: Parameter
     /// The row that stands for no token, and is not trained.
     public let paddingIndex: Int?
+    /// Whether a row's gradient is divided by how often the row is asked for at once. Original: `scale_grad_by_freq`.
+    public var averagesGradient = false
 
     public init(weight: Parameter, paddingIndex: Int? = nil) {
         precondition(weight.shape.count == 2, "an embedding table of shape \(weight.shape)")
@@ -34,10 +36,14 @@ public final class Embedding: Module, EmbeddingLayer {
     public var width: Int { weight.shape[1] }
 
     /// A table of its own with the same vectors.
-    public func copied() -> Embedding { Embedding(weight: weight.copied(), paddingIndex: paddingIndex) }
+    public func copied() -> Embedding {
+        let copy = Embedding(weight: weight.copied(), paddingIndex: paddingIndex)
+        copy.averagesGradient = averagesGradient
+        return copy
+    }
 
     public func callAsFunction(_ ids: Tensor, dtype: DType?) -> Tensor {
-        weight.tensor.rows(ids, dtype: dtype, paddingIndex: paddingIndex)
+        weight.tensor.rows(ids, dtype: dtype, paddingIndex: paddingIndex, averagesGradient: averagesGradient)
     }
 
     public func table(_ dtype: DType?) -> Tensor { weight.tensor.cast(to: dtype ?? weight.dtype) }

@@ -12,6 +12,8 @@ public final class StableEmbedding: Module, EmbeddingLayer {
     @Child("norm") public var norm: LayerNorm
     /// The row that stands for no token, and is not trained.
     public let paddingIndex: Int?
+    /// Whether a row's gradient is divided by how often the row is asked for at once. Original: `scale_grad_by_freq`.
+    public var averagesGradient = false
 
     public init(weight: Parameter, norm: LayerNorm, paddingIndex: Int? = nil) {
         precondition(
@@ -38,10 +40,14 @@ public final class StableEmbedding: Module, EmbeddingLayer {
     public var width: Int { weight.shape[1] }
 
     /// A layer of its own that computes the same.
-    public func copied() -> StableEmbedding { StableEmbedding(weight: weight.copied(), norm: norm.copied(), paddingIndex: paddingIndex) }
+    public func copied() -> StableEmbedding {
+        let copy = StableEmbedding(weight: weight.copied(), norm: norm.copied(), paddingIndex: paddingIndex)
+        copy.averagesGradient = averagesGradient
+        return copy
+    }
 
     public func callAsFunction(_ ids: Tensor, dtype: DType?) -> Tensor {
-        let rows = weight.tensor.rows(ids, dtype: .float32, paddingIndex: paddingIndex)  // [.., D]
+        let rows = weight.tensor.rows(ids, dtype: .float32, paddingIndex: paddingIndex, averagesGradient: averagesGradient)  // [.., D]
         return norm(rows).cast(to: dtype ?? weight.dtype)
     }
 
