@@ -22,14 +22,17 @@ package enum Console {
         for warning in warnings { note("bnb: warning: \(warning.printable)\n") }
     }
 
-    /// To be called at a command's start: interruptions and files that vanish while they are read end it in order.
+    /// To be called at a command's start: interruptions, files that vanish while they are read and a lack of memory end it in order.
     ///
     /// - Parameters:
-    ///   - lostFile: what standard error says then, a line.
-    ///   - status: the exit code.
-    package static func handleSignals(lostFile: StaticString, status: Int32) {
+    ///   - lostFile: what standard error says around the file's path, together a line; and the exit code.
+    ///   - lackOfMemory: a line for standard error, and the exit code.
+    package static func handleSignals(
+        lostFile: (before: StaticString, after: StaticString, status: Int32), lackOfMemory: (line: StaticString, status: Int32)
+    ) {
         ProcessSignals.letWritesClearUp()
-        ProcessSignals.explainLostFile(line: lostFile, status: status)
+        ProcessSignals.explainLostFile(before: lostFile.before, after: lostFile.after, status: lostFile.status)
+        ProcessSignals.explainLackOfMemory(line: lackOfMemory.line, status: lackOfMemory.status)
     }
 
     /// The signal that interrupted a write; nil when there was none.

@@ -7,6 +7,7 @@ package struct AtomicFile: ~Copyable {
     private let temporary: String
     private var descriptor: Int32
     private let hold = ProcessSignals.Hold()
+    private let note: SignalNote
 
     /// Opens the temporary sibling of `path`.
     ///
@@ -15,6 +16,7 @@ package struct AtomicFile: ~Copyable {
         self.path = path
         FileSystem.removeAbandonedSiblings(of: path)
         temporary = FileSystem.temporarySibling(of: path)
+        note = SignalNote(unfinished: temporary)
         descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw FileError(writing: path, errno: errno) }
     }

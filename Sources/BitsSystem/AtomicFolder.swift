@@ -9,6 +9,7 @@ package struct AtomicFolder: ~Copyable {
     package let workPath: String
     private var isOpen = true
     private let hold = ProcessSignals.Hold()
+    private let note: SignalNote
 
     /// Makes the temporary sibling of `path`.
     ///
@@ -29,6 +30,7 @@ package struct AtomicFolder: ~Copyable {
         guard unsafe mkdir(workPath, 0o777) == 0 else { throw FileError(writing: path, errno: errno) }
         self.path = path
         self.workPath = workPath
+        note = SignalNote(unfinished: workPath)
     }
 
     deinit {

@@ -20,7 +20,13 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
         self.init(path: path, message: "cannot be written: \(FileError.reason(code)); nothing was left behind", code: code)
     }
 
-    private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+    /// Whether what was missing is memory.
+    public var isLackOfMemory: Bool { code == ENOMEM }
+
+    private static func reason(_ code: Int32) -> String {
+        if code == ENOMEM { return "there is not enough memory; use a smaller model, or raise the limit (ulimit -v)" }
+        return unsafe String(cString: strerror(code))
+    }
 
     public var description: String { "\(path): \(message)" }
 }

@@ -10,6 +10,8 @@ public final class MappedFile: Sendable {
     /// Of the first byte, in this process.
     package let address: UInt
     private let isMapped: Bool
+    /// For the message, should the file be shortened; nil where nothing is mapped.
+    private let note: SignalNote?
 
     /// Maps the file at `path`.
     ///
@@ -32,6 +34,7 @@ public final class MappedFile: Sendable {
         if byteCount == 0 {
             address = 0
             isMapped = false
+            note = nil
             return
         }
         guard let mapping = unsafe mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe mapping != MAP_FAILED else {
@@ -39,6 +42,7 @@ public final class MappedFile: Sendable {
         }
         address = UInt(bitPattern: mapping)
         isMapped = true
+        note = SignalNote(mapped: path, address: address, byteCount: byteCount)
     }
 
     /// A file compiled into the binary under `path`; nil if there is none.
@@ -49,6 +53,7 @@ public final class MappedFile: Sendable {
         byteCount = Int(count)
         address = UInt(bitPattern: bytes)
         isMapped = false
+        note = nil
     }
 
     deinit {

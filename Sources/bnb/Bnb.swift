@@ -12,7 +12,7 @@ struct Bnb: ParsableCommand {
         abstract: "Run and fine-tune language models in a quarter of their memory.",
         discussion: """
             Results go to standard output, progress to standard error. Exit codes: 0; 64 for wrong usage, 65 for bad input, 69 for a missing device, \
-            74 for files that cannot be read or written, 128 and the signal's number for an interruption. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
+            71 for a lack of memory, 74 for files that cannot be read or written, 128 and the signal's number for an interruption. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",
@@ -24,7 +24,12 @@ struct Bnb: ParsableCommand {
             if let verb = arguments.first, let problem = problem(verb: verb) { throw Failure(.usage, problem) }
             var command = try parseAsRoot(arguments)
             if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }
-            Console.handleSignals(lostFile: "bnb: a file was shortened or failed while it was read; run again\n", status: Failure.Code.file.rawValue)
+            Console.handleSignals(
+                lostFile: ("bnb: ", " was shortened or failed while it was read; run again\n", Failure.Code.file.rawValue),
+                lackOfMemory: (
+                    "bnb: there is not enough memory; use a smaller model, batch or context, or raise the limit (ulimit -v)\n",
+                    Failure.Code.memory.rawValue
+                ))
             do { try command.run() } catch let error as ValidationError { throw Failure(error, of: type(of: command)) }
         } catch {
             let misspelt = exitCode(for: error) == .validationFailure ? problem(options: arguments) : nil

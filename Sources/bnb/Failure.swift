@@ -13,6 +13,7 @@ struct Failure: Error {
         case usage = 64
         case data = 65
         case unavailable = 69
+        case memory = 71
         case file = 74
     }
 
@@ -29,8 +30,8 @@ struct Failure: Error {
         switch error {
         case let failure as Failure: self = failure
         case let error as ModelFileError: self.init(error.code, "\(error)")
-        case let error as FileError: self.init(.file, "\(error)")
-        case let error as DeviceError: self.init(.unavailable, "\(error)")
+        case let error as FileError: self.init(error.exitCode, "\(error)")
+        case let error as DeviceError: self.init(error.exitCode, "\(error)")
         case let error as GenerationError: self.init(error.code, "\(error)")
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
@@ -54,12 +55,22 @@ struct Failure: Error {
     }
 }
 
+extension FileError {
+    fileprivate var exitCode: Failure.Code { isLackOfMemory ? .memory : .file }
+}
+
+extension DeviceError {
+    fileprivate var exitCode: Failure.Code {
+        if case .outOfMemory = self { .memory } else { .unavailable }
+    }
+}
+
 extension ModelFileError {
     fileprivate var code: Failure.Code {
         switch self {
-        case .system: .file
+        case .system(let error): error.exitCode
         case .malformed, .unsupported: .data
-        case .device: .unavailable
+        case .device(let error): error.exitCode
         }
     }
 }
@@ -69,7 +80,7 @@ extension GenerationError {
         switch self {
         case .emptyPrompt, .promptTooLong, .unknownToken, .notANumber: .data
         case .badOption: .usage
-        case .device: .unavailable
+        case .device(let error): error.exitCode
         }
     }
 }
@@ -79,7 +90,7 @@ extension EvaluationError {
         switch self {
         case .windowOutOfRange, .noWindows: .usage
         case .textTooShort, .unknownToken, .notANumber: .data
-        case .device: .unavailable
+        case .device(let error): error.exitCode
         }
     }
 }
@@ -89,7 +100,7 @@ extension QuantizationError {
         switch self {
         case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit, .invalidOutlierThreshold: .usage
         case .inconsistentState, .malformedState: .data
-        case .device: .unavailable
+        case .device(let error): error.exitCode
         }
     }
 }
@@ -97,8 +108,8 @@ extension QuantizationError {
 extension OptimizerError {
     fileprivate var code: Failure.Code {
         switch self {
-        case .file: .file
-        case .device: .unavailable
+        case .file(let error): error.exitCode
+        case .device(let error): error.exitCode
         default: .usage
         }
     }

@@ -77,6 +77,27 @@ struct ThreadPoolTests {
             #expect(hasMet, "\(condition)")
         }
     }
+
+    @Test("A file that is shortened while a thread of the pool reads it is explained, too")
+    func lostFile() async throws {
+        let result = try await #require(processExitsWith: .exitCode(74), observing: [\.standardErrorContent]) {
+            ProcessSignals.explainLostFile(before: "lost: ", after: " is gone\n", status: 74)
+            let scratch = try TemporaryFolder()
+            let path = try scratch.write([UInt8](repeating: 1, count: 8192), as: "file")
+            let file = try MappedFile(path: path)
+            unsafe truncate(path, 0)
+            FileSystem.removeFolder(scratch.path)
+            Processor.setThreadCount(2)
+            let caller = pthread_self()
+            // The caller leaves the reading to the other thread, which does not always come.
+            for _ in 0..<500 {
+                Processor.perform(parts: 2) { _ in
+                    if pthread_self() == caller { usleep(20_000) } else { _ = file.bytes(in: 4096..<8192) }
+                }
+            }
+        }
+        #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains("/file is gone"))
+    }
 }
 
 /// How often each part ran.

@@ -56,25 +56,77 @@ struct ProcessSignalsTests {
         #expect(try scratch.names == [".model.\(getpid())-b.partial", ".models.999999999-c.partial", "model", "model.txt"])
     }
 
-    @Test("A mapped file that is shortened ends the process with a line and an exit code")
+    @Test("A mapped file that is shortened ends the process with a line that names it and an exit code, and what was being written is removed")
     func lostFile() async throws {
         let result = try await #require(processExitsWith: .exitCode(74), observing: [\.standardErrorContent]) {
-            ProcessSignals.explainLostFile(line: "it is gone\n", status: 74)
+            ProcessSignals.explainLostFile(before: "lost: ", after: " is gone\n", status: 74)
             let scratch = try TemporaryFolder()
-            let path = try scratch.write([UInt8](repeating: 1, count: 8192), as: "file")
-            let file = try MappedFile(path: path)
+            let (path, other) = ("\(scratch.path)/first", "\(scratch.path)/second")
+            for path in [path, other] { try AtomicFile.write([UInt8](repeating: 1, count: 8192), to: path) }
+            let (file, whole) = (try MappedFile(path: path), try MappedFile(path: other))
+            FileSystem.removeFolder("\(FileSystem.temporaryFolder)/bits-lost")
+            let folder = try AtomicFolder(path: "\(FileSystem.temporaryFolder)/bits-lost")
+            try AtomicFile.write([1], to: "\(folder.workPath)/file")
             unsafe truncate(path, 0)
             FileSystem.removeFolder(scratch.path)
+            _ = whole.bytes(in: 4096..<8192)
             _ = file.bytes(in: 4096..<8192)
+            try folder.commit()
         }
-        #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains("it is gone"))
+        let line = String(decoding: result.standardErrorContent, as: UTF8.self)
+        #expect(line.contains("lost: ") && line.contains("/first is gone"))
+        #expect(try FileSystem.names(in: FileSystem.temporaryFolder).allSatisfy { !$0.hasPrefix(".bits-lost") })
+    }
+
+    @Test("A crash for want of memory ends the process with a line and an exit code, and what was being written is removed")
+    func lackOfMemory() async throws {
+        let result = try await #require(processExitsWith: .exitCode(71), observing: [\.standardErrorContent]) {
+            ProcessSignals.explainLackOfMemory(line: "no memory\n", status: 71)
+            let file = try AtomicFile(path: "\(FileSystem.temporaryFolder)/bits-crowded")
+            let bytes = [UInt8](repeating: 1, count: 1 << 46)
+            try AtomicFile.write(bytes, to: "\(FileSystem.temporaryFolder)/bits-never")
+            try file.commit()
+        }
+        #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains("no memory"))
+        #expect(try FileSystem.names(in: FileSystem.temporaryFolder).allSatisfy { !$0.hasPrefix(".bits-crowded") })
+    }
+
+    @Test("A crash for another reason stays one")
+    func otherCrash() async throws {
+        let result = try await #require(processExitsWith: .failure, observing: [\.exitStatus]) {
+            ProcessSignals.explainLackOfMemory(line: "no memory\n", status: 71)
+            preconditionFailure("a mistake")
+        }
+        guard case .signal = result.exitStatus else {
+            Issue.record("it ended with \(result.exitStatus)")
+            return
+        }
+    }
+
+    @Test("A file that grows beyond the limit set for it is an error")
+    func fileLimit() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            ProcessSignals.letWritesClearUp()
+            openSignals()
+            var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            do { try AtomicFile.write([UInt8](repeating: 1, count: 10_000), to: "\(FileSystem.temporaryFolder)/bits-large") } catch {
+                exit(error.code == EFBIG ? 7 : 1)
+            }
+        }
+        #expect(FileSystem.kind(of: "\(FileSystem.temporaryFolder)/bits-large") == .missing)
     }
 }
 
-/// Sends this thread a signal. The test runner's threads block signals, so that is undone first.
+/// Sends this thread a signal.
 private func interrupt(_ signal: Int32) {
+    openSignals()
+    raise(signal)
+}
+
+/// Undoes that the test runner's threads block signals.
+private func openSignals() {
     var none = sigset_t()
     unsafe sigemptyset(&none)
     unsafe pthread_sigmask(SIG_SETMASK, &none, nil)
-    raise(signal)
 }

@@ -42,6 +42,41 @@ import Testing
                 (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/maps", encoding: .utf8).contains(weights)) == true
             }, { _ in unsafe truncate(weights, 0) })
         #expect(outcome.status == 74, "\(outcome.errors)")
-        #expect(outcome.errors.contains("bnb: a file was shortened or failed while it was read; run again"))
+        #expect(outcome.errors.contains("bnb: \(weights) was shortened or failed while it was read; run again"))
+    }
+
+    @Test("a limit on the size of files is an error like a full disk")
+    func fileLimit() throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        let outcome = try Command.run(
+            shell: "ulimit -f 32; exec \"$0\" quantize --to nf4 --model \"$1\" --output \"$2\"", [Command.path, model.path, "\(scratch.path)/m"])
+        #expect(outcome.status == 74, "\(outcome.errors)")
+        #expect(outcome.errors.contains("cannot be written: File too large; nothing was left behind"))
+        #expect(try scratch.names == [])
+    }
+
+    @Test(
+        "with too little memory for the work there is one message and an exit code of its own",
+        arguments: [["evaluate", "--windows", "8"], ["generate", "--prompt", "a"], ["quantize", "--to", "nf4", "--output"]])
+    func memoryLimit(verb: [String]) throws {
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Sources/CLexicon/lexicon-5m").path
+        func run(_ arguments: [String], kilobytes: Int) throws -> Outcome {
+            try Command.run(shell: "ulimit -v \(kilobytes); exec \"$0\" \"$@\"", [Command.path] + arguments)
+        }
+        // From what the process needs to start at all, upwards.
+        var kilobytes = 30_000
+        while try run(["--version"], kilobytes: kilobytes).status != 0 { kilobytes += kilobytes / 16 }
+        var statuses: [Int32] = []
+        while statuses.last != 0 {
+            kilobytes += kilobytes / 16
+            let scratch = try Scratch()
+            let outcome = try run(verb + (verb[0] == "quantize" ? ["\(scratch.path)/m"] : []) + ["--model", source], kilobytes: kilobytes)
+            statuses.append(outcome.status)
+            if outcome.status == 0 { break }
+            #expect(outcome.status == 71, "\(kilobytes) KB: \(outcome.errors)")
+            #expect(outcome.errors.contains("memory") || outcome.errors.contains("could not allocate"), "\(kilobytes) KB: \(outcome.errors)")
+            #expect(try scratch.names == [], "\(kilobytes) KB")
+        }
+        #expect(statuses.count > 1)
     }
 }

@@ -32,7 +32,7 @@ extension Checkpoint {
     /// All quantized weights, with the paths of their layers.
     ///
     /// - Parameter dtype: of what they are dequantized to, where the entries do not say.
-    /// - Throws: ``ModelFileError/malformed(path:_:)`` that names every layer whose entries are not in order.
+    /// - Throws: ``ModelFileError/malformed(path:_:)`` that names every layer whose entries are not in order; the device's error.
     public func quantizedWeights(
         in folder: ModelFolder, as dtype: DType = .float16
     ) throws(ModelFileError) -> [(path: String, weight: any QuantizedTensor)] {
@@ -41,7 +41,13 @@ extension Checkpoint {
         for path in quantizedPaths {
             do {
                 if let weight = try quantizedWeight(path, as: dtype) { weights.append((path, weight)) }
-            } catch { problems.append("'\(path).weight': \(error)") }
+            } catch let error as DeviceError {
+                throw .device(error)
+            } catch ModelFileError.device(let error) {
+                throw .device(error)
+            } catch {
+                problems.append("'\(path).weight': \(error)")
+            }
         }
         guard problems.isEmpty else { throw .problems(problems, path: folder.description, "has quantized layers that cannot be read") }
         return weights

@@ -106,15 +106,18 @@ static void *work(void *argument) {
     return NULL;
 }
 
-// Starts threads until there are `count` workers; fewer where the system refuses. Signals stay with the program's own threads.
+// Starts threads until there are `count` workers; fewer where the system refuses. Signals stay with the program's own threads, but for those that a
+// thread brings on itself: they cannot wait, and blocked they would end the process without a word.
 static void start_workers(uint32_t count) {
-    sigset_t all, before;
-    sigfillset(&all);
+    sigset_t others, before;
+    sigfillset(&others);
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) sigdelset(&others, own[i]);
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
     while (pool.workers < count) {
         pthread_t thread;
         if (pthread_create(&thread, &attributes, work, (void *)(uintptr_t)(pool.workers + 1)) != 0) break;

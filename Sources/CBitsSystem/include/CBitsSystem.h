@@ -1,7 +1,8 @@
-// What is asked of the system in C: paged files, signals, files compiled in.
+// What is asked of the system in C: paged files, signals and what their handlers have to know, files compiled in.
 #ifndef CBITSSYSTEM_H
 #define CBITSSYSTEM_H
 #include "bits_embedded.h"
+#include "bits_ledger.h"
 #include "bits_memory.h"
 #include "bits_pages.h"
 #include "bits_signals.h"
