@@ -1,4 +1,5 @@
 // Devices and element types are part of every signature above the kernel room.
+@_exported public import enum BitsKernels.AttentionWindow
 @_exported public import struct BitsKernels.Device
 @_exported public import enum BitsKernels.DType
 @_exported public import enum BitsKernels.DeviceError

@@ -22,35 +22,61 @@ package enum KeyRanges: String, CaseIterable, Sendable {
     }
 }
 
+/// Kinds of bias.
+package enum BiasKind: String, CaseIterable, Sendable {
+    case none, slopes, relative, byQuery, byKey
+
+    /// The operands, of ordinary numbers; some distances have buckets that do not exist.
+    package func operands(_ shape: AttentionShape, on device: Device) -> AttentionBiasOperands? {
+        let count = 5
+        func table(_ tokens: Int, _ seed: UInt64) -> Slice {
+            device.input(HostileFloats.ordinary(count: shape.batch * shape.heads * tokens * count, seed: seed))
+        }
+        let (byQuery, byKey) = (table(shape.queries, 11), table(shape.keys, 12))
+        let distances = max(shape.queries + shape.keys - 1, 0)
+        let buckets = device.integers((0..<distances).map { [0, 3, -1, 4, 1, 5, 2][$0 / 2 % 7] }, as: .int32)
+        switch self {
+        case .none: return nil
+        case .slopes: return .slopes(device.input((0..<shape.heads).map { 0.5 / Float($0 + 1) }))
+        case .relative: return .relative(byQuery: byQuery, byKey: byKey, buckets: buckets, count: count)
+        case .byQuery: return .relative(byQuery: byQuery, byKey: nil, buckets: buckets, count: count)
+        case .byKey: return .relative(byQuery: nil, byKey: byKey, buckets: buckets, count: count)
+        }
+    }
+}
+
 /// An attention kernel's operands, filled with ordinary numbers, and both kernels.
 package struct AttentionOperands: Sendable {
-    package let shape: AttentionShape
-    package var query: Slice
-    package var key: Slice
-    package var value: Slice
-    package var keyRanges: Slice
+    package var inputs: AttentionInputs
     package let output: Slice
     package let logSumExp: Slice
     package var outputGradient: Slice
-    package let gradients: [Slice]
+    package let gradients: AttentionGradient.Gradients
 
-    package init(_ shape: AttentionShape, dtype: DType, ranges: KeyRanges, on device: Device = .cpu) {
-        let queries = shape.batch * shape.queries * shape.heads * shape.headWidth
-        let keys = shape.batch * shape.keyStride * shape.groups * shape.headWidth
-        self.shape = shape
-        query = device.input(HostileFloats.ordinary(count: queries, seed: 1), as: dtype)
-        key = device.input(HostileFloats.ordinary(count: keys, seed: 2), as: dtype)
-        value = device.input(HostileFloats.ordinary(count: keys, seed: 3), as: dtype)
-        keyRanges = device.integers(ranges.values(shape), as: .int32)
-        output = device.output(dtype, count: queries)
-        logSumExp = device.output(.float32, count: shape.batch * shape.heads * shape.queries)
-        outputGradient = device.input(HostileFloats.ordinary(count: queries, seed: 5), as: dtype)
-        gradients = [device.output(dtype, count: queries), device.output(dtype, count: keys), device.output(dtype, count: keys)]
+    package init(_ shape: AttentionShape, dtype: DType, ranges: KeyRanges, bias: BiasKind = .none, on device: Device = .cpu) {
+        let queries = shape.rows * shape.headWidth
+        let (keys, values) = (
+            shape.batch * shape.keyStride * shape.groups * shape.headWidth, shape.batch * shape.keyStride * shape.groups * shape.valueWidth
+        )
+        inputs = AttentionInputs(
+            shape, query: device.input(HostileFloats.ordinary(count: queries, seed: 1), as: dtype),
+            key: device.input(HostileFloats.ordinary(count: keys, seed: 2), as: dtype),
+            value: device.input(HostileFloats.ordinary(count: values, seed: 3), as: dtype),
+            keyRanges: device.integers(ranges.values(shape), as: .int32), bias: bias.operands(shape, on: device))
+        output = device.output(dtype, count: shape.outputCount)
+        logSumExp = device.output(.float32, count: shape.rows)
+        outputGradient = device.input(HostileFloats.ordinary(count: shape.outputCount, seed: 5), as: dtype)
+        var (byQuery, byKey): (Slice?, Slice?)
+        if case .relative(let queryTable, let keyTable, _, _) = inputs.bias {
+            byQuery = queryTable.map { device.output(.float32, count: $0.count) }
+            byKey = keyTable.map { device.output(.float32, count: $0.count) }
+        }
+        gradients = AttentionGradient.Gradients(
+            query: device.output(dtype, count: queries), key: device.output(dtype, count: keys), value: device.output(dtype, count: values),
+            byQuery: byQuery, byKey: byKey)
     }
 
-    package var forward: Attention {
-        Attention(shape: shape, query: query, key: key, value: value, keyRanges: keyRanges, into: output, logSumExp: logSumExp)
-    }
+    package var forward: Attention { Attention(inputs, into: output, logSumExp: logSumExp) }
 
     package var forwardOutputs: [KernelOutput] {
         [
@@ -60,12 +86,14 @@ package struct AttentionOperands: Sendable {
     }
 
     package var backward: AttentionGradient {
-        AttentionGradient(
-            shape: shape, query: query, key: key, value: value, keyRanges: keyRanges, output: output, logSumExp: logSumExp,
-            outputGradient: outputGradient, queryGradient: gradients[0], keyGradient: gradients[1], valueGradient: gradients[2])
+        AttentionGradient(inputs, output: output, logSumExp: logSumExp, outputGradient: outputGradient, into: gradients)
     }
 
     package var backwardOutputs: [KernelOutput] {
-        zip(["query gradient", "key gradient", "value gradient"], gradients).map { KernelOutput($0, $1, absolute: 2e-5, relative: 1e-5) }
+        let named: [(String, Slice?)] = [
+            ("query gradient", gradients.query), ("key gradient", gradients.key), ("value gradient", gradients.value),
+            ("gradient by query", gradients.byQuery), ("gradient by key", gradients.byKey),
+        ]
+        return named.compactMap { name, slice in slice.map { KernelOutput(name, $0, absolute: 2e-5, relative: 1e-5) } }
     }
 }

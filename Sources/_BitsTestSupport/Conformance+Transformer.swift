@@ -1,7 +1,9 @@
 import BitsKernels
 
 extension ConformanceCase {
-    static var transformer: [ConformanceCase] { floatTypes.flatMap { norms($0) + attention($0) + tables($0) } }
+    static var transformer: [ConformanceCase] {
+        floatTypes.flatMap { norms($0) + attention($0) + tables($0) }
+    }
 
     private static func norms(_ dtype: DType) -> [ConformanceCase] {
         let (rows, width) = (5, 67)
@@ -82,19 +84,29 @@ extension ConformanceCase {
                 return (kernel, [KernelOutput("output", output, absolute: 1e-6)])
             }
         ]
-            + shapes.flatMap { name, shape in
-                [
-                    ConformanceCase("\(name) of \(dtype.rawValue)") { device in
-                        let operands = AttentionOperands(shape, dtype: dtype, ranges: .causal, on: device)
-                        return (operands.forward, operands.forwardOutputs)
-                    },
-                    ConformanceCase("\(name) of \(dtype.rawValue)") { device in
-                        let operands = AttentionOperands(shape, dtype: dtype, ranges: .causal, on: device)
-                        operands.forward.reference(DeviceMemory())
-                        return (operands.backward, operands.backwardOutputs)
-                    },
-                ]
-            }
+            + shapes.flatMap { name, shape in attention("\(name) of \(dtype.rawValue)", shape, dtype, .causal, .none) }
+            + attention("slopes, a window, narrow values of \(dtype.rawValue)", narrow(.last(6)), dtype, .causal, .slopes)
+            + attention("relative bias, a window both ways of \(dtype.rawValue)", narrow(.around(4)), dtype, .all, .relative)
+    }
+
+    private static func narrow(_ window: AttentionWindow) -> AttentionShape {
+        AttentionShape(batch: 2, queries: 19, keys: 19, heads: 4, groups: 2, headWidth: 24, valueWidth: 13, scale: 0.2, window: window)
+    }
+
+    private static func attention(_ variant: String, _ shape: AttentionShape, _ dtype: DType, _ ranges: KeyRanges, _ bias: BiasKind)
+        -> [ConformanceCase]
+    {
+        [
+            ConformanceCase(variant) { device in
+                let operands = AttentionOperands(shape, dtype: dtype, ranges: ranges, bias: bias, on: device)
+                return (operands.forward, operands.forwardOutputs)
+            },
+            ConformanceCase(variant) { device in
+                let operands = AttentionOperands(shape, dtype: dtype, ranges: ranges, bias: bias, on: device)
+                operands.forward.reference(DeviceMemory())
+                return (operands.backward, operands.backwardOutputs)
+            },
+        ]
     }
 
     private static func tables(_ dtype: DType) -> [ConformanceCase] {

@@ -132,7 +132,26 @@ extension GradientCase {
         },
         GradientCase("attention, padded, a query that sees nothing", [[2, 3, 2, 4], [2, 3, 1, 4], [2, 3, 1, 4]], in: -1...1) {
             let ranges = [0..<1, 0..<2, 0..<3, 0..<0, 1..<2, 1..<3]
-            return attention(query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges(ranges, batch: 2), scale: 0.7)
+            return attention(query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges(ranges, batch: 2), options: AttentionOptions(scale: 0.7))
+        },
+        GradientCase("attention with slopes, a window and wider values", [[1, 4, 3, 2], [1, 4, 1, 2], [1, 4, 1, 3]], in: -1...1) {
+            let options = AttentionOptions(window: .last(3), bias: .alibi(heads: 3))
+            return attention(
+                query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges((0..<4).map { 0..<$0 + 1 }, batch: 1), options: options)
+        },
+        GradientCase(
+            "disentangled attention", [[2, 3, 2, 4], [2, 3, 2, 4], [2, 3, 2, 4], [4, 2, 4], [4, 2, 4]], in: -1...1
+        ) {
+            let bias = AttentionBias.relative(
+                byQuery: $0[0].headProducts($0[3]), byKey: $0[1].headProducts($0[4]), buckets: Tensor([Int32]([0, 1, 2, 3, 3])))
+            return attention(
+                query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges((0..<6).map { _ in 0..<3 }, batch: 2),
+                options: AttentionOptions(bias: bias))
+        },
+        GradientCase("attention with a bias by key alone", [[1, 3, 1, 2], [1, 3, 1, 2], [1, 3, 1, 2], [1, 1, 3, 2]], in: -1...1) {
+            attention(
+                query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges((0..<3).map { _ in 0..<3 }, batch: 1),
+                options: AttentionOptions(bias: .relative(byQuery: nil, byKey: $0[3], buckets: Tensor([Int32]([0, 1, 0, 1, 1])))))
         },
     ]
 

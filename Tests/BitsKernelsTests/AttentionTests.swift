@@ -1,4 +1,5 @@
 import BitsKernels
+import BitsSystem
 import Testing
 import _BitsTestSupport
 
@@ -35,12 +36,90 @@ struct AttentionTests {
         }
     }
 
+    @Test("A bias, and its gradient, for every kind of key range", arguments: KeyRanges.allCases, BiasKind.allCases)
+    func biases(ranges: KeyRanges, bias: BiasKind) throws {
+        for var shape in AttentionTests.sizes.dropLast(2) + AttentionTests.decoding {
+            var operands = AttentionOperands(shape, dtype: .float32, ranges: ranges, bias: bias)
+            #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
+            guard shape.keys > 0, shape.keys < 200 else { continue }
+            shape.keyStride = shape.keys
+            operands = AttentionOperands(shape, dtype: .float32, ranges: ranges, bias: bias)
+            operands.forward.reference(DeviceMemory())
+            #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
+        }
+    }
+
+    @Test("Windows narrow what the ranges allow", arguments: [AttentionWindow.last(1), .last(6), .last(1000), .around(0), .around(3), .around(1000)])
+    func windows(window: AttentionWindow) throws {
+        for ranges in KeyRanges.allCases {
+            for size in AttentionTests.sizes + AttentionTests.decoding {
+                var shape = size
+                if case .around = window { shape.keys = shape.queries }
+                shape.window = window
+                shape.keyStride = shape.keys
+                let operands = AttentionOperands(shape, dtype: .float32, ranges: ranges, bias: .slopes)
+                #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
+                guard shape.keys > 0, shape.keys < 100 else { continue }
+                operands.forward.reference(DeviceMemory())
+                #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
+            }
+        }
+    }
+
+    @Test("A window is what ranges without the keys before it are")
+    func windowAsRanges() throws {
+        let shape = AttentionTests.shape(2, 30, 30, 30, 2, 1, 16)
+        var windowed = AttentionOperands(shape, dtype: .float32, ranges: .causal)
+        windowed.inputs.shape.window = .last(5)
+        let ranged = AttentionOperands(shape, dtype: .float32, ranges: .slidingWindow)
+        for operands in [windowed, ranged] { Device.cpu.run(operands.forward) }
+        #expect(try windowed.output.downloadBytes() == ranged.output.downloadBytes())
+    }
+
+    @Test("Values may be narrower or wider than keys", arguments: floats)
+    func valueWidths(dtype: DType) throws {
+        for (keyWidth, valueWidth) in [(24, 7), (16, 40), (64, 128), (1, 256)] {
+            for (queries, keys) in [(1, 1100), (3, 20), (20, 20)] {
+                let shape = AttentionShape(
+                    batch: 2, queries: queries, keys: keys, heads: 4, groups: 2, headWidth: keyWidth, valueWidth: valueWidth, scale: 0.2)
+                let operands = AttentionOperands(shape, dtype: dtype, ranges: .causal)
+                #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
+                guard queries == keys else { continue }
+                operands.forward.reference(DeviceMemory())
+                #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
+            }
+        }
+    }
+
+    @Test("Slopes count from the last key, which softmax makes the same as slope times position, wherever positions begin")
+    func slopes() throws {
+        let (keys, first) = (40, 1_000_000)
+        let shape = AttentionTests.shape(1, 1, keys, keys, 1, 1, 16)
+        let operands = AttentionOperands(shape, dtype: .float32, ranges: .all, bias: .slopes)
+        Device.cpu.run(operands.forward)
+        let memory = DeviceMemory()
+        let (q, k, v) = (memory.floats(operands.inputs.query), memory.floats(operands.inputs.key), memory.floats(operands.inputs.value))
+        let scores = (0..<keys).map { key -> Double in
+            let product = (0..<16).reduce(0.0) { $0 + Double(q[$1]) * Double(k[key * 16 + $1]) }
+            return product / 4 + 0.5 * Double(first + key)
+        }
+        let top = scores.max() ?? 0
+        let weights = scores.map { exp($0 - top) }
+        let total = weights.reduce(0, +)
+        let found = memory.floats(operands.output)
+        for h in 0..<16 {
+            var expected = 0.0
+            for key in 0..<keys { expected += weights[key] / total * Double(v[key * 16 + h]) }
+            #expect(abs(Double(found[h]) - expected) < 1e-5)
+        }
+    }
+
     @Test("Types may be mixed")
     func mixedTypes() throws {
         let shape = AttentionTests.shape(2, 20, 20, 20, 4, 2, 24)
         var operands = AttentionOperands(shape, dtype: .float32, ranges: .causal)
-        operands.key = Device.cpu.input(HostileFloats.ordinary(count: operands.key.count, seed: 2), as: .bfloat16)
-        operands.value = Device.cpu.input(HostileFloats.ordinary(count: operands.value.count, seed: 3), as: .float16)
+        operands.inputs.key = Device.cpu.input(HostileFloats.ordinary(count: operands.inputs.key.count, seed: 2), as: .bfloat16)
+        operands.inputs.value = Device.cpu.input(HostileFloats.ordinary(count: operands.inputs.value.count, seed: 3), as: .float16)
         #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [])
         #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [])
     }
@@ -50,11 +129,11 @@ struct AttentionTests {
         for (queries, keys) in [(1, 50), (30, 50)] {
             let shape = AttentionTests.shape(1, queries, keys, keys, 2, 1, 16)
             var operands = AttentionOperands(shape, dtype: .float32, ranges: .all)
-            var values = HostileFloats.ordinary(count: operands.key.count, seed: 4)
+            var values = HostileFloats.ordinary(count: operands.inputs.key.count, seed: 4)
             for k in Array(0..<7) + Array(43..<50) { for h in 0..<16 { values[k * 16 + h] = .nan } }
-            operands.key = Device.cpu.input(values)
-            operands.value = Device.cpu.input(values)
-            operands.keyRanges = Device.cpu.integers((0..<queries).flatMap { _ in [7, 43] }, as: .int32)
+            operands.inputs.key = Device.cpu.input(values)
+            operands.inputs.value = Device.cpu.input(values)
+            operands.inputs.keyRanges = Device.cpu.integers((0..<queries).flatMap { _ in [7, 43] }, as: .int32)
             #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [])
             #expect(DeviceMemory().floats(operands.output).allSatisfy { $0.isFinite })
         }
@@ -75,15 +154,15 @@ struct AttentionTests {
                 }
                 return Device.cpu.input(values, as: slice.dtype)
             }
-            operands.key = damaged(operands.key, tokens: keys, last: end)
-            operands.value = damaged(operands.value, tokens: keys, last: end)
-            operands.query = damaged(operands.query, tokens: queries, last: end - (keys - queries))
+            operands.inputs.key = damaged(operands.inputs.key, tokens: keys, last: end)
+            operands.inputs.value = damaged(operands.inputs.value, tokens: keys, last: end)
+            operands.inputs.query = damaged(operands.inputs.query, tokens: queries, last: end - (keys - queries))
             operands.outputGradient = damaged(operands.outputGradient, tokens: queries, last: end - (keys - queries))
             #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
             guard queries == keys else { continue }
             operands.forward.reference(DeviceMemory())
             #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
-            let gradient = DeviceMemory().floats(operands.gradients[0])
+            let gradient = DeviceMemory().floats(operands.gradients.query)
             #expect(gradient.contains { !$0.isFinite } && gradient.count { $0.isFinite } == gradient.count - 7 * 4 * 20)
         }
     }
@@ -98,23 +177,35 @@ struct AttentionTests {
         }
     }
 
-    @Test("The reference's gradients agree with differences of its values", arguments: KeyRanges.allCases)
-    func differences(ranges: KeyRanges) throws {
-        let shape = AttentionTests.shape(2, 4, 4, 4, 4, 2, 3)
-        let operands = AttentionOperands(shape, dtype: .float32, ranges: ranges)
+    @Test("The reference's gradients agree with differences of its values", arguments: KeyRanges.allCases, BiasKind.allCases)
+    func differences(ranges: KeyRanges, bias: BiasKind) throws {
+        let shape = AttentionShape(batch: 2, queries: 4, keys: 4, heads: 4, groups: 2, headWidth: 3, valueWidth: 2, scale: 0.6)
+        let operands = AttentionOperands(shape, dtype: .float32, ranges: ranges, bias: bias)
         let memory = DeviceMemory()
         let weights = memory.floats(operands.outputGradient)
-        func differences(_ path: WritableKeyPath<AttentionOperands, Slice>) -> [Double] {
-            finiteDifferences(at: memory.floats(operands[keyPath: path])) { x in
+        func differences(_ slice: Slice, _ replace: (inout AttentionInputs, Slice) -> Void) -> [Double] {
+            finiteDifferences(at: memory.floats(slice)) { x in
                 var moved = operands
-                moved[keyPath: path] = Device.cpu.slice(x)
+                replace(&moved.inputs, Device.cpu.slice(x))
                 moved.forward.reference(memory)
                 return zip(memory.floats(moved.output), weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
             }
         }
-        let expected = [differences(\.query), differences(\.key), differences(\.value)]
+        let inputs = operands.inputs
+        var expected = [
+            differences(inputs.query) { $0.query = $1 }, differences(inputs.key) { $0.key = $1 }, differences(inputs.value) { $0.value = $1 },
+        ]
+        if case .relative(let byQuery, let byKey, let buckets, let count) = inputs.bias {
+            if let byQuery {
+                expected.append(differences(byQuery) { $0.bias = .relative(byQuery: $1, byKey: byKey, buckets: buckets, count: count) })
+            }
+            if let byKey {
+                expected.append(differences(byKey) { $0.bias = .relative(byQuery: byQuery, byKey: $1, buckets: buckets, count: count) })
+            }
+        }
         operands.forward.reference(memory)
         operands.backward.reference(memory)
+        #expect(operands.backwardOutputs.count == expected.count)
         for (output, gradient) in zip(operands.backwardOutputs, expected) {
             #expect(largestDifference(memory.floats(output.slice), from: gradient) < 1e-3, "\(output.name)")
         }

@@ -1,10 +1,13 @@
 package import BitsKernels
 
-// Shapes: B = batch, Tq = queries, Tk = keys, N = heads, G = key and value heads, H = head width.
+// Shapes: B = batch, Tq = queries, Tk = keys, N = heads, G = key and value heads, H = head width, Hv = width of values.
 
-/// For each query the range of keys that it attends to, [B, Tq, 2] int32: causal masks, padding, packed sequences and sliding windows alike.
+/// For each query the range of keys that it attends to, [B, Tq, 2] int32: causal masks, padding, packed sequences alike. The layers of a model share it;
+/// what one of them narrows it to is the layer's ``AttentionOptions/window``.
 public struct AttentionRanges: Sendable {
     package let tensor: Tensor
+
+    private init(_ tensor: Tensor) { self.tensor = tensor }
 
     /// - Parameter ranges: one per query, row by row; a query with an empty range gets zeros.
     public init(_ ranges: [Range<Int>], batch: Int, device: Device = .cpu) {
@@ -52,40 +55,59 @@ extension Tensor {
     }
 }
 
-/// Scaled dot-product attention (Vaswani et al. 2017) of query [B, Tq, N, H] over key and value [B, Tk, G, H] to [B, Tq, N, H]; head n uses key head
-/// `n / (N / G)`. `scale` defaults to `1 / sqrt(H)`. The scores are never kept.
-public func attention(query: Tensor, key: Tensor, value: Tensor, ranges: AttentionRanges, scale: Float? = nil) -> Tensor {
+/// Scaled dot-product attention (Vaswani et al. 2017) of query [B, Tq, N, H] over key [B, Tk, G, H] and value [B, Tk, G, Hv] to [B, Tq, N, Hv]; head n uses
+/// key head `n / (N / G)`.
+///
+/// `softmax_k(scale * query · key_k + bias_k) · value_k` over the keys that each query sees; 0 where it sees none. The scores are never kept, here or in
+/// the gradient. Arithmetic is float32; types are independent, and the result has that of `query`. Keys and values may be windows of a cache: they are
+/// read where they lie.
+public func attention(query: Tensor, key: Tensor, value: Tensor, ranges: AttentionRanges, options: AttentionOptions = AttentionOptions()) -> Tensor {
     precondition(
-        query.rank == 4 && key.rank == 4 && key.shape == value.shape && query.shape[0] == key.shape[0] && query.shape[3] == key.shape[3]
-            && ranges.tensor.shape == [query.shape[0], query.shape[1], 2],
+        query.rank == 4 && key.rank == 4 && value.rank == 4 && key.shape.dropLast() == value.shape.dropLast() && query.shape[0] == key.shape[0]
+            && query.shape[3] == key.shape[3] && ranges.tensor.shape == [query.shape[0], query.shape[1], 2],
         "attention of query \(query.shape), key \(key.shape), value \(value.shape), ranges \(ranges.tensor.shape)")
-    let isCache = key.strides[1...] == value.strides[1...] && key.strides[0] == value.strides[0] && key.lastAxesAreDense
-    let (k, v) = isCache ? (key.slice, value.slice) : (key.elements, value.elements)
-    let width = key.shape[2] * key.shape[3]
-    var shape = AttentionShape(
-        batch: query.shape[0], queries: query.shape[1], keys: key.shape[1], keyStride: isCache && key.shape[0] > 1 ? key.strides[0] / width : nil,
-        heads: query.shape[2], groups: key.shape[2], headWidth: query.shape[3], scale: scale ?? 1 / Float(query.shape[3]).squareRoot())
-    let records = Tensor.records([query, key, value])
-    let logSumExp = records ? query.device.allocate(.float32, count: shape.batch * shape.heads * shape.queries) : nil
-    let (q, mask, result) = (query.elements, ranges.tensor.elements, query.empty(query.shape))
-    query.device.run(Attention(shape: shape, query: q, key: k, value: v, keyRanges: mask, into: result.slice, logSumExp: logSumExp))
+    let stride = key.tokenStride
+    let isCache = stride != nil && stride == value.tokenStride
+    var inputs = AttentionInputs(
+        AttentionShape(
+            batch: query.shape[0], queries: query.shape[1], keys: key.shape[1], keyStride: isCache ? stride : nil, heads: query.shape[2],
+            groups: key.shape[2], headWidth: query.shape[3], valueWidth: value.shape[3],
+            scale: options.scale ?? 1 / Float(query.shape[3]).squareRoot(), window: options.window),
+        query: query.elements, key: isCache ? key.slice : key.elements, value: isCache ? value.slice : value.elements,
+        keyRanges: ranges.tensor.elements, bias: options.bias?.operands)
+    let (byQuery, byKey) = options.bias?.tables ?? (nil, nil)
+    let operands = [query, key, value, byQuery, byKey].compactMap { $0 }
+    let logSumExp = Tensor.records(operands) ? query.device.allocate(.float32, count: inputs.shape.rows) : nil
+    let result = query.empty(query.shape.dropLast() + [value.shape[3]])
+    query.device.run(Attention(inputs, into: result.slice, logSumExp: logSumExp))
     guard let logSumExp else { return result }
-    let (denseKey, denseValue, output, keyShape) = (key.elements, value.elements, result.slice, key.shape)
-    shape.keyStride = shape.keys
-    return result.recorded(from: [query, key, value]) { [shape] gradient in
-        let (dq, dk, dv) = (gradient.empty(gradient.shape), gradient.empty(keyShape), gradient.empty(keyShape))
+
+    (inputs.key, inputs.value, inputs.shape.keyStride) = (key.elements, value.elements, inputs.shape.keys)
+    let (output, likeQuery, likeKey, likeValue) = (result.slice, query.outline, key.outline, value.outline)
+    let (likeByQuery, likeByKey) = (byQuery?.outline, byKey?.outline)
+    return result.recorded(from: operands) { [inputs] gradient in
+        let (dq, dk, dv) = (gradient.empty(likeQuery), gradient.empty(likeKey), gradient.empty(likeValue))
+        let (dByQuery, dByKey) = (likeByQuery.map(gradient.empty), likeByKey.map(gradient.empty))
         gradient.device.run(
             AttentionGradient(
-                shape: shape, query: q, key: denseKey, value: denseValue, keyRanges: mask, output: output, logSumExp: logSumExp,
-                outputGradient: gradient.slice, queryGradient: dq.slice, keyGradient: dk.slice, valueGradient: dv.slice))
-        return [dq, dk, dv]
+                inputs, output: output, logSumExp: logSumExp, outputGradient: gradient.slice,
+                into: AttentionGradient.Gradients(
+                    query: dq.slice, key: dk.slice, value: dv.slice, byQuery: dByQuery?.slice, byKey: dByKey?.slice)))
+        return [dq, dk, dv] + [dByQuery, dByKey].compactMap { $0 }
     }
 }
 
 extension Tensor {
-    /// Whether [B, T, G, H] has its last three axes without gaps (a window of a cache).
-    fileprivate var lastAxesAreDense: Bool {
+    /// What a gradient needs to know of an operand to have its shape and type.
+    fileprivate var outline: (shape: [Int], dtype: DType) { (shape, dtype) }
+
+    fileprivate func empty(_ outline: (shape: [Int], dtype: DType)) -> Tensor { empty(outline.shape, outline.dtype) }
+
+    /// Tokens from one batch entry of [B, T, G, H] to the next, where there are no gaps between tokens (a window of a cache); nil where there are.
+    fileprivate var tokenStride: Int? {
         let width = shape[2] * shape[3]
-        return strides[3] == 1 && strides[2] == shape[3] && strides[1] == width && (shape[0] == 1 || width > 0 && strides[0] % width == 0)
+        guard width > 0, strides[1...] == [width, shape[3], 1] else { return nil }
+        if shape[0] == 1 { return shape[1] }
+        return strides[0] >= shape[1] * width && strides[0] % width == 0 ? strides[0] / width : nil
     }
 }

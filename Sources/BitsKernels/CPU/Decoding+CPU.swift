@@ -19,15 +19,7 @@ extension SampleTokens: CPUKernel {
         var options = bits_sampling(
             temperature: rule.temperature, top_k: Int64(rule.topK), top_p: rule.topP, min_p: rule.minP, repetition_penalty: rule.repetitionPenalty)
         return unsafe bits_cpu_sample_tokens(
-            &options, logits.pointer, logits.dtype.code, positions.int32s, seeds?.pointer.assumingMemoryBound(to: Int64.self),
-            seen?.pointer.assumingMemoryBound(to: UInt8.self), tokens.int32s, Int64(tokens.count), Int64(vocabulary))
-    }
-}
-
-extension Slice {
-    /// The first element of an int32 slice in the host's memory.
-    var int32s: UnsafeMutablePointer<Int32> {
-        precondition(dtype == .int32, "a \(dtype.rawValue) slice where int32 is needed")
-        return unsafe pointer.assumingMemoryBound(to: Int32.self)
+            &options, logits.pointer, logits.dtype.code, positions.int32s, seeds?.int64s,
+            seen?.bytes, tokens.int32s, Int64(tokens.count), Int64(vocabulary))
     }
 }

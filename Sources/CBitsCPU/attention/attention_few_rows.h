@@ -84,44 +84,48 @@ static void few_weighted_sums_of(int64_t rows, int selective, const float *weigh
 
 static void attention_few(const bits_attention_group *group, int64_t from, int64_t to, float *sums, float *largest, float *totals) {
     _Alignas(64) float queries[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH], weights[ROWS * KEYS];
-    const int64_t width = group->width, padded = (width + WIDTH - 1) / WIDTH * WIDTH;
+    const int64_t width = group->width, value_width = group->value_width, padded = (width + WIDTH - 1) / WIDTH * WIDTH;
     float factors[ROWS];
     const tile_rows rows = rows_of_tile(group, 0, group->rows);
     for (int64_t r = 0; r < group->rows; r++) {
-        const void *query = bits_at(group->query, group->query_dtype, rows.offset[r]);
+        const void *query = bits_at(group->query, group->query_dtype, rows.place[r] * width);
         for (int64_t h = 0; h < width; h += WIDTH)
             store_f32(queries + r * padded + h, load(query, group->query_dtype, h, width) * (group->scale * LOG2_E));
         largest[r] = -INFINITY;
         totals[r] = 0;
     }
-    memset(sums, 0, (size_t)(group->rows * width) * sizeof(float));
+    memset(sums, 0, (size_t)(group->rows * value_width) * sizeof(float));
 
     vi number;
     for (int k = 0; k < WIDTH; k++) number[k] = k;
     for (int64_t start = from; start < to; start += KEYS) {
-        const int64_t keys = start + KEYS < to ? KEYS : to - start;
+        const key_block block = {.from = start, .count = start + KEYS < to ? KEYS : to - start};
         int masked = 0;
-        for (int64_t r = 0; r < group->rows; r++) masked |= rows.low[r] > start || rows.high[r] < start + keys;
+        for (int64_t r = 0; r < group->rows; r++) masked |= rows.low[r] > start || rows.high[r] < start + block.count;
         int64_t stride;
-        const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, start, keys, width, buffer, &stride);
+        const float *tokens = keys_of_block(group, &block, buffer, &stride);
         for (int64_t first = 0; first < group->rows; first += SHARING) {
             const int64_t sharing = group->rows - first < SHARING ? group->rows - first : SHARING;
             vf scores[KEYS / WIDTH][SHARING];
-            for (int64_t j = 0; j < keys; j += WIDTH)
-                few_scores_of(sharing, queries + first * padded, padded, tokens + j * stride, stride, keys - j, width, scores[j / WIDTH]);
+            for (int64_t j = 0; j < block.count; j += WIDTH)
+                few_scores_of(sharing, queries + first * padded, padded, tokens + j * stride, stride, block.count - j, width, scores[j / WIDTH]);
             for (int64_t k = 0; k < sharing; k++) {
                 const int64_t r = first + k;
                 const vi low = splat_bits((int32_t)(rows.low[r] - start));
                 const vi high = splat_bits((int32_t)((rows.high[r] < to ? rows.high[r] : to) - start));
                 vf top = splat(largest[r]), sum = {};
-                for (int64_t j = 0; j < keys; j += WIDTH) {
+                for (int64_t j = 0; j < block.count; j += WIDTH) {
                     const vi key = number + (int32_t)j;
+                    if (group->slopes) {
+                        const vf distance = __builtin_convertvector(key + (int32_t)(start + 1 - rows.high[r]), vf);
+                        scores[j / WIDTH][k] = fma_or_not(splat(rows.slope[r]), distance, scores[j / WIDTH][k]);
+                    }
                     scores[j / WIDTH][k] = pick((low <= key) & (key < high), scores[j / WIDTH][k], splat(-INFINITY));
                     top = larger(scores[j / WIDTH][k], top);
                 }
                 const float best = largest_lane(top);
                 const vf base = splat(best == -INFINITY ? 0 : best);
-                for (int64_t j = 0; j < keys; j += WIDTH) {
+                for (int64_t j = 0; j < block.count; j += WIDTH) {
                     const vf p = v_exp2(scores[j / WIDTH][k] - base);
                     store_f32(weights + r * KEYS + j, p);
                     sum = sum + p;
@@ -131,11 +135,11 @@ static void attention_few(const bits_attention_group *group, int64_t from, int64
                 largest[r] = best;
             }
         }
-        tokens = widened_tokens(group->value, group->value_dtype, group->key_stride, start, keys, width, buffer, &stride);
-        const int selective = masked && holds_non_finite(tokens, stride, keys, width);
+        tokens = values_of_block(group, &block, buffer, &stride);
+        const int selective = masked && holds_non_finite(tokens, stride, block.count, value_width);
         for (int64_t r = 0; r < group->rows; r += SHARING)
-            few_weighted_sums_of(group->rows - r < SHARING ? group->rows - r : SHARING, selective, weights + r * KEYS, tokens, stride, keys,
-                                 factors + r, sums + r * width, width);
+            few_weighted_sums_of(group->rows - r < SHARING ? group->rows - r : SHARING, selective, weights + r * KEYS, tokens, stride, block.count,
+                                 factors + r, sums + r * value_width, value_width);
     }
 }
 

@@ -39,45 +39,60 @@ static void outer_sum(int selective, const float *weights, int64_t tokens, const
         for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, 0, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
 }
 
+// d_by_query[row][bucket] += weights[j][row], d_by_key[j][bucket] += weights[j][row]
+static void add_relative_gradient(const bits_attention_group *group, const bits_attention_sums *sums, const tile_rows *rows, const key_block *block,
+                                  const float *weights) {
+    const int64_t count = group->bucket_count;
+    for (int64_t r = 0; r < rows->count; r++) {
+        const int32_t *const buckets = buckets_of(group, rows, r, block);
+        float *const by_query = sums->by_query ? sums->by_query + (rows->first + r) * count : NULL;
+        float *const by_key = sums->by_key ? sums->by_key + by_key_offset(group, rows, r, block) : NULL;
+        for (int64_t j = 0; j < block->count; j++) {
+            const int32_t bucket = buckets[-j];
+            if (bucket < 0 || bucket >= count) continue;
+            if (by_query) by_query[bucket] += weights[j * ROWS + r];
+            if (by_key) by_key[j * count + bucket] += weights[j * ROWS + r];
+        }
+    }
+}
+
 static void attention_tile_gradient(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
-                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype, float *dkey,
-                                    float *dvalue, int64_t padded) {
+                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype,
+                                    const bits_attention_sums *sums) {
     _Alignas(64) float query_rows[ROWS * MAX_WIDTH], query_columns[MAX_WIDTH * ROWS], doutput_rows[ROWS * MAX_WIDTH];
     _Alignas(64) float doutput_columns[MAX_WIDTH * ROWS], dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
     _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
-    const int64_t width = group->width;
+    const int64_t width = group->width, value_width = group->value_width;
     const tile_rows rows = rows_of_tile(group, first, count);
-    load_tile(&rows, count, group->query, group->query_dtype, width, group->scale * LOG2_E, query_columns, query_rows, padded);
-    load_tile(&rows, count, doutput, doutput_dtype, width, 1, doutput_columns, doutput_rows, padded);
+    load_tile(&rows, group->query, group->query_dtype, width, group->scale * LOG2_E, query_columns, query_rows, sums->key_stride);
+    load_tile(&rows, doutput, doutput_dtype, value_width, 1, doutput_columns, doutput_rows, sums->value_stride);
     memset(dquery_columns, 0, (size_t)(width * ROWS) * sizeof(float));
     for (int64_t r = 0; r < count; r++) {
-        const void *row = bits_at(output, output_dtype, rows.offset[r]);
+        const void *row = bits_at(output, output_dtype, rows.place[r] * value_width);
         vf sum = {};
-        for (int64_t h = 0; h < width; h += WIDTH)
-            sum = fma_or_not(load(row, output_dtype, h, width), load_f32(doutput_rows + r * padded + h), sum);
+        for (int64_t h = 0; h < value_width; h += WIDTH)
+            sum = fma_or_not(load(row, output_dtype, h, value_width), load_f32(doutput_rows + r * sums->value_stride + h), sum);
         dots[r] = sum_of_lanes(sum);
         logs[r] = lse[first + r] * LOG2_E;
     }
-    const int wild_query = holds_non_finite(query_rows, padded, ROWS, width), wild_doutput = holds_non_finite(doutput_rows, padded, ROWS, width);
+    const int wild_query = holds_non_finite(query_rows, sums->key_stride, ROWS, width);
+    const int wild_doutput = holds_non_finite(doutput_rows, sums->value_stride, ROWS, value_width);
     vf one[QV], scale[QV];
     for (int v = 0; v < QV; v++) one[v] = splat(1), scale[v] = splat(group->scale);
 
-    for (int64_t from = rows.from; from < rows.to; from += KEYS) {
-        const int64_t keys = from + KEYS < rows.to ? KEYS : rows.to - from;
-        const int masked = from < rows.shared_from || from + keys > rows.shared_to;
-        if (masked && !any_row_sees(&rows, from, from + keys)) continue;
+    key_block block = {0};
+    while (next_keys(&rows, &block)) {
         int64_t stride;
-        const float *values = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
-        tile_scores(values, stride, keys, doutput_columns, width, ds);
-        const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, from, keys, width, buffer, &stride);
-        tile_scores(tokens, stride, keys, query_columns, width, p);
+        const float *const values = values_of_block(group, &block, buffer, &stride);
+        tile_scores(values, stride, block.count, doutput_columns, value_width, ds);
+        const float *const tokens = scores_of_block(group, &rows, &block, query_columns, buffer, p, &stride);
         for (int v = 0; v < QV; v++) {
             const vf log = load_f32(logs + v * WIDTH), dot = load_f32(dots + v * WIDTH);
-            for (int64_t j = 0; j < keys; j++) {
+            for (int64_t j = 0; j < block.count; j++) {
                 float *pj = p + j * ROWS + v * WIDTH, *dsj = ds + j * ROWS + v * WIDTH;
                 vf probability = v_exp2(load_f32(pj) - log), d = probability * (load_f32(dsj) - dot);
-                if (masked) {
-                    const vi seen = sees(&rows, v, from + j);
+                if (block.masked) {
+                    const vi seen = sees(&rows, v, block.from + j);
                     probability = pick(seen, probability, zero());
                     d = pick(seen, d, zero());
                 }
@@ -85,11 +100,12 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
                 store_f32(dsj, d);
             }
         }
-        outer_sum(masked && wild_doutput, p, keys, doutput_rows, padded, dvalue + from * padded);
-        outer_sum(masked && wild_query, ds, keys, query_rows, padded, dkey + from * padded);
-        tile_weighted_sum(masked, tokens, stride, keys, width, ds, one, dquery_columns);
+        outer_sum(block.masked && wild_doutput, p, block.count, doutput_rows, sums->value_stride, sums->value + block.from * sums->value_stride);
+        outer_sum(block.masked && wild_query, ds, block.count, query_rows, sums->key_stride, sums->key + block.from * sums->key_stride);
+        if (group->buckets) add_relative_gradient(group, sums, &rows, &block, ds);
+        tile_weighted_sum(block.masked, tokens, stride, block.count, width, ds, one, dquery_columns);
     }
-    store_tile(&rows, count, dquery_columns, scale, dquery, dquery_dtype, width);
+    store_tile(&rows, dquery_columns, scale, dquery, dquery_dtype, width);
 }
 
 #endif

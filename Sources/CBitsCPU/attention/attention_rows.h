@@ -14,26 +14,32 @@ static const float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 
 // Where a tile's rows lie, and which keys they see.
 typedef struct {
-    int64_t offset[ROWS];            // first element in an array laid out as the query is
+    int64_t count;
+    int64_t first;                   // row of the group
+    int64_t place[ROWS];             // in an array [queries, heads, ...] from the group's first head on
+    int32_t query[ROWS], head[ROWS];
     int32_t low[ROWS], high[ROWS];   // key range; empty past the tile's last row
     int64_t from, to;                // keys any row sees
     int64_t shared_from, shared_to;  // keys every row sees
+    _Alignas(64) float slope[ROWS];  // of the bias, in base 2
 } tile_rows;
 
 static tile_rows rows_of_tile(const bits_attention_group *group, int64_t first, int64_t count) {
-    tile_rows rows = {.from = INT32_MAX, .to = 0, .shared_from = 0, .shared_to = INT32_MAX};
+    tile_rows rows = {.count = count, .first = first, .from = INT32_MAX, .to = 0, .shared_from = 0, .shared_to = INT32_MAX};
     int64_t head = first / group->queries, query = first % group->queries;
     for (int64_t r = 0; r < count; r++) {
-        const int32_t *pair = group->ranges + 2 * query;
-        const int32_t low = pair[0] < 0 ? 0 : pair[0], high = pair[1] > group->keys ? (int32_t)group->keys : pair[1];
-        rows.offset[r] = head * group->head_stride + query * group->query_stride;
-        if (++query == group->queries) query = 0, head++;
-        if (low < high) {
-            rows.low[r] = low;
-            rows.high[r] = high;
-            if (low < rows.from) rows.from = low;
-            if (high > rows.to) rows.to = high;
+        rows.place[r] = query * group->heads + head;
+        rows.query[r] = (int32_t)query;
+        rows.head[r] = (int32_t)head;
+        const bits_key_range range = bits_keys_seen(group, query);
+        rows.low[r] = range.low;
+        rows.high[r] = range.high;
+        if (group->slopes) rows.slope[r] = group->slopes[head] * LOG2_E;
+        if (range.low < range.high) {
+            if (range.low < rows.from) rows.from = range.low;
+            if (range.high > rows.to) rows.to = range.high;
         }
+        if (++query == group->queries) query = 0, head++;
     }
     for (int64_t r = 0; r < ROWS; r++) {
         if (rows.low[r] > rows.shared_from) rows.shared_from = rows.low[r];
@@ -57,6 +63,22 @@ INLINE const float *widened_tokens(const void *array, int32_t dtype, int64_t tok
     return buffer;
 }
 
+// A stretch of at most KEYS keys that some row of a tile sees.
+typedef struct {
+    int64_t from, count;
+    int masked;  // some row does not see all of them
+} key_block;
+
+// The keys and the values of a stretch, as above.
+INLINE const float *keys_of_block(const bits_attention_group *group, const key_block *block, float *buffer, int64_t *stride) {
+    return widened_tokens(group->key, group->key_dtype, group->groups * group->width, block->from, block->count, group->width, buffer, stride);
+}
+
+INLINE const float *values_of_block(const bits_attention_group *group, const key_block *block, float *buffer, int64_t *stride) {
+    return widened_tokens(group->value, group->value_dtype, group->groups * group->value_width, block->from, block->count, group->value_width, buffer,
+                          stride);
+}
+
 // Elements h, h + 1, ... of WIDTH rows times `scale`, into columns from `target` on and, unless that is NULL, into rows from `copies` on. `whole`:
 // float32, and all within the width.
 INLINE void load_block(const int whole, const void *const starts[], int32_t dtype, int64_t h, int64_t width, float scale, float *target, float *copies,
@@ -74,12 +96,11 @@ INLINE void load_block(const int whole, const void *const starts[], int32_t dtyp
 }
 
 // The rows of a tile, float32 times `scale`: transposed, [width][ROWS], and when `copies` is given as [ROWS][padded] too. Missing rows are zero.
-static void load_tile(const tile_rows *rows, int64_t count, const void *array, int32_t dtype, int64_t width, float scale, float *columns,
-                      float *copies, int64_t padded) {
+static void load_tile(const tile_rows *rows, const void *array, int32_t dtype, int64_t width, float scale, float *columns, float *copies,
+                      int64_t padded) {
     static const float zeros[MAX_WIDTH];
     const void *starts[ROWS];
-    const int64_t size = bits_size(dtype);
-    for (int r = 0; r < ROWS; r++) starts[r] = r < count ? (const char *)array + rows->offset[r] * size : (const char *)zeros;
+    for (int r = 0; r < ROWS; r++) starts[r] = r < rows->count ? bits_at(array, dtype, rows->place[r] * width) : zeros;
     for (int v = 0; v < QV; v++) {
         const void *const *block = starts + v * WIDTH;
         float *target = columns + v * WIDTH, *copy = copies ? copies + v * WIDTH * padded : NULL;
@@ -94,7 +115,8 @@ static void load_tile(const tile_rows *rows, int64_t count, const void *array, i
 }
 
 // The other way: columns [width][ROWS] times `factors` per row into the rows of an array. Columns have room for a multiple of WIDTH.
-static void store_tile(const tile_rows *rows, int64_t count, const float *columns, const vf factors[], void *array, int32_t dtype, int64_t width) {
+static void store_tile(const tile_rows *rows, const float *columns, const vf factors[], void *array, int32_t dtype, int64_t width) {
+    const int64_t count = rows->count;
     for (int64_t h = 0; h < width; h += WIDTH) {
         for (int v = 0; v < QV && v * WIDTH < count; v++) {
             vf block[WIDTH];
@@ -105,9 +127,9 @@ static void store_tile(const tile_rows *rows, int64_t count, const float *column
             const int left = count - v * WIDTH < WIDTH ? (int)(count - v * WIDTH) : WIDTH;
             if (dtype == BITS_F32 && left == WIDTH && h + WIDTH <= width)
 #pragma clang loop unroll(full)
-                for (int i = 0; i < WIDTH; i++) store_f32((float *)array + rows->offset[v * WIDTH + i] + h, block[i]);
+                for (int i = 0; i < WIDTH; i++) store_f32((float *)array + rows->place[v * WIDTH + i] * width + h, block[i]);
             else
-                for (int i = 0; i < left; i++) store(bits_at_mutable(array, dtype, rows->offset[v * WIDTH + i]), dtype, h, width, block[i]);
+                for (int i = 0; i < left; i++) store(bits_at_mutable(array, dtype, rows->place[v * WIDTH + i] * width), dtype, h, width, block[i]);
         }
     }
 }
@@ -196,34 +218,91 @@ static int any_row_sees(const tile_rows *rows, int64_t from, int64_t to) {
     return seen;
 }
 
+// Moves on to the next stretch, from none to the first; 0 after the last.
+static int next_keys(const tile_rows *rows, key_block *block) {
+    for (int64_t from = block->count ? block->from + KEYS : rows->from; from < rows->to; from += KEYS) {
+        const int64_t count = from + KEYS < rows->to ? KEYS : rows->to - from;
+        const int masked = from < rows->shared_from || from + count > rows->shared_to;
+        *block = (key_block){from, count, masked};
+        if (!masked || any_row_sees(rows, from, from + count)) return 1;
+    }
+    return 0;
+}
+
+// scores[j][row] += slope[row] * (key j - last key of the row's range)
+static void add_slopes(const tile_rows *rows, const key_block *block, float *scores) {
+    for (int v = 0; v < QV; v++) {
+        vi end;
+        memcpy(&end, rows->high + v * WIDTH, sizeof end);
+        const vf slope = load_f32(rows->slope + v * WIDTH);
+        for (int64_t j = 0; j < block->count; j++) {
+            float *const s = scores + j * ROWS + v * WIDTH;
+            const vf distance = __builtin_convertvector(splat_bits((int32_t)(block->from + j + 1)) - end, vf);
+            store_f32(s, fma_or_not(slope, distance, load_f32(s)));
+        }
+    }
+}
+
+// The buckets of row `r` and the keys of a block: that of key j at [-j].
+INLINE const int32_t *buckets_of(const bits_attention_group *group, const tile_rows *rows, int64_t r, const key_block *block) {
+    return group->buckets + rows->query[r] - block->from + group->keys - 1;
+}
+
+// Where the entries by key of row `r` begin, for the first key of a block.
+INLINE int64_t by_key_offset(const bits_attention_group *group, const tile_rows *rows, int64_t r, const key_block *block) {
+    return (rows->head[r] * group->keys + block->from) * group->bucket_count;
+}
+
+// scores[j][row] += by_query[row][bucket] + by_key[j][bucket]
+static void add_relative(const bits_attention_group *group, const tile_rows *rows, const key_block *block, float *scores) {
+    const int64_t count = group->bucket_count;
+    for (int64_t r = 0; r < rows->count; r++) {
+        const int32_t *const buckets = buckets_of(group, rows, r, block);
+        const float *const by_query = group->by_query ? group->by_query + (rows->first + r) * count : NULL;
+        const float *const by_key = group->by_key ? group->by_key + by_key_offset(group, rows, r, block) : NULL;
+        for (int64_t j = 0; j < block->count; j++) {
+            const int32_t bucket = buckets[-j];
+            if (bucket < 0 || bucket >= count) continue;
+            const float bias = (by_query ? by_query[bucket] : 0) + (by_key ? by_key[j * count + bucket] : 0);
+            scores[j * ROWS + r] += LOG2_E * bias;
+        }
+    }
+}
+
+// The scores of a block in base 2, with the bias, of the query in `columns`. Returns the keys as they were read.
+INLINE const float *scores_of_block(const bits_attention_group *group, const tile_rows *rows, const key_block *block, const float *columns,
+                                    float *buffer, float *scores, int64_t *stride) {
+    const float *const tokens = keys_of_block(group, block, buffer, stride);
+    tile_scores(tokens, *stride, block->count, columns, group->width, scores);
+    if (group->slopes) add_slopes(rows, block, scores);
+    if (group->buckets) add_relative(group, rows, block, scores);
+    return tokens;
+}
+
 static void attention_tile(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse) {
     _Alignas(64) float columns[MAX_WIDTH * ROWS], sums[MAX_WIDTH * ROWS], scores[KEYS * ROWS], buffer[KEYS * MAX_WIDTH];
-    const int64_t width = group->width;
     const tile_rows rows = rows_of_tile(group, first, count);
     vf largest[QV], total[QV], factor[QV];
     for (int v = 0; v < QV; v++) largest[v] = splat(-INFINITY), total[v] = zero();
-    memset(sums, 0, (size_t)(width * ROWS) * sizeof(float));
-    load_tile(&rows, count, group->query, group->query_dtype, width, group->scale * LOG2_E, columns, NULL, 0);
+    memset(sums, 0, (size_t)(group->value_width * ROWS) * sizeof(float));
+    load_tile(&rows, group->query, group->query_dtype, group->width, group->scale * LOG2_E, columns, NULL, 0);
 
-    for (int64_t from = rows.from; from < rows.to; from += KEYS) {
-        const int64_t keys = from + KEYS < rows.to ? KEYS : rows.to - from;
-        const int masked = from < rows.shared_from || from + keys > rows.shared_to;
-        if (masked && !any_row_sees(&rows, from, from + keys)) continue;
+    key_block block = {0};
+    while (next_keys(&rows, &block)) {
         int64_t stride;
-        const float *tokens = widened_tokens(group->key, group->key_dtype, group->key_stride, from, keys, width, buffer, &stride);
-        tile_scores(tokens, stride, keys, columns, width, scores);
-        if (masked)
-            for (int64_t j = 0; j < keys; j++)
+        scores_of_block(group, &rows, &block, columns, buffer, scores, &stride);
+        if (block.masked)
+            for (int64_t j = 0; j < block.count; j++)
                 for (int v = 0; v < QV; v++) {
                     float *s = scores + j * ROWS + v * WIDTH;
-                    store_f32(s, pick(sees(&rows, v, from + j), load_f32(s), splat(-INFINITY)));
+                    store_f32(s, pick(sees(&rows, v, block.from + j), load_f32(s), splat(-INFINITY)));
                 }
         for (int v = 0; v < QV; v++) {
             vf top = largest[v], sum = zero();
-            for (int64_t j = 0; j < keys; j++) top = larger(load_f32(scores + j * ROWS + v * WIDTH), top);
+            for (int64_t j = 0; j < block.count; j++) top = larger(load_f32(scores + j * ROWS + v * WIDTH), top);
             const vf base = pick(top == -INFINITY, zero(), top);  // no key seen yet
             factor[v] = v_exp2(largest[v] - base);
-            for (int64_t j = 0; j < keys; j++) {
+            for (int64_t j = 0; j < block.count; j++) {
                 float *s = scores + j * ROWS + v * WIDTH;
                 const vf p = v_exp2(load_f32(s) - base);
                 store_f32(s, p);
@@ -232,12 +311,12 @@ static void attention_tile(const bits_attention_group *group, int64_t first, int
             total[v] = fma_or_not(total[v], factor[v], sum);
             largest[v] = top;
         }
-        tokens = widened_tokens(group->value, group->value_dtype, group->key_stride, from, keys, width, buffer, &stride);
-        tile_weighted_sum(masked, tokens, stride, keys, width, scores, factor, sums);
+        const float *const values = values_of_block(group, &block, buffer, &stride);
+        tile_weighted_sum(block.masked, values, stride, block.count, group->value_width, scores, factor, sums);
     }
 
     for (int v = 0; v < QV; v++) factor[v] = pick(total[v] == 0.0f, zero(), 1.0f / total[v]);
-    store_tile(&rows, count, sums, factor, output, output_dtype, width);
+    store_tile(&rows, sums, factor, output, output_dtype, group->value_width);
     if (!lse) return;
     _Alignas(64) float logs[ROWS];
     for (int v = 0; v < QV; v++) store_f32(logs + v * WIDTH, largest[v] * LN_2 + v_log(total[v]));

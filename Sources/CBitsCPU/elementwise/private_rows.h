@@ -6,17 +6,46 @@
 #define BITS_PRIVATE_ROWS_H
 #include "base/private_base.h"
 #include "bits_random.h"
+#include "bits_transformer.h"
 
 // One head group of one batch entry, as the attention loops see it: R = rows = heads in the group x queries.
 typedef struct {
-    const void *query, *key, *value;   // first element of this group
-    const int32_t *ranges;             // [queries, 2]
+    const void *query, *key, *value;     // first element of this group
+    const int32_t *ranges;               // [queries, 2]
     int32_t query_dtype, key_dtype, value_dtype;
-    int64_t queries, rows, keys, width;  // row = head * queries + query
-    int64_t query_stride, key_stride;  // from one token to the next
-    int64_t head_stride;               // from one head of the group to the next, in query
+    int32_t window;                      // BITS_WINDOW_...
+    int64_t window_size;
+    int64_t queries, rows, keys;         // row = head * queries + query
+    int64_t width, value_width;
+    int64_t heads, groups;               // vectors from one token to the next, in query and in key
     float scale;
+    const float *slopes;                 // of the group's heads
+    const float *by_query, *by_key;      // [row, bucket] and [head of the group, key, bucket]
+    const int32_t *buckets;
+    int64_t bucket_count;
 } bits_attention_group;
+
+typedef struct {
+    int32_t low, high;
+} bits_key_range;
+
+// The keys [low, high) that a query sees; both 0 where there are none.
+static inline bits_key_range bits_keys_seen(const bits_attention_group *group, int64_t query) {
+    int64_t low = group->ranges[2 * query], high = group->ranges[2 * query + 1];
+    if (low < 0) low = 0;
+    if (high > group->keys) high = group->keys;
+    const int64_t first = group->window == BITS_WINDOW_AROUND ? query - group->window_size : high - group->window_size;
+    if (group->window != BITS_WINDOW_NONE && low < first) low = first;
+    if (group->window == BITS_WINDOW_AROUND && high > query + group->window_size + 1) high = query + group->window_size + 1;
+    return low < high ? (bits_key_range){(int32_t)low, (int32_t)high} : (bits_key_range){0, 0};
+}
+
+// Where the gradients of a group gather, float32: those of keys (divided by ln 2) and values in rows of `key_stride` and `value_stride`, zero beyond the
+// width; those of the bias as it lies, NULL where there is none.
+typedef struct {
+    float *key, *value, *by_query, *by_key;
+    int64_t key_stride, value_stride;
+} bits_attention_sums;
 
 enum { BITS_ATTENTION_ROWS = 16, BITS_ATTENTION_KEYS = 32, BITS_ATTENTION_WIDTH = 256 };
 
@@ -63,12 +92,13 @@ typedef struct {
 
     // Attention. A tile is the rows [first, first + count) of a group, count <= BITS_ATTENTION_ROWS.
     void (*attention_tile)(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse);
-    // A few rows against the keys [from, to): unnormalized sums [rows, width], the largest score in base 2 and the sum of exponentials per row.
+    // A few rows against the keys [from, to), without a relative bias: unnormalized sums [rows, value_width], the largest score in base 2 and the sum of
+    // exponentials per row.
     void (*attention_few)(const bits_attention_group *group, int64_t from, int64_t to, float *sums, float *largest, float *totals);
-    // Adds a tile's contribution to dkey / ln 2 and to dvalue (float32, rows of `padded` elements) and writes its rows of dquery.
+    // Adds a tile's contribution to `sums` and writes its rows of dquery.
     void (*attention_tile_gradient)(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
-                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype, float *dkey,
-                                    float *dvalue, int64_t padded);
+                                    const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype,
+                                    const bits_attention_sums *sums);
 
     // One row of cross-entropy; dlogits may be NULL or the logits.
     float (*cross_entropy)(const void *logits, int32_t logits_dtype, int64_t target, void *dlogits, int32_t dlogits_dtype, float scale,

@@ -26,24 +26,50 @@ int32_t bits_cpu_layer_norm_gradient(const void *input, int32_t input_dtype, con
 int32_t bits_cpu_rotary(const void *input, int32_t input_dtype, const float *cosine, const float *sine, int64_t rows, const int32_t *positions,
                         int32_t inverse, void *output, int32_t output_dtype, int64_t tokens, int64_t heads, int64_t width);
 
-// query [batch, queries, heads, width]; key and value [batch, key_stride, groups, width], of which `keys` tokens count; ranges [batch, queries, 2];
-// log-sum-exp [batch, heads, queries].
-typedef struct {
-    int64_t batch, queries, keys, key_stride, heads, groups, width;
-    float scale;
-} bits_attention_shape;
-
 enum { BITS_MAX_HEAD_WIDTH = 256 };
 
-// Row (b, q, n) of output = softmax over keys [ranges[b, q, 0], ranges[b, q, 1]) of scale * query . key, times value; 0 for an empty range.
-// log_sum_exp may be NULL. BITS_BAD_SIZE for heads wider than BITS_MAX_HEAD_WIDTH.
-int32_t bits_cpu_attention(const bits_attention_shape *shape, const void *query, int32_t query_dtype, const void *key, int32_t key_dtype,
-                           const void *value, int32_t value_dtype, const int32_t *ranges, void *output, int32_t output_dtype, float *log_sum_exp);
+// What narrows the keys that a query sees: nothing, the last `window_size` keys of its range, those no farther than that from the query's own index.
+enum { BITS_WINDOW_NONE = 0, BITS_WINDOW_LAST = 1, BITS_WINDOW_AROUND = 2 };
+
+// Widths are at most BITS_MAX_HEAD_WIDTH.
+typedef struct {
+    int64_t batch, queries, keys, key_stride, heads, groups, width, value_width;
+    float scale;
+    int32_t window;
+    int64_t window_size;
+} bits_attention_shape;
+
+// query [batch, queries, heads, width]; key and value [batch, key_stride, groups, width and value_width], of which `keys` tokens count; ranges
+// [batch, queries, 2].
+//
+// The bias, NULL for what is not added: slopes [heads] times the distance of a key to the last of the row's range; by_query [batch, heads, queries,
+// bucket_count] and by_key [batch, heads, keys, bucket_count] at bucket buckets[q - k + keys - 1] of buckets [queries + keys - 1], nothing for a bucket
+// that does not exist. by_query and by_key are NULL where buckets is.
+typedef struct {
+    const void *query, *key, *value;
+    int32_t query_dtype, key_dtype, value_dtype;
+    const int32_t *ranges;
+    const float *slopes, *by_query, *by_key;
+    const int32_t *buckets;
+    int64_t bucket_count;
+} bits_attention_inputs;
+
+// Row (b, q, n) of output [batch, queries, heads, value_width] = softmax over the keys that it sees of scale * query . key + bias, times value; 0 where it
+// sees none. log_sum_exp [batch, heads, queries] may be NULL.
+int32_t bits_cpu_attention(const bits_attention_shape *shape, const bits_attention_inputs *inputs, void *output, int32_t output_dtype,
+                           float *log_sum_exp);
+
+// What the gradient reads besides, and what it writes. dby_query and dby_key may be NULL.
+typedef struct {
+    const void *output, *doutput;
+    const float *log_sum_exp;
+    void *dquery, *dkey, *dvalue;
+    float *dby_query, *dby_key;
+    int32_t output_dtype, doutput_dtype, dquery_dtype, dkey_dtype, dvalue_dtype;
+} bits_attention_gradients;
+
 // The gradients, recomputing the probabilities; key_stride must be `keys`.
-int32_t bits_cpu_attention_gradient(const bits_attention_shape *shape, const void *query, int32_t query_dtype, const void *key, int32_t key_dtype,
-                                    const void *value, int32_t value_dtype, const int32_t *ranges, const void *output, int32_t output_dtype,
-                                    const float *log_sum_exp, const void *doutput, int32_t doutput_dtype, void *dquery, int32_t dquery_dtype,
-                                    void *dkey, int32_t dkey_dtype, void *dvalue, int32_t dvalue_dtype);
+int32_t bits_cpu_attention_gradient(const bits_attention_shape *shape, const bits_attention_inputs *inputs, const bits_attention_gradients *gradients);
 
 // losses[r] = log sum_v exp(logits[r, v]) - logits[r, targets[r]]; targets int32 or int64. With dlogits (which may be logits):
 // dlogits[r, v] = scale * (softmax(logits[r])[v] - [v == targets[r]]). Rows of target `ignore_index` give 0, of one outside the vocabulary NaN.
