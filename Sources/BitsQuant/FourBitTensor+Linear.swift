@@ -9,7 +9,8 @@ extension Tensor {
     ///
     /// Sums are float32, with one rounding to the type of `self`. The gradient flows to `self` and `bias`; a quantized weight has none.
     ///
-    /// - Parameter computeDType: `.bfloat16` rounds the operands of the products to it, here and in the gradient; nil follows the type of `self`.
+    /// - Parameter computeDType: `.bfloat16` and `.float16` round the operands of the products to them, here and in the gradient; nil follows the type of
+    ///   `self`. An operand beyond 65504 is infinite in float16.
     /// - Note: Dettmers et al. 2023, "QLoRA", arXiv:2305.14314. Reference: `matmul_4bit`.
     public func linear(_ weight: FourBitTensor, bias: Tensor? = nil, computeDType: DType? = nil) -> Tensor {
         precondition(

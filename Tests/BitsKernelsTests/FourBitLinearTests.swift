@@ -60,7 +60,7 @@ struct FourBitLinearTests {
     func oneHot(precision: ProductPrecision) throws {
         let (n, k) = (19, 128)
         let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
-        let dequantized = Device.cpu.allocate(precision == .float32 ? .float32 : .bfloat16, count: n * k)
+        let dequantized = Device.cpu.allocate(precision.dtype, count: n * k)
         Device.cpu.run(DequantizeFourBit(matrix, into: dequantized))
         let weight = try dequantized.downloadFloats()
         let identity = (0..<k * k).map { Float($0 / k == $0 % k ? 1 : 0) }

@@ -46,7 +46,7 @@ struct Int8LinearTests {
     func inputGradient(weight: (n: Int, k: Int), precision: ProductPrecision) throws {
         let (n, k) = weight
         for (index, m) in Int8LinearTests.rows.enumerated() {
-            let dtype = precision == .bfloat16 ? DType.bfloat16 : MatrixProductTests.floats[index % 2]
+            let dtype = precision == .bfloat16 ? DType.bfloat16 : MatrixProductTests.floats[index % (precision == .float16 ? 3 : 2)]
             let output = Device.cpu.output(dtype, count: m * k)
             let kernel = Int8LinearInputGradient(
                 Device.cpu.input(HostileFloats.ordinary(count: m * n, seed: 4), as: dtype), weight: matrix(n, k), into: output, m: m,

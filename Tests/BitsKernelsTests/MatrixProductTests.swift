@@ -66,7 +66,7 @@ struct MatrixProductTests {
         let (m, n, k) = (21, 40, 1500)
         let a = HostileFloats.ordinary(count: m * k, seed: 1).enumerated().map { (i, x) in x * (i % 7 == 0 ? 1000 : 1) }
         let b = HostileFloats.ordinary(count: n * k, seed: 2).enumerated().map { (i, x) in x + (i % 5 == 0 ? 30 : 0) }
-        let (x, y) = (precision.rounded(a), precision.rounded(b))
+        let (x, y) = (precision.operands(a), precision.operands(b))
         let output = Device.cpu.output(.float32, count: m * n)
         let kernel = MatrixProduct(
             Device.cpu.input(a), Device.cpu.input(b), into: output, m: m, n: n, k: k, transposesB: true, precision: precision)
@@ -106,6 +106,29 @@ struct MatrixProductTests {
                 #expect(found[(2 * n)...].allSatisfy { $0.isFinite }, "\(condition)")
             }
         }
+    }
+
+    @Test("In float16 an operand of 65520 is infinite, one of 65519 is 65504, and small ones lose digits; sums have the range of float32")
+    func float16Range() throws {
+        let (a, expected): ([Float], [Float]) = (
+            [65519, 65520, -1e30, 0x1p-24, 0x1.8p-25, 0x1p-26], [65504, .infinity, -.infinity, 0x1p-24, 0x1p-24, 0]
+        )
+        for rows in [1, 40] {
+            let output = Device.cpu.output(.float32, count: rows * a.count)
+            let ones = Device.cpu.slice([Float](repeating: 1, count: rows))
+            let kernel = MatrixProduct(ones, Device.cpu.slice(a), into: output, m: rows, n: a.count, k: 1, precision: .float16)
+            try ProcessorConditions.forEach { condition in
+                Device.cpu.run(kernel)
+                let found = try output.downloadFloats()
+                #expect(Array(found.suffix(a.count)) == expected, "\(condition)")
+            }
+        }
+        let large = Device.cpu.slice([Float](repeating: 60_000, count: 64))
+        let sum = Device.cpu.output(.float32, count: 1)
+        let narrow = Device.cpu.output(.float16, count: 1)
+        for output in [sum, narrow] { Device.cpu.run(MatrixProduct(large, large, into: output, m: 1, n: 1, k: 64, precision: .float16)) }
+        let (wide, infinite) = (try sum.downloadFloats(), try narrow.downloadFloats())
+        #expect(wide == [64 * 3.6e9] && infinite == [.infinity])
     }
 
     @Test("A product that is repeated gives the same bits", arguments: ProductPrecision.allCases)
@@ -158,12 +181,5 @@ private struct ProductCase {
         var values = HostileFloats.ordinary(count: rows * (width + gap), seed: seed)
         for row in 0..<rows { for column in width..<width + gap { values[row * (width + gap) + column] = .nan } }
         return Device.cpu.input(values, as: dtype)
-    }
-}
-
-extension ProductPrecision {
-    /// `values` as the product takes them.
-    fileprivate func rounded(_ values: [Float]) -> [Float] {
-        self == .float32 ? values : values.map { BFloat16Bits.widening(BFloat16Bits.rounding($0)) }
     }
 }

@@ -53,18 +53,18 @@ struct LayerTests {
         #expect(packed(Parameter(x).tensor).carriesGradient)
     }
 
-    @Test("Products in bfloat16 round their operands and nothing else", arguments: [false, true])
-    func computeType(isFourBit: Bool) throws {
+    @Test("Products in 16 bits round their operands and nothing else", arguments: [false, true], [DType.bfloat16, .float16])
+    func computeType(isFourBit: Bool, dtype: DType) throws {
         layer.bias = nil
         let subject: any LinearLayer = isFourBit ? try Linear4bit(layer) : layer
         let exact = subject(x)
-        if let dense = subject as? Linear { dense.computeDType = .bfloat16 }
-        if let packed = subject as? Linear4bit { packed.computeDType = .bfloat16 }
-        let rounded = Linear(weight: Parameter(subject.weightMatrix(.bfloat16).cast(to: .float32)))
-        let expected = rounded(x.cast(to: .bfloat16).cast(to: .float32))
+        if let dense = subject as? Linear { dense.computeDType = dtype }
+        if let packed = subject as? Linear4bit { packed.computeDType = dtype }
+        let rounded = Linear(weight: Parameter(subject.weightMatrix(dtype).cast(to: .float32)))
+        let expected = rounded(x.cast(to: dtype).cast(to: .float32))
         #expect(subject(x).dtype == .float32)
         #expect(try distance(subject(x), expected) < 1e-5)
-        #expect(try distance(subject(x), exact) > 1e-4)
+        #expect(try distance(subject(x), exact) > (dtype == .bfloat16 ? 1e-4 : 2e-5))
     }
 
     @Test("A layer in bfloat16 answers in bfloat16")

@@ -3,8 +3,14 @@ package import BitsKernels
 // Shapes: M = rows (all leading dimensions), K = input width, N = output width.
 
 extension ProductPrecision {
-    /// Products of bfloat16 activations round their operands to bfloat16; all others are float32. Sums are float32.
-    package init(activations: DType) { self = activations == .bfloat16 ? .bfloat16 : .float32 }
+    /// Products of activations in 16 bits round their operands to the activations' type; all others are float32. Sums are float32.
+    package init(activations: DType) {
+        switch activations {
+        case .bfloat16: self = .bfloat16
+        case .float16: self = .float16
+        default: self = .float32
+        }
+    }
 }
 
 extension Tensor {
@@ -13,7 +19,8 @@ extension Tensor {
 
     /// `self · weightᵀ + bias`, [.., K] by [N, K] to [.., N]: a linear layer. float32 sums, one rounding to the type of `self`.
     ///
-    /// - Parameter computeDType: `.bfloat16` rounds the operands of the products to it, here and in the gradients; nil follows the type of `self`.
+    /// - Parameter computeDType: `.bfloat16` and `.float16` round the operands of the products to them, here and in the gradients; nil follows the type of
+    ///   `self`. An operand beyond 65504 is infinite in float16.
     public func linear(_ weight: Tensor, bias: Tensor? = nil, computeDType: DType? = nil) -> Tensor {
         product(weight, transposesOther: true, bias: bias, computeDType: computeDType)
     }

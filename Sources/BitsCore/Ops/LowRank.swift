@@ -7,12 +7,14 @@ extension Tensor {
     ///
     /// Takes over the memory of `self` where nothing else refers to it, and copies it first where something does. The operation that made `self` may
     /// not need its output for its gradient.
-    package consuming func addingLowRank(of x: Tensor, down: Tensor, up: Tensor, scale: Float) -> Tensor {
+    ///
+    /// - Parameter computeDType: what the products round their operands to, here and in the gradients; nothing unless given.
+    package consuming func addingLowRank(of x: Tensor, down: Tensor, up: Tensor, scale: Float, computeDType: DType = .float32) -> Tensor {
         let (rank, k, n, m) = (down.shape[0], down.shape[1], up.shape[0], x.count / max(x.shape.last ?? 1, 1))
         precondition(
             x.shape.last == k && up.shape == [n, rank] && shape == x.shape.dropLast() + [n],
             "low-rank update of \(shape) by \(up.shape) and \(down.shape) from \(x.shape)")
-        let (input, a, b) = (x.elements, down.elements, up.elements)
+        let (input, a, b, precision) = (x.elements, down.elements, up.elements, ProductPrecision(activations: computeDType))
         let (shape, node) = (shape, node)
         var memory = elements
         _ = consume self
@@ -23,10 +25,10 @@ extension Tensor {
         }
         let (output, device) = (Tensor(memory, shape: shape), memory.device)
         let narrow = x.empty([m, rank], .float32)  // scale * x · downᵀ
-        device.run(MatrixProduct(input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: .float32))
+        device.run(MatrixProduct(input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: precision))
         if scale != 1 { device.run(ScaleAndShift(narrow.slice, scale: scale, shift: 0, into: narrow.slice)) }
         device.run(
-            MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: .float32))
+            MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: precision))
         let (wantsInput, wantsDown, wantsUp, inputType, inputShape) = (x.node != nil, down.node != nil, up.node != nil, x.dtype, x.shape)
         let (downType, upType) = (down.dtype, up.dtype)
         return output.recorded(from: [Tensor(memory, shape: shape, node: node), x, down, up]) { gradient in
@@ -34,22 +36,22 @@ extension Tensor {
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
             if wantsInput || wantsDown {
                 let back = gradient.empty([m, rank], .float32)  // scale * gradient · up
-                device.run(MatrixProduct(g, b, into: back.slice, m: m, n: rank, k: n, precision: .float32))
+                device.run(MatrixProduct(g, b, into: back.slice, m: m, n: rank, k: n, precision: precision))
                 if scale != 1 { device.run(ScaleAndShift(back.slice, scale: scale, shift: 0, into: back.slice)) }
                 if wantsInput {
                     let result = gradient.empty(inputShape, inputType)
-                    device.run(MatrixProduct(back.slice, a, into: result.slice, m: m, n: k, k: rank, precision: .float32))
+                    device.run(MatrixProduct(back.slice, a, into: result.slice, m: m, n: k, k: rank, precision: precision))
                     dx = result
                 }
                 if wantsDown {
                     let result = gradient.empty([rank, k], downType)
-                    device.run(MatrixProduct(back.slice, input, into: result.slice, m: rank, n: k, k: m, transposesA: true, precision: .float32))
+                    device.run(MatrixProduct(back.slice, input, into: result.slice, m: rank, n: k, k: m, transposesA: true, precision: precision))
                     da = result
                 }
             }
             if wantsUp {
                 let result = gradient.empty([n, rank], upType)
-                device.run(MatrixProduct(g, narrow.slice, into: result.slice, m: n, n: rank, k: m, transposesA: true, precision: .float32))
+                device.run(MatrixProduct(g, narrow.slice, into: result.slice, m: n, n: rank, k: m, transposesA: true, precision: precision))
                 db = result
             }
             return [gradient, dx, da, db]

@@ -49,7 +49,7 @@ package struct FourBitMatrix: OperandGroup {
 
 /// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
 ///
-/// With precision `.bfloat16` the input and `code * scale` are rounded to bfloat16 first. Reference: `matmul_4bit`.
+/// With a precision of 16 bits the input and `code * scale` are rounded to it first. Reference: `matmul_4bit`.
 package struct FourBitLinear: Kernel {
     package static let name = "four_bit_linear"
     package var input: Slice

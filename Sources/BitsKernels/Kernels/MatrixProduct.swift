@@ -1,9 +1,20 @@
-/// The arithmetic of a matrix product's operands; sums are float32 in both.
+/// The arithmetic of a matrix product's operands; sums are float32 in all.
 package enum ProductPrecision: Int32, Sendable, CaseIterable {
     /// Operands widened to float32.
     case float32 = 0
-    /// Operands rounded to bfloat16.
+    /// Operands rounded to bfloat16: 8 bits of precision, the range of float32.
     case bfloat16 = 1
+    /// Operands rounded to float16: 11 bits of precision down to 2^-14, fewer from there to 2^-24; from 65520 on an operand becomes infinite.
+    case float16 = 2
+
+    /// The type that operands are rounded to.
+    package var dtype: DType {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .float16: .float16
+        }
+    }
 }
 
 /// `output = op(a) · op(b) (+ bias) (+ output)`, sums in float32, rounded once to the output's type.

@@ -20,11 +20,6 @@ extension MatrixProduct {
 }
 
 extension ProductPrecision {
-    /// `values` as the product takes them: as they are, or rounded to bfloat16.
-    func operands(_ values: [Float]) -> [Float] {
-        switch self {
-        case .float32: values
-        case .bfloat16: values.map { BFloat16Bits.widening(BFloat16Bits.rounding($0)) }
-        }
-    }
+    /// `values` as the product takes them: as they are, or rounded to 16 bits.
+    package func operands(_ values: [Float]) -> [Float] { self == .float32 ? values : values.map { dtype.rounded($0) } }
 }

@@ -6,7 +6,7 @@ public final class Linear: Module, LinearLayer {
     @Weight("weight") public var weight: Parameter
     /// [N]
     @Weight("bias") public var bias: Parameter?
-    /// What products round their operands to: `.bfloat16`, or `.float32` for none; nil follows the input's type. Sums are float32.
+    /// What products round their operands to: `.bfloat16`, `.float16`, or `.float32` for none; nil follows the input's type. Sums are float32.
     public var computeDType: DType?
 
     public init(weight: Parameter, bias: Parameter? = nil, computeDType: DType? = nil) {

@@ -14,10 +14,9 @@ public final class Linear4bit: Module, LinearLayer {
     ///
     /// | `computeDType` | input | operands |
     /// |---|---|---|
-    /// | nil | float32, float16 | not rounded |
-    /// | nil | bfloat16 | bfloat16 |
-    /// | `.float32`, `.float16` | any | not rounded: both are computed in float32 |
-    /// | `.bfloat16` | any | bfloat16 |
+    /// | nil | any | the input's type |
+    /// | `.float32` | any | not rounded |
+    /// | `.bfloat16`, `.float16` | any | that type |
     ///
     /// The original's `compute_dtype=None` takes the type of the first input for good; here the type of each input counts, so that what came before
     /// changes nothing. Nor is the bias converted.

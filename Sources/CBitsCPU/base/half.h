@@ -52,4 +52,10 @@ static inline uint16_t bits_f32_to_bf16(float value) {
     return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16 | 0x40) : rounded);
 }
 
+// The number as a floating-point type has it.
+static inline float bits_rounded(float value, int32_t dtype) {
+    if (dtype == BITS_BF16) return bits_bf16_to_f32(bits_f32_to_bf16(value));
+    return dtype == BITS_F16 ? bits_f16_to_f32(bits_f32_to_f16(value)) : value;
+}
+
 #endif

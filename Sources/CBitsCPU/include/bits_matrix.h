@@ -4,8 +4,8 @@
 #include "bits_base.h"
 #include "bits_four_bit.h"
 
-// What the operands are before they are multiplied; sums are float32 in both.
-enum { BITS_PRODUCT_F32 = 0, BITS_PRODUCT_BF16 = 1 };
+// What the operands are rounded to before they are multiplied; sums are float32 in all.
+enum { BITS_PRODUCT_F32 = 0, BITS_PRODUCT_BF16 = 1, BITS_PRODUCT_F16 = 2 };
 
 // A matrix in rows that start `stride` elements apart, used as it lies or transposed.
 typedef struct {

@@ -10,7 +10,7 @@ void bits_int8_unpack(const matrix_operand *from, int64_t row, int64_t first, in
     const bits_int8_matrix *const w = from->int8;
     const bits_int8_rows *const loops = bits_int8_rows_now();
     const int8_t *const codes = w->codes + row * w->columns + first;
-    const int32_t dtype = from->rounds || packed == BITS_BF16 ? BITS_BF16 : from->dtype;
+    const int32_t dtype = packed == BITS_BF16 || from->rounds == BITS_BF16 ? BITS_BF16 : from->dtype != BITS_F32 ? from->dtype : from->rounds;
     if (dtype == packed) return loops->dequantize(codes, count, w->scales[row], to, packed);
     // Rounded to 16 bits, used as float32.
     uint16_t halves[PIECE];
@@ -18,19 +18,21 @@ void bits_int8_unpack(const matrix_operand *from, int64_t row, int64_t first, in
     for (int64_t i = 0; i < count; i += PIECE) {
         const int64_t n = bits_min(PIECE, count - i);
         loops->dequantize(codes + i, n, w->scales[row], halves, dtype);
-        for (int64_t j = 0; j < n; j++) floats[i + j] = dtype == BITS_BF16 ? bits_bf16_to_f32(halves[j]) : bits_f16_to_f32(halves[j]);
+        for (int64_t j = 0; j < n; j++)
+            floats[i + j] = bits_rounded(dtype == BITS_BF16 ? bits_bf16_to_f32(halves[j]) : bits_f16_to_f32(halves[j]), from->rounds);
     }
 }
 
 int32_t bits_cpu_int8_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_int8_matrix *w, void *dx, int32_t dx_dtype, int64_t m,
                                             int32_t precision) {
     if (!bits_is_float(dy_dtype) || !bits_is_float(dx_dtype)) return BITS_BAD_DTYPE;
-    if (precision != BITS_PRODUCT_F32 && precision != BITS_PRODUCT_BF16) return BITS_BAD_OPTION;
+    if (!bits_is_precision(precision)) return BITS_BAD_OPTION;
     if (m < 0 || w->rows < 0 || w->columns < 0) return BITS_BAD_SIZE;
     int32_t rounds;
     const matrix_engine *const engine = bits_matrix_engine(precision, &rounds);
     const matrix_operand weight = {.int8 = w, .dtype = dx_dtype, .rounds = rounds};
-    const matrix_operand gradient = {.data = dy, .stride = w->rows, .dtype = dy_dtype, .along = 1, .rounds = rounds};
+    const matrix_operand gradient = {.data = dy, .stride = w->rows, .dtype = dy_dtype, .along = 1,
+                                     .rounds = bits_rounds(rounds, dy_dtype)};
     const matrix_result to = {.data = dx, .stride = w->columns, .dtype = dx_dtype};
     return bits_matrix_run(engine, &gradient, &weight, m, w->columns, w->rows, &to);
 }

@@ -17,10 +17,13 @@ void bits_store_avx512(const float *tile, int64_t rows, int64_t columns, const m
 void bits_dots_f32_avx512(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
 void bits_dots_bf16_avx512(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
 void bits_unpack_ordered_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to);
+void bits_unpack_ordered_f16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to);
 void bits_unpack_ordered_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to);
 void bits_order_f32_avx512(const char *x, int64_t depth, char *to);
 void bits_order_bf16_avx512(const char *x, int64_t depth, char *to);
 void bits_four_bit_dots_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride,
+                                  float *sums);
+void bits_four_bit_dots_f16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride,
                                   float *sums);
 void bits_four_bit_dots_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride,
                                   float *sums);

@@ -8,7 +8,7 @@
 
 // A step fills four vectors. With float32 that is one group of 64 elements, 32 bytes; eight bytes are read into every second lane pair, so that
 // lane 2 e of sixteen holds element e and lane 2 e + 1 element 8 + e.
-enum { STEP_f32 = 1, STEP_bf16 = 2, STEP_BYTES = 256 };  // groups; bytes of values
+enum { STEP_f32 = 1, STEP_f16 = 1, STEP_bf16 = 2, STEP_BYTES = 256 };  // groups; bytes of values
 
 BITS_TARGET_AVX512 BITS_INLINE __m512i table_f32(__m512 code, const float *scales, int64_t left) {
     (void)left;
@@ -21,6 +21,15 @@ BITS_TARGET_AVX512 BITS_INLINE __m512i picked_f32(const uint8_t *bytes, int64_t 
     int64_t eight;
     memcpy(&eight, bytes + j * 8, 8);
     return _mm512_permutexvar_epi32(_mm512_srlv_epi32(_mm512_set1_epi64(eight), shifts), table);
+}
+
+// With float16 it is the same, of values that are rounded to it.
+BITS_TARGET_AVX512 BITS_INLINE __m512i table_f16(__m512 code, const float *scales, int64_t left) {
+    return _mm512_castps_si512(bits_rounded16(_mm512_castsi512_ps(table_f32(code, scales, left)), BITS_F16));
+}
+
+BITS_TARGET_AVX512 BITS_INLINE __m512i picked_f16(const uint8_t *bytes, int64_t left, const int j, __m512i table) {
+    return picked_f32(bytes, left, j, table);
 }
 
 // With bfloat16 a step is two groups, 64 bytes, each with its half of the table. Word i holds elements 4 i + 1, 4 i, 4 i + 3, 4 i + 2 from its

@@ -31,7 +31,7 @@ typedef struct {
     int64_t stride;
     int32_t dtype;
     int32_t along;
-    int32_t rounds;  // to bfloat16, where the packed type is float32
+    int32_t rounds;  // what packing rounds to first, where that is not the packed type; BITS_F32 for nothing
     int32_t ordered;  // a weight to be unpacked in the engine's order
     const bits_four_bit_matrix *weight;
     const bits_int8_matrix *int8;  // an int8 weight of a floating-point product, rounded to dtype; its rows are k
@@ -56,6 +56,7 @@ typedef struct {
     int32_t whole_rows;  // tiles read all their rows: packed rows are padded with zeros to a multiple of `rows`
     int32_t columns;     // most columns of a tile, 16 or 32
     int32_t chunk;       // bytes of k that one packed row covers
+    int32_t rounds;      // what weights taken in the engine's order are rounded to, besides the packed type
     // Elements (first .. first + count, k .. k + depth) of a dense operand as packed rows, each zero up to `padded`.
     void (*pack_rows)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to, int64_t stride);
     // The same as packed columns; the last panel is filled up with zeros.
@@ -83,12 +84,12 @@ typedef struct {
     void (*end)(void);
 } matrix_engine;
 
-// The engine for a precision at the level in effect; *rounds tells whether packing must round to bfloat16.
+// The engine for a precision at the level in effect; *rounds is what packing has to round to, BITS_F32 for nothing.
 const matrix_engine *bits_matrix_engine(int32_t precision, int32_t *rounds);
 
 extern const matrix_engine bits_matrix_portable, bits_int8_portable;
 #if BITS_X86
-extern const matrix_engine bits_matrix_avx2, bits_matrix_avx512, bits_matrix_avx512_bf16, bits_matrix_amx;
+extern const matrix_engine bits_matrix_avx2, bits_matrix_avx512, bits_matrix_avx512_f16, bits_matrix_avx512_bf16, bits_matrix_amx;
 extern const matrix_engine bits_int8_avx2, bits_int8_avx512_vnni, bits_int8_amx;
 #endif
 
@@ -111,6 +112,9 @@ BITS_INLINE int64_t bits_round_up(int64_t value, int64_t unit) { return (value +
 BITS_INLINE int64_t bits_min(int64_t a, int64_t b) { return a < b ? a : b; }
 BITS_INLINE int64_t bits_max(int64_t a, int64_t b) { return a > b ? a : b; }
 BITS_INLINE int64_t bits_element_size(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_I32 ? 4 : dtype == BITS_I8 ? 1 : 2; }
+BITS_INLINE int bits_is_precision(int32_t precision) { return precision >= BITS_PRODUCT_F32 && precision <= BITS_PRODUCT_F16; }
+// What an operand of `dtype` has to be rounded to: nothing where it is of that type.
+BITS_INLINE int32_t bits_rounds(int32_t rounds, int32_t dtype) { return rounds == dtype ? BITS_F32 : rounds; }
 BITS_INLINE int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
 
 #endif

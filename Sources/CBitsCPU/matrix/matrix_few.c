@@ -35,7 +35,7 @@ static void run_rows(void *context, int64_t part) {
     const few *const x = context;
     const matrix_engine *const e = x->engine;
     const int64_t size = bits_element_size(e->packed), end = bits_min((part + 1) * x->rows_per_part, x->rows);
-    const int direct = !x->p->weight && x->p->dtype == e->packed && !x->p->rounds;
+    const int direct = !x->p->weight && x->p->dtype == e->packed && x->p->rounds == BITS_F32;
     _Alignas(64) char memory[CONVERTED_BYTES];
     float sums[BITS_DOTS_VECTORS * BITS_TILE_COLUMNS];
     for (int64_t r = part * x->rows_per_part; r < end; r += BITS_TILE_COLUMNS) {
@@ -61,7 +61,7 @@ static void run_rows(void *context, int64_t part) {
 
 int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p) {
     const bits_four_bit_matrix *const w = p->weight;
-    return w && engine->order && !p->rounds && w->columns > 0 && w->columns % 64 == 0 && w->block_size % 64 == 0;
+    return w && engine->order && p->rounds == engine->rounds && w->columns > 0 && w->columns % 64 == 0 && w->block_size % 64 == 0;
 }
 
 static int multiplies_codes(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {

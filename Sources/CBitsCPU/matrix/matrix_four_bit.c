@@ -8,7 +8,7 @@ enum { WIDE = 112 };
 
 static int32_t check(const bits_four_bit_matrix *w, int32_t from, int32_t to, int64_t m, int32_t precision) {
     if (!bits_is_float(from) || !bits_is_float(to)) return BITS_BAD_DTYPE;
-    if (precision != BITS_PRODUCT_F32 && precision != BITS_PRODUCT_BF16) return BITS_BAD_OPTION;
+    if (!bits_is_precision(precision)) return BITS_BAD_OPTION;
     if (m < 0 || w->rows < 0 || w->columns < 0 || w->block_size < 2 || w->block_size % 2) return BITS_BAD_SIZE;
     if (!w->absmax && (!w->absmax_codes || w->nested_block_size < 1)) return BITS_BAD_OPTION;
     return BITS_OK;
@@ -41,7 +41,8 @@ int32_t bits_cpu_four_bit_linear(const void *x, int32_t x_dtype, const bits_four
     int32_t rounds;
     const matrix_engine *const engine = bits_matrix_engine(precision, &rounds);
     const matrix_operand weight = {.weight = w, .along = 1, .rounds = rounds};
-    const matrix_operand input = {.data = x, .stride = w->columns, .dtype = x_dtype, .along = 1, .rounds = rounds};
+    const matrix_operand input = {.data = x, .stride = w->columns, .dtype = x_dtype, .along = 1,
+                                  .rounds = bits_rounds(rounds, x_dtype)};
     matrix_result to = {.data = y, .stride = w->rows, .dtype = y_dtype, .bias = bias, .bias_dtype = bias_dtype};
     if (m >= WIDE) return bits_matrix_run(engine, &input, &weight, m, w->rows, w->columns, &to);
     to.transposed = 1;
@@ -56,7 +57,8 @@ int32_t bits_cpu_four_bit_linear_input_gradient(const void *dy, int32_t dy_dtype
     int32_t rounds;
     const matrix_engine *const engine = bits_matrix_engine(precision, &rounds);
     const matrix_operand weight = {.weight = w, .along = 0, .rounds = rounds};
-    const matrix_operand gradient = {.data = dy, .stride = w->rows, .dtype = dy_dtype, .along = 1, .rounds = rounds};
+    const matrix_operand gradient = {.data = dy, .stride = w->rows, .dtype = dy_dtype, .along = 1,
+                                     .rounds = bits_rounds(rounds, dy_dtype)};
     const matrix_result to = {.data = dx, .stride = w->columns, .dtype = dx_dtype};
     return bits_matrix_run(engine, &gradient, &weight, m, w->columns, w->rows, &to);
 }

@@ -14,6 +14,8 @@ BITS_TARGET_AVX512 BITS_INLINE __m512 add_f32(__m512 sum, __m512i w, __m512i x) 
     return _mm512_fmadd_ps(_mm512_castsi512_ps(w), _mm512_castsi512_ps(x), sum);
 }
 
+BITS_TARGET_AVX512 BITS_INLINE __m512 add_f16(__m512 sum, __m512i w, __m512i x) { return add_f32(sum, w, x); }
+
 BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 add_bf16(__m512 sum, __m512i w, __m512i x) {
     return _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)x);
 }
@@ -69,6 +71,7 @@ BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 add_bf16(__m512 sum, __m512i w, __m51
     }
 
 DEFINE_DOTS(f32, BITS_TARGET_AVX512)
+DEFINE_DOTS(f16, BITS_TARGET_AVX512)
 DEFINE_DOTS(bf16, BITS_TARGET_AVX512_BF16)
 
 #define DOTS_OF(type, count, height)                                                                                  \
@@ -87,6 +90,11 @@ DEFINE_DOTS(bf16, BITS_TARGET_AVX512_BF16)
 BITS_TARGET_AVX512 void bits_four_bit_dots_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x,
                                                      int64_t x_stride, float *sums) {
     EVERY_DOTS(f32)
+}
+
+BITS_TARGET_AVX512 void bits_four_bit_dots_f16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x,
+                                                     int64_t x_stride, float *sums) {
+    EVERY_DOTS(f16)
 }
 
 BITS_TARGET_AVX512_BF16 void bits_four_bit_dots_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors,

@@ -9,18 +9,19 @@
 typedef float GENERIC(lanes) __attribute__((vector_size(32), aligned(4)));
 #define LANES GENERIC(lanes)
 
-// `count` elements widened to float32, and rounded to bfloat16 if wanted.
+// `count` elements widened to float32, and rounded to a type of 16 bits if wanted.
 GENERIC_FUNCTION void GENERIC(widen)(const char *from, int32_t dtype, int32_t rounds, int64_t count, float *to) {
     if (dtype == BITS_F32) {
         memcpy(to, from, (size_t)count * 4);
     } else if (dtype == BITS_BF16) {
         for (int64_t i = 0; i < count; i++) to[i] = bits_bf16_to_f32(((const uint16_t *)from)[i]);
-        return;
     } else {
         for (int64_t i = 0; i < count; i++) to[i] = bits_f16_to_f32(((const uint16_t *)from)[i]);
     }
-    if (rounds)
-        for (int64_t i = 0; i < count; i++) to[i] = bits_bf16_to_f32(bits_f32_to_bf16(to[i]));
+    if (rounds == BITS_BF16)
+        for (int64_t i = 0; i < count; i++) to[i] = bits_rounded(to[i], BITS_BF16);
+    if (rounds == BITS_F16)
+        for (int64_t i = 0; i < count; i++) to[i] = bits_rounded(to[i], BITS_F16);
 }
 
 GENERIC_FUNCTION void GENERIC(pack_rows)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded,
@@ -78,10 +79,7 @@ GENERIC_FUNCTION void GENERIC(pack_columns)(const matrix_operand *from, int64_t 
 // The sixteen values of one block.
 GENERIC_INLINE void GENERIC(table)(const bits_four_bit_matrix *w, int64_t block, int32_t rounds, float *table) {
     const float scale = bits_four_bit_scale(w, block);
-    for (int i = 0; i < 16; i++) {
-        const float value = w->code[i] * scale;
-        table[i] = rounds ? bits_bf16_to_f32(bits_f32_to_bf16(value)) : value;
-    }
+    for (int i = 0; i < 16; i++) table[i] = bits_rounded(w->code[i] * scale, rounds);
 }
 
 #ifndef GENERIC_UNPACK
@@ -155,11 +153,11 @@ GENERIC_FUNCTION void GENERIC(store_line)(const float *sums, int64_t count, cons
     char *const out = to->data + (line * to->stride + first) * size;
     memcpy(values, sums, (size_t)count * 4);
     if (to->bias) {
-        GENERIC(widen)(to->bias + first * bits_element_size(to->bias_dtype), to->bias_dtype, 0, count, before);
+        GENERIC(widen)(to->bias + first * bits_element_size(to->bias_dtype), to->bias_dtype, BITS_F32, count, before);
         for (int64_t i = 0; i < count; i++) values[i] += before[i];
     }
     if (to->accumulates) {
-        GENERIC(widen)(out, to->dtype, 0, count, before);
+        GENERIC(widen)(out, to->dtype, BITS_F32, count, before);
         for (int64_t i = 0; i < count; i++) values[i] += before[i];
     }
     if (to->dtype == BITS_F32) memcpy(out, values, (size_t)count * 4);

@@ -54,6 +54,10 @@ BITS_TARGET_AVX512 void bits_unpack_ordered_f32_avx512(const bits_four_bit_matri
     UNPACK_ORDERED(f32)
 }
 
+BITS_TARGET_AVX512 void bits_unpack_ordered_f16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to) {
+    UNPACK_ORDERED(f16)
+}
+
 BITS_TARGET_AVX512_BF16 void bits_unpack_ordered_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to) {
     UNPACK_ORDERED(bf16)
 }

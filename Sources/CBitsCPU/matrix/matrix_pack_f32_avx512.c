@@ -5,14 +5,14 @@
 
 BITS_TARGET_AVX512 BITS_INLINE __m512i along(const char *from, const int32_t dtype, int32_t rounds, int64_t count) {
     const __m512 x = bits_load16(from, dtype, bits_mask16(count));
-    return _mm512_castps_si512(rounds ? bits_rounded_bf16(x) : x);
+    return _mm512_castps_si512(bits_rounded16(x, rounds));
 }
 
 BITS_TARGET_AVX512 BITS_INLINE __m512i across(const char *from, int64_t line, int64_t count, const int32_t dtype, int32_t rounds, __mmask16 mask) {
     (void)line;
     (void)count;
     const __m512 x = bits_load16(from, dtype, mask);
-    return _mm512_castps_si512(rounds ? bits_rounded_bf16(x) : x);
+    return _mm512_castps_si512(bits_rounded16(x, rounds));
 }
 
 #define PACK_NAME(name) bits_pack_##name##_f32_avx512

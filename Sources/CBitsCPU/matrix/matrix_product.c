@@ -20,7 +20,7 @@ int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, cons
                                 int64_t c_stride, int64_t m, int64_t n, int64_t k, int32_t accumulates, int32_t precision) {
     if (!bits_is_float(a->dtype) || !bits_is_float(b->dtype) || !bits_is_float(c_dtype)) return BITS_BAD_DTYPE;
     if (bias && !bits_is_float(bias_dtype)) return BITS_BAD_DTYPE;
-    if (precision != BITS_PRODUCT_F32 && precision != BITS_PRODUCT_BF16) return BITS_BAD_OPTION;
+    if (!bits_is_precision(precision)) return BITS_BAD_OPTION;
     if (m < 0 || n < 0 || k < 0 || (m > 1 && c_stride < n)) return BITS_BAD_SIZE;
     if (!bits_rows_fit(a, a->transposed ? k : m, a->transposed ? m : k) || !bits_rows_fit(b, b->transposed ? n : k, b->transposed ? k : n))
         return BITS_BAD_SIZE;
@@ -28,8 +28,10 @@ int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, cons
 
     int32_t rounds;
     const matrix_engine *const engine = bits_matrix_engine(precision, &rounds);
-    const matrix_operand left = {.data = a->data, .stride = a->stride, .dtype = a->dtype, .along = !a->transposed, .rounds = rounds};
-    const matrix_operand right = {.data = b->data, .stride = b->stride, .dtype = b->dtype, .along = b->transposed, .rounds = rounds};
+    const matrix_operand left = {.data = a->data, .stride = a->stride, .dtype = a->dtype, .along = !a->transposed,
+                                 .rounds = bits_rounds(rounds, a->dtype)};
+    const matrix_operand right = {.data = b->data, .stride = b->stride, .dtype = b->dtype, .along = b->transposed,
+                                  .rounds = bits_rounds(rounds, b->dtype)};
     matrix_result to = {.data = c, .stride = c_stride, .dtype = c_dtype, .accumulates = accumulates, .bias = bias, .bias_dtype = bias_dtype};
     if (left.along && right.along && bits_matrix_are_few(engine, m <= n ? &right : &left, bits_min(m, n))) {
         to.transposed = m <= n;

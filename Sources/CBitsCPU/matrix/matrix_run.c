@@ -218,7 +218,7 @@ static void run_part(void *context, int64_t part) {
 static int reads_rows_directly(const product *x) {
     const matrix_engine *const e = x->engine;
     const matrix_operand *const p = x->p;
-    return !p->weight && p->along && p->dtype == e->packed && !p->rounds && x->depth % e->depth_unit == 0 && x->depth > 0
+    return !p->weight && p->along && p->dtype == e->packed && p->rounds == BITS_F32 && x->depth % e->depth_unit == 0 && x->depth > 0
            && !(e->whole_rows && x->rows % e->rows) && p->stride * packed_size(x) % 4096 != 0;
 }
 

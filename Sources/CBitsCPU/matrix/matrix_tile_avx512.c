@@ -64,41 +64,18 @@ BITS_TARGET_AVX512_BF16 static void tile_bf16(int32_t rows, int32_t panels, int6
     EVERY_TILE(bf16)
 }
 
-const matrix_engine bits_matrix_avx512 = {
-    .packed = BITS_F32,
-    .depth_unit = 1,
-    .rows = 12,
-    .columns = 32,
-    .chunk = 2048,
-    .pack_rows = bits_pack_rows_f32_avx512,
-    .pack_columns = bits_pack_columns_f32_avx512,
-    .unpack = bits_unpack_f32_avx512,
-    .tile = tile_f32,
-    .store = bits_store_avx512,
-    .dots = bits_dots_f32_avx512,
-    .order = bits_order_f32_avx512,
-    .unpack_ordered = bits_unpack_ordered_f32_avx512,
-    .four_bit_dots = bits_four_bit_dots_f32_avx512,
-    .few = 8,
-    .few_four_bit = 24,
-};
+// Operands packed as `type`, `unit` of them together along k; weights in the engine's order are made by the functions of `ordered`, rounded to `rounding`.
+#define ENGINE(type, packed_type, unit, ordered, rounding)                                                          \
+    {                                                                                                               \
+        .packed = packed_type, .depth_unit = unit, .rows = 12, .columns = 32, .chunk = 2048, .rounds = rounding,    \
+        .pack_rows = bits_pack_rows_##type##_avx512, .pack_columns = bits_pack_columns_##type##_avx512,             \
+        .unpack = bits_unpack_##type##_avx512, .tile = tile_##type, .store = bits_store_avx512,                     \
+        .dots = bits_dots_##type##_avx512, .order = bits_order_##type##_avx512,                                     \
+        .unpack_ordered = bits_unpack_ordered_##ordered##_avx512,                                                   \
+        .four_bit_dots = bits_four_bit_dots_##ordered##_avx512, .few = 8, .few_four_bit = 24,                       \
+    }
 
-const matrix_engine bits_matrix_avx512_bf16 = {
-    .packed = BITS_BF16,
-    .depth_unit = 2,
-    .rows = 12,
-    .columns = 32,
-    .chunk = 2048,
-    .pack_rows = bits_pack_rows_bf16_avx512,
-    .pack_columns = bits_pack_columns_bf16_avx512,
-    .unpack = bits_unpack_bf16_avx512,
-    .tile = tile_bf16,
-    .store = bits_store_avx512,
-    .dots = bits_dots_bf16_avx512,
-    .order = bits_order_bf16_avx512,
-    .unpack_ordered = bits_unpack_ordered_bf16_avx512,
-    .four_bit_dots = bits_four_bit_dots_bf16_avx512,
-    .few = 8,
-    .few_four_bit = 24,
-};
+const matrix_engine bits_matrix_avx512 = ENGINE(f32, BITS_F32, 1, f32, BITS_F32);
+const matrix_engine bits_matrix_avx512_f16 = ENGINE(f32, BITS_F32, 1, f16, BITS_F16);
+const matrix_engine bits_matrix_avx512_bf16 = ENGINE(bf16, BITS_BF16, 2, bf16, BITS_F32);
 #endif

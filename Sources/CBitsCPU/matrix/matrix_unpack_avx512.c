@@ -43,8 +43,7 @@ BITS_TARGET_AVX512 BITS_INLINE void unpack_f32(const uint8_t *bytes, int64_t cou
             const float *const scales = bits_group_scales(w, first, groups, memory);                                     \
             const uint8_t *const bytes = w->packed + (first >> 1);                                                       \
             for (int64_t g = 0; g < groups; g++) {                                                                       \
-                __m512 table = _mm512_mul_ps(code, _mm512_set1_ps(scales[g]));                                           \
-                if (rounds) table = bits_rounded_bf16(table);                                                            \
+                const __m512 table = bits_rounded16(_mm512_mul_ps(code, _mm512_set1_ps(scales[g])), rounds);             \
                 unpack_run(bytes + g * (BITS_GROUP / 2), BITS_GROUP, table, to + g * BITS_GROUP);                        \
             }                                                                                                            \
             to += groups * BITS_GROUP;                                                                                   \
@@ -52,8 +51,7 @@ BITS_TARGET_AVX512 BITS_INLINE void unpack_f32(const uint8_t *bytes, int64_t cou
         }                                                                                                                \
     while (first < end) {                                                                                                \
         const int64_t block = bits_quotient(first, size), stop = bits_min((block + 1) * size, end);                                    \
-        __m512 table = _mm512_mul_ps(code, _mm512_set1_ps(bits_four_bit_scale(w, block)));                                \
-        if (rounds) table = bits_rounded_bf16(table);                                                                    \
+        const __m512 table = bits_rounded16(_mm512_mul_ps(code, _mm512_set1_ps(bits_four_bit_scale(w, block))), rounds); \
         if (first & 1) {                                                                                                 \
             float values[16];                                                                                            \
             _mm512_storeu_ps(values, table);                                                                             \

@@ -36,6 +36,12 @@ BITS_TARGET_AVX512 BITS_INLINE __m512 bits_rounded_bf16(__m512 value) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(bits_bf16_of(value), 16));
 }
 
+// The numbers as `dtype` has them.
+BITS_TARGET_AVX512 BITS_INLINE __m512 bits_rounded16(__m512 value, int32_t dtype) {
+    if (dtype == BITS_BF16) return bits_rounded_bf16(value);
+    return dtype == BITS_F16 ? _mm512_cvtph_ps(_mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)) : value;
+}
+
 BITS_TARGET_AVX512 BITS_INLINE void bits_store16(char *to, const int32_t dtype, __mmask16 mask, __m512 value) {
     if (dtype == BITS_F32) _mm512_mask_storeu_ps(to, mask, value);
     if (dtype == BITS_BF16) _mm256_mask_storeu_epi16(to, mask, _mm512_cvtepi32_epi16(bits_bf16_of(value)));
