@@ -91,7 +91,9 @@ extension CausalLanguageModel {
             do {
                 sum = try noGradient { () throws(DeviceError) in
                     let hidden = hiddenStates(TokenBatch(packing: part, device: device), cache: nil).reshaped(targets.count, -1)  // [T, D]
-                    let loss = linearCrossEntropy(hidden: hidden.cast(to: computeDType), head: table, targets: Tensor(targets, device: device))
+                    let loss = chunkedCrossEntropy(hidden, targets: Tensor(targets, device: device)) {
+                        $0.linear(table, computeDType: computeDType)
+                    }
                     return Double(try loss.item())
                 }
             } catch { throw .device(error) }

@@ -157,11 +157,15 @@ extension GradientCase {
 
     static let losses: [GradientCase] = [
         GradientCase("cross-entropy, one target left out", [[3, 6]]) { $0[0].crossEntropy(Tensor([Int32]([5, -100, 0]))) },
-        GradientCase("cross-entropy in chunks", [[5, 4], [7, 4]]) {
-            linearCrossEntropy(hidden: $0[0], head: $0[1], targets: Tensor([Int32]([6, 0, -100, 3, 3])), chunk: 2)
+        GradientCase("cross-entropy in chunks", [[5, 4], [7, 4]]) { x in
+            chunkedCrossEntropy(x[0], targets: Tensor([Int32]([6, 0, -100, 3, 3])), chunk: 2) { $0.linear(x[1]) }
         },
-        GradientCase("cross-entropy in one chunk", [[5, 4], [7, 4]]) {
-            linearCrossEntropy(hidden: $0[0], head: $0[1], targets: Tensor([Int32]([6, 0, -100, 3, 3])))
+        GradientCase("mean cross-entropy in one chunk, with a bias", [[5, 4], [7, 4], [7]]) { x in
+            chunkedCrossEntropy(x[0], targets: Tensor([Int32]([6, 0, -100, 3, 3])), reduction: .mean) { $0.linear(x[1], bias: x[2]) }
+        },
+        GradientCase("cross-entropy of capped logits, the head computed from something else", [[5, 4], [7, 4], [1]]) { x in
+            let head = x[1] * x[2]
+            return chunkedCrossEntropy(x[0] * x[2], targets: Tensor([Int32]([6, 0, -100, 3, 3])), chunk: 3) { ($0.linear(head) * 0.5).tanh() }
         },
     ]
 }

@@ -25,7 +25,7 @@ struct AdapterParityTests {
         func loss() -> Tensor {
             let targets = Tensor(ids.dropFirst() + [-100])
             let hidden = model.hiddenStates(TokenBatch(ids), cache: nil).reshaped(ids.count, -1)
-            return linearCrossEntropy(hidden: hidden, head: model.head.weightMatrix(), targets: targets) * (1 / Float(ids.count - 1))
+            return chunkedCrossEntropy(hidden, targets: targets, reduction: .mean) { model.head($0) }
         }
     }
 

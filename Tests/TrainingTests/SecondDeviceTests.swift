@@ -78,7 +78,7 @@ final class TinyTraining {
 
     func lossWithGradients() throws -> Tensor {
         let hidden = model.hiddenStates(tokens, cache: nil).reshaped(16, 32)
-        let loss = linearCrossEntropy(hidden: hidden, head: model.head.weightMatrix(), targets: targets, chunk: 5) * (1 / 10)
+        let loss = chunkedCrossEntropy(hidden, targets: targets, reduction: .mean, chunk: 5) { model.head($0) }
         loss.backward()
         return loss
     }

@@ -15,15 +15,22 @@ extension Tensor {
         precondition(gradient.shape == shape, "a gradient of shape \(gradient.shape) for a tensor of shape \(shape)")
         guard let node else { return }
         noGradient {
-            var pending = PendingGradients()
-            pending.add(gradient, to: node)
-            while let (node, gradient) = pending.popLatest() {
-                if let slot = node.slot {
-                    slot.add(gradient)
-                } else {
-                    for (input, gradient) in node.wayBack(keeping: retainingGraph)(gradient.value) { pending.add(gradient, to: input) }
-                }
-            }
+            walkBack(from: node, gradient, retainingGraph: retainingGraph, until: { $0.slot != nil }) { $0.slot?.add($1) }
+        }
+    }
+}
+
+/// Takes `gradient`, that of the result of `node`, from node to node, the latest first, and gives the sums for those that are an end to `arrive`.
+func walkBack(
+    from node: TapeNode, _ gradient: Tensor, retainingGraph: Bool = false, until isEnd: (TapeNode) -> Bool, arrive: (TapeNode, GradientSum) -> Void
+) {
+    var pending = PendingGradients()
+    pending.add(gradient, to: node)
+    while let (node, gradient) = pending.popLatest() {
+        if isEnd(node) {
+            arrive(node, gradient)
+        } else {
+            for (input, gradient) in node.wayBack(keeping: retainingGraph)(gradient.value) { pending.add(gradient, to: input) }
         }
     }
 }

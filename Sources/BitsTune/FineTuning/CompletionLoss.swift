@@ -19,9 +19,10 @@ public enum CompletionLoss {
         }
         let tokens = TokenBatch(packing: batch.map(\.ids), device: device)
         let hidden = model.hiddenStates(tokens, cache: nil).reshaped(tokens.length, -1)  // [T, D]
-        let loss = linearCrossEntropy(
-            hidden: hidden.rows(Tensor(rows, device: device)), head: model.head.weightMatrix(), targets: Tensor(targets, device: device),
-            computeDType: computeDType)
+        let head = model.head.weightMatrix()
+        let loss = chunkedCrossEntropy(hidden.rows(Tensor(rows, device: device)), targets: Tensor(targets, device: device)) {
+            $0.linear(head, computeDType: computeDType)
+        }
         return (loss, targets.count)
     }
 
