@@ -46,6 +46,8 @@ private final class MeteredBackend: DeviceBackend {
 
     var allocatedByteCount: Int { counts.withLock { $0.allocated } }
 
+    var referenceRuns: [String: Int] { processor.referenceRuns }
+
     func allocate(byteCount: Int) -> UInt {
         counts.withLock {
             $0.allocated += byteCount
@@ -61,11 +63,13 @@ private final class MeteredBackend: DeviceBackend {
 
     func adopt(_ file: MappedFile) -> UInt? { processor.adopt(file) }
 
-    func adopt(_ pages: PagedMemory) -> UInt? { processor.adopt(pages) }
+    func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { try processor.openPageStore(folder: folder) }
 
     func upload(_ bytes: RawSpan, to slice: Slice) { processor.upload(bytes, to: slice) }
 
     func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) { try processor.download(slice, into: &bytes) }
+
+    func downloadLater(_ slice: Slice) -> LateBytes { processor.downloadLater(slice) }
 
     func submit(_ kernel: some Kernel) {
         counts.withLock { $0.runs[type(of: kernel).name, default: 0] += 1 }

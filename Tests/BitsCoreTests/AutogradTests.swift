@@ -1,4 +1,5 @@
 import BitsCore
+import BitsKernels
 import Testing
 import _BitsTestSupport
 

@@ -50,7 +50,7 @@ struct RecomputationTests {
     func cache() throws {
         let model = Self.model(layers: 2)
         model.recomputesBlocks = true
-        let cache = model.makeCache(batch: 1, capacity: 5)
+        let cache = model.makeCache(capacity: 5)
         model.hiddenStates(TokenBatch([1, 2, 3]), cache: cache).squared().sum().backward()
         #expect(cache.length == 3)
     }

@@ -110,7 +110,8 @@ struct ProcessSignalsTests {
             openSignals()
             var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
             unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-            do { try AtomicFile.write([UInt8](repeating: 1, count: 10_000), to: "\(FileSystem.temporaryFolder)/bits-large") } catch {
+            let bytes = [UInt8](repeating: 1, count: 10_000)
+            do throws(FileError) { try AtomicFile.write(bytes, to: "\(FileSystem.temporaryFolder)/bits-large") } catch {
                 exit(error.code == EFBIG ? 7 : 1)
             }
         }

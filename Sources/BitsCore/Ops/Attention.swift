@@ -7,8 +7,6 @@ package import BitsKernels
 public struct AttentionRanges: Sendable {
     package let tensor: Tensor
 
-    private init(_ tensor: Tensor) { self.tensor = tensor }
-
     /// - Parameter ranges: one per query, row by row; a query with an empty range gets zeros.
     public init(_ ranges: [Range<Int>], batch: Int, device: Device = .cpu) {
         precondition(batch > 0 && ranges.count % batch == 0, "\(ranges.count) ranges for a batch of \(batch)")
