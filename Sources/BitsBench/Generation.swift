@@ -7,12 +7,13 @@ import BitsQuant
 func generationMeasurements() -> [Measurement] {
     let shape = "12 layers, width 768, 12 heads (4 KV), inner 2048, vocabulary 32000, NF4, bf16"
     let (prompt, newTokens) = (512, 64)
-    @Sendable func randomLlama() throws -> Llama {
+    @Sendable func randomLlama() throws -> CausalLanguageModel {
         let configuration = LlamaConfiguration(vocabularySize: 32_000, width: 768, innerWidth: 2048, layers: 12, heads: 12, keyValueHeads: 4)
-        let model = Llama(configuration)
+        let model = Llama.languageModel(configuration)
         try model.load(
             from: RandomWeights(for: model, dtype: .bfloat16, using: RandomGenerator(seed: 1)),
-            options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: false), computeDType: .bfloat16))
+            options: LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: false)))
+        model.policy.products = .bfloat16
         return model
     }
     @Sendable func tokens(_ count: Int) -> [Int32] {

@@ -12,7 +12,7 @@ func trainingMeasurements() -> [Measurement] {
         Measurement("epoch", shape: "lexicon-5m, QLoRA r 16, 125 steps of 16 examples") { _ in
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
-            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4)))
+            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32))
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }

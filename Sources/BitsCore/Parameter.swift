@@ -25,6 +25,9 @@ public final class Parameter {
     /// of the optimizer says otherwise.
     public var keeps32BitMoments = false
 
+    /// What its gradient is rounded to, and kept in; nil for its own type.
+    public var gradientDType: DType?
+
     /// What the value is unpacked from; nil for an ordinary parameter.
     package private(set) var packed: (any PackedValue)?
 
@@ -80,6 +83,7 @@ public final class Parameter {
         copy.packed = packed
         copy.gradient = gradient
         copy.keeps32BitMoments = keeps32BitMoments
+        copy.gradientDType = gradientDType
         return copy
     }
 
@@ -109,7 +113,9 @@ public final class Parameter {
     public var tensor: Tensor {
         guard isTrainable, Tape.isRecording else { return value }
         precondition(packed == nil, "a packed parameter of shape \(shape) is not trained")
-        return Tensor(stored.slice, shape: stored.shape, strides: stored.strides, node: leaf)
+        let value = Tensor(stored.slice, shape: stored.shape, strides: stored.strides, node: leaf)
+        guard let gradientDType, gradientDType != dtype else { return value }
+        return value.recorded(from: [value]) { [$0.cast(to: gradientDType)] }
     }
 
     public var shape: [Int] { stored.shape }

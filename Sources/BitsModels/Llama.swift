@@ -1,5 +1,6 @@
 public import BitsCore
 public import BitsNN
+import BitsIO
 
 // Llama 2, 3, 3.1 and what is built like them (Touvron et al. 2023, arXiv:2302.13971; Grattafiori et al. 2024, arXiv:2407.21783).
 // Shapes: B = batch, T = tokens, D = model width, N = heads, G = key and value heads, H = head width, F = inner width, V = vocabulary.
@@ -22,6 +23,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var headWidth: Int
     /// Tokens that the model was made for.
     public var contextLength: Int
+    /// How many tokens back a token sees, itself included; nil for all.
+    public var window: Int?
     /// Added to the mean square in norms.
     public var normEpsilon: Float = 1e-6
     /// Of the feed-forward layer's gate.
@@ -34,8 +37,6 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var hasAttentionBias = false
     /// Whether those of the feed-forward layer have.
     public var hasFeedForwardBias = false
-    /// Whether the output head is the embedding table.
-    public var tiesEmbeddings = false
 
     public init(
         vocabularySize: Int, width: Int, innerWidth: Int, layers: Int, heads: Int, keyValueHeads: Int? = nil, headWidth: Int? = nil,
@@ -70,13 +71,14 @@ final class LlamaAttention: Module {
         output = Linear(inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionBias)
     }
 
-    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
+    func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
         let (B, T, H) = (x.shape[0], x.shape[1], configuration.headWidth)
-        let q = query(x).reshaped(B, T, configuration.heads, H).rotated(angles)  // [B, T, N, H]
-        var k = key(x).reshaped(B, T, configuration.keyValueHeads, H).rotated(angles)  // [B, T, G, H]
+        let q = query(x).reshaped(B, T, configuration.heads, H).rotated(pass.angles)  // [B, T, N, H]
+        var k = key(x).reshaped(B, T, configuration.keyValueHeads, H).rotated(pass.angles)  // [B, T, G, H]
         var v = value(x).reshaped(B, T, configuration.keyValueHeads, H)
-        if let cache { (k, v) = cache.append(layer: layer, key: k, value: v) }
-        return output(attention(query: q, key: k, value: v, ranges: tokens.places.ranges).reshaped(B, T, -1))  // [B, T, D]
+        if let cache = pass.cache { (k, v) = cache.append(layer: layer, key: k, value: v) }
+        let options = AttentionOptions(window: configuration.window.map { .last($0) })
+        return output(attention(query: q, key: k, value: v, ranges: pass.ranges, options: options).reshaped(B, T, -1))  // [B, T, D]
     }
 }
 
@@ -113,73 +115,66 @@ final class LlamaBlock: Module, DecoderBlock {
         feedForwardNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
 
-    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
-        let attended = x + attention(attentionNorm(x), tokens: tokens, angles: angles, layer: layer, cache: cache)
+    func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
+        let attended = x + attention(attentionNorm(x), pass, layer: layer)
         return attended + feedForward(feedForwardNorm(attended))
     }
 }
 
-/// The stack of blocks between embedding and head.
-final class LlamaDecoder: Module {
-    @Child("embed_tokens") var embedding: any EmbeddingLayer
+/// The stack of blocks on the embedding.
+public final class Llama: Module, Backbone {
+    @Child("embed_tokens") public private(set) var embedding: any EmbeddingLayer
     @Children("layers") var blocks: [any DecoderBlock]
     @Child("norm") var norm: RMSNorm
+    public let configuration: LlamaConfiguration
+    public var recomputesBlocks = false
+    private let rotary: RotaryTable
 
-    init(_ c: LlamaConfiguration) {
+    /// The backbone without weights, see ``BitsNN/Module/load(from:options:progress:)``.
+    public init(_ c: LlamaConfiguration) {
+        configuration = c
+        rotary = RotaryTable(RotaryEmbedding(headWidth: c.headWidth, theta: c.ropeTheta, scaling: c.ropeScaling))
         super.init()
         embedding = Embedding(vocabularySize: c.vocabularySize, width: c.width)
         blocks = (0..<c.layers).map { _ in LlamaBlock(c) }
         norm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
-}
 
-/// A Llama language model. Activations are float32; what products round to is each linear layer's affair.
-public final class Llama: Module, CausalLanguageModel {
-    @Child("model") var decoder: LlamaDecoder
-    @Child("lm_head") public var head: any LinearLayer
-    public let configuration: LlamaConfiguration
-    public var endTokens: Set<Int32> = []
-    private let rotary: RotaryTable
-
-    /// The model without weights, see ``BitsNN/Module/load(from:options:progress:)``.
-    public init(_ configuration: LlamaConfiguration) {
-        self.configuration = configuration
-        rotary = RotaryTable(
-            RotaryEmbedding(headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling))
-        super.init()
-        decoder = LlamaDecoder(configuration)
-        head =
-            configuration.tiesEmbeddings
-            ? TiedLinear(decoder.$embedding)
-            : Linear(inFeatures: configuration.width, outFeatures: configuration.vocabularySize, bias: false)
-    }
-
-    public var recomputesBlocks = false
-    public var vocabularySize: Int { configuration.vocabularySize }
     public var contextLength: Int { configuration.contextLength }
-    public var embedding: any EmbeddingLayer { decoder.embedding }
-    public override var outputHeads: [any LinearLayer] { [head] }
+    public var cacheLayout: CacheLayout? {
+        CacheLayout(layers: configuration.layers, heads: configuration.keyValueHeads, headWidth: configuration.headWidth)
+    }
 
     public override var checkpointNames: CheckpointNames {
         var names = CheckpointNames()
-        // Old checkpoints hold the rotary frequencies; some hold a copy of a head that is tied.
-        names.unused = ["rotary_emb.inv_freq"] + (configuration.tiesEmbeddings ? ["lm_head.weight"] : [])
+        names.unused = ["rotary_emb.inv_freq"]  // the frequencies, which old checkpoints hold
         return names
     }
 
-    public func makeCache(sequences: Int, capacity: Int, dtype: DType) -> KeyValueCache {
-        KeyValueCache(
-            layers: configuration.layers, sequences: sequences, capacity: capacity, heads: configuration.keyValueHeads,
-            headWidth: configuration.headWidth, dtype: dtype, device: embedding.device ?? .cpu)
-    }
-
-    public func hiddenStates(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
+    public func hiddenStates(_ tokens: TokenBatch, dtype: DType, cache: KeyValueCache?) -> Tensor {
         let angles = rotary.angles(at: tokens.places.positions, below: tokens.places.span)
-        var x = embedding(tokens.ids, dtype: .float32)  // [B, T, D]
-        for (layer, block) in decoder.blocks.enumerated() {
-            let run = { [x] in block(x, tokens: tokens, angles: angles, layer: layer, cache: cache) }
-            x = recomputesBlocks && cache == nil ? checkpointed(run) : run()  // a cache takes what it is given once
-        }
-        return decoder.norm(x)
+        let pass = DecoderPass(ranges: tokens.ranges(.causal), angles: angles, cache: cache, recomputes: recomputesBlocks)
+        return norm(pass.run(blocks, on: embedding(tokens.ids, dtype: dtype)))  // [B, T, D]
     }
+}
+
+extension Llama {
+    /// The language model of `configuration`, without weights.
+    ///
+    /// - Parameter tiesEmbeddings: whether the output head is the embedding's table.
+    public static func languageModel(_ configuration: LlamaConfiguration, tiesEmbeddings: Bool = false) -> CausalLanguageModel {
+        let backbone = Llama(configuration)
+        return CausalLanguageModel(
+            TaskParts(backbone: backbone, named: "model", head: backbone.vocabularyHead(ties: tiesEmbeddings), named: "lm_head"))
+    }
+}
+
+extension ModelFamily {
+    static let llama = ModelFamily(
+        "llama", backbone: "model",
+        heads: [
+            .causalLanguageModeling: .vocabulary(), .sequenceClassification: .labels("score", bias: false),
+            .tokenClassification: .labels("score", bias: true),
+        ]
+    ) { (configuration) throws(ModelFileError) in Llama(try LlamaConfiguration(configuration)) }
 }

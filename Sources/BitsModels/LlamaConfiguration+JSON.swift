@@ -40,7 +40,6 @@ extension LlamaConfiguration {
         self.activation = activation
         hasAttentionBias = try fields.value("attention_bias", default: false)
         hasFeedForwardBias = try fields.value("mlp_bias", default: false)
-        tiesEmbeddings = try fields.value("tie_word_embeddings", default: false)
         let rope = try fields.section(fields.contains("rope_parameters") ? "rope_parameters" : "rope_scaling")
         let theta = try fields.positive("rope_theta", default: 10_000)
         ropeTheta = try rope?.positive("rope_theta", default: theta) ?? theta

@@ -8,10 +8,10 @@ extension CausalLanguageModel {
     ///
     /// - Throws: ``BitsIO/ModelFileError`` when the file cannot be written or the device fails.
     public func writeLogits(_ windows: EvaluationWindows, to path: String) throws(ModelFileError) {
-        let (all, device) = (windows.windows, embedding.device ?? .cpu)
+        let all = windows.windows
         let shape = [all.count, all[0].count]
-        let values = noGradient { self.logits(TokenBatch(packing: all, device: device)).reshaped(shape + [-1]).cast(to: .float32) }  // [W, T, V]
-        let tokens = Tensor(all.flatMap { $0 }, shape: shape, device: device)
+        let values = noGradient { self.logits(TokenBatch(packing: all, device: computeDevice)).reshaped(shape + [-1]) }  // [W, T, V]
+        let tokens = Tensor(all.flatMap { $0 }, shape: shape, device: computeDevice)
         try SafetensorsFile.write(["tokens": tokens, "logits": values], to: path)
     }
 }

@@ -55,7 +55,7 @@ public struct EvaluationWindows: Sendable {
     ///   - tokens: of the whole text, without special tokens.
     ///   - limit: takes the first windows alone.
     /// - Throws: ``EvaluationError`` when there is not one window, or a window does not fit `model`.
-    public init(_ tokens: [Int32], length: Int, limit: Int? = nil, model: any CausalLanguageModel) throws(EvaluationError) {
+    public init(_ tokens: [Int32], length: Int, limit: Int? = nil, model: CausalLanguageModel) throws(EvaluationError) {
         guard length >= 2, length <= model.contextLength else { throw .windowOutOfRange(length, context: model.contextLength) }
         if let limit, limit < 1 { throw .noWindows }
         let count = min(tokens.count / length, limit ?? Int.max)
@@ -70,32 +70,22 @@ public struct EvaluationWindows: Sendable {
 extension CausalLanguageModel {
     /// The mean negative log-likelihood of the predicted tokens of all windows.
     ///
-    /// Windows are computed several to a pass, up to about `tokensPerPass`; logits exist for a few hundred tokens at a time.
+    /// It is computed as training and generation compute it, see ``BitsModels/TaskModel/policy``. Windows run several to a pass, up to about
+    /// `tokensPerPass`; logits exist for a few hundred tokens at a time.
     ///
-    /// - Parameters:
-    ///   - computeDType: what the head's product rounds its operands to; the other layers follow how they were loaded.
-    ///   - progress: called with the share of the windows that is done.
+    /// - Parameter progress: called with the share of the windows that is done.
     /// - Throws: ``EvaluationError/device(_:)``; ``EvaluationError/notANumber(windows:)`` for a model that computes NaN.
     public func evaluate(
-        _ windows: EvaluationWindows, computeDType: DType = .float32, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
+        _ windows: EvaluationWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {
-        let (all, device) = (windows.windows, embedding.device ?? .cpu)
-        let table = head.weightMatrix(head.quantization == nil ? nil : .float32)  // [V, D]
+        let all = windows.windows
         let perPass = max(1, tokensPerPass / all[0].count)
         var total = 0.0
         for start in stride(from: 0, to: all.count, by: perPass) {
             let part = Array(all[start..<min(start + perPass, all.count)])
-            // Each window's last token predicts nothing.
-            let targets: [Int32] = part.flatMap { window -> [Int32] in Array(window.dropFirst()) + [-100] }
             let sum: Double
             do {
-                sum = try noGradient { () throws(DeviceError) in
-                    let hidden = hiddenStates(TokenBatch(packing: part, device: device), cache: nil).reshaped(targets.count, -1)  // [T, D]
-                    let loss = chunkedCrossEntropy(hidden, targets: Tensor(targets, device: device)) {
-                        $0.linear(table, computeDType: computeDType)
-                    }
-                    return Double(try loss.item())
-                }
+                sum = try noGradient { () throws(DeviceError) in Double(try loss(part).sum.item()) }
             } catch { throw .device(error) }
             guard sum.isFinite else { throw .notANumber(windows: start..<start + part.count) }
             total += sum

@@ -20,8 +20,8 @@ struct Demo: ParsableCommand {
     @Option(help: ArgumentHelp("Steps of 16 questions; 125 are one pass over all.", valueName: "count"))
     var steps = 125
 
-    @Option(help: ArgumentHelp("What products round their operands to: float32 (nothing) or bfloat16.", valueName: "type"))
-    var compute = "bfloat16"
+    @Option(help: ArgumentHelp("What products round their operands to: float32 (nothing), bfloat16 or float16.", valueName: "type"))
+    var compute = FloatingType.bfloat16
 
     @Flag(help: "Quantize the embedding table too, which is the output head's as well.")
     var quantizeEmbeddings = false
@@ -34,21 +34,19 @@ struct Demo: ParsableCommand {
 
     func validate() throws {
         guard steps > 0 else { throw ValidationError("--steps \(steps) is not above 0") }
-        guard ["float32", "bfloat16"].contains(compute) else { throw ValidationError("--compute '\(compute)' is neither float32 nor bfloat16") }
     }
 
     func run() throws {
         clexicon_link()
         if let output { try OutputFolder.check(output) }
         let clock = ContinuousClock()
-        let computeDType = DType(rawValue: compute) ?? .float32
         let folder = try ModelFolder("lexicon-5m")
         var loaded: LoadedModel?
         let loadTime = try clock.measure {
             loaded = try LoadedModel(
                 folder,
                 options: LoadOptions(
-                    quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: computeDType))
+                    quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: compute.dtype))
         }
         guard let loaded else { return }
         let (model, report) = (loaded.model, loaded.report)
@@ -65,12 +63,11 @@ struct Demo: ParsableCommand {
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
         var options = FineTuningOptions()
         options.steps = steps
-        options.computeDType = computeDType
         options.seed = seed.number
 
         let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
         let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer) }
-        let lossBefore = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
+        let lossBefore = try CompletionLoss.mean(validation, model: model)
         try Console.writeLine(
             "LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
         try Console.writeLine("")
@@ -89,7 +86,7 @@ struct Demo: ParsableCommand {
                         "\(padded("\(step.step)", 6)) \(padded(Bytes.rounded(mean, 3), 6))  \(Bytes.significant(step.learningRate, 3))")) != nil
             }
         }
-        let lossAfter = try CompletionLoss.mean(validation, model: model, computeDType: computeDType)
+        let lossAfter = try CompletionLoss.mean(validation, model: model)
         try Console.writeLine("")
         try Console.writeLine("\(Bytes.rounded(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
         try Console.writeLine(
@@ -117,7 +114,7 @@ struct Demo: ParsableCommand {
         }
     }
 
-    private func answer(_ question: String, model: any CausalLanguageModel, tokenizer: Tokenizer) throws -> String {
+    private func answer(_ question: String, model: CausalLanguageModel, tokenizer: Tokenizer) throws -> String {
         let prompt = tokenizer.encode("Question: What does \(question) mean?\nAnswer:")
         let result = try model.generate(prompt, options: GenerationOptions(maxNewTokens: 32))
         let text = tokenizer.decode(result.tokens)

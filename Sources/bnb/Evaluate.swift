@@ -27,12 +27,6 @@ struct Evaluate: ParsableCommand {
     @Option(help: ArgumentHelp("Evaluate the first windows alone. (default: all)", valueName: "number"))
     var windows: Int?
 
-    @Option(
-        help: ArgumentHelp(
-            "What products round their operands to: float32 or bfloat16; by default what config.json says for 4-bit layers, else float32.",
-            valueName: "type"))
-    var compute: ComputeType?
-
     @Option(help: ArgumentHelp("Write tokens and logits of the windows to this safetensors file too; it must not exist.", valueName: "file"))
     var logits: String?
 
@@ -48,12 +42,12 @@ struct Evaluate: ParsableCommand {
         clexicon_link()
         if let logits { try OutputFile.check(logits) }
         let text = try text.map { path throws(ModelFileError) in try TextInput.read(path) } ?? Evaluate.builtInText()
-        let (folder, loaded) = try model.load(compute: compute)
+        let (folder, loaded) = try model.load()
         let tokens = try Tokenizer(folder).encode(text, addsSpecialTokens: false)
         let cut = try EvaluationWindows(tokens, length: window, limit: windows, model: loaded.model)
         let bar = ProgressBar("evaluating")
         let start = ContinuousClock.now
-        let evaluation = try loaded.model.evaluate(cut, computeDType: compute?.dtype ?? .float32) { bar.update($0) }
+        let evaluation = try loaded.model.evaluate(cut) { bar.update($0) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         if let logits { try loaded.model.writeLogits(cut, to: logits) }
         let speed = Double(evaluation.windows * window) / seconds

@@ -54,9 +54,6 @@ struct Generate: ParsableCommand {
     @Option(help: ArgumentHelp("The same seed gives the same text; several prompts take it and those after it.", valueName: "number"))
     var seed = Seed(0)
 
-    @Option(help: ArgumentHelp("What products round their operands to: float32 or bfloat16.", valueName: "type"))
-    var compute = ComputeType.bfloat16
-
     @Flag(help: "Print a JSON object for each prompt at the end, nothing before.")
     var json = false
 
@@ -76,7 +73,7 @@ struct Generate: ParsableCommand {
         let clock = ContinuousClock()
         let prompts = try prompts()
         let start = clock.now
-        let (folder, loaded) = try model.load(compute: compute)
+        let (folder, loaded) = try model.load()
         let completion = TextCompletion(loaded, tokenizer: try Tokenizer(folder))
         Console.warn(completion.warning.map { [$0] } ?? [])
         let loadTime = clock.now - start
@@ -110,7 +107,7 @@ struct Generate: ParsableCommand {
             "load_seconds": .number(JSONNumber(loadTime / .seconds(1))),
             "prefill_seconds": .number(JSONNumber(result.generation.prefillTime / .seconds(1))),
             "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
-            "weight_bytes": .number(JSONNumber(loaded.report.byteCount)),
+            "weight_bytes": .number(JSONNumber(loaded.report.byteCount)), "compute": .string(loaded.report.computeDType.rawValue),
             "decode_seconds": .number(JSONNumber(result.generation.decodeTime / .seconds(1))),
         ])
     }

@@ -88,7 +88,7 @@ struct QuantizationOptions: ParsableArguments {
     }
 }
 
-/// `--dtype`: a floating-point type, under torch's names too.
+/// A floating-point type, under torch's names too.
 enum FloatingType: String, CaseIterable, ExpressibleByArgument {
     case float32, float16, bfloat16
 
@@ -107,16 +107,19 @@ enum FloatingType: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
-/// `--compute`: what products round their operands to.
-enum ComputeType: String, CaseIterable, ExpressibleByArgument {
-    case float32, bfloat16
+/// The number types that a model computes in, the same ones by default whatever it is used for.
+struct ComputeOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "What products round their operands to: float32 (nothing), bfloat16 or float16. (default: what config.json says of 4-bit layers, else "
+                + "bfloat16 if the weights are, else float32)", valueName: "type"))
+    var compute: FloatingType?
 
-    var dtype: DType {
-        switch self {
-        case .float32: .float32
-        case .bfloat16: .bfloat16
-        }
-    }
+    @Option(help: ArgumentHelp("What flows from layer to layer: float32, bfloat16 or float16.", valueName: "type"))
+    var activations = FloatingType.float32
+
+    @Option(help: ArgumentHelp("What keys and values are kept in while generating. (default: that of --activations)", valueName: "type"))
+    var cache: FloatingType?
 }
 
 /// `--seed`: any whole number; one below 0 counts from the other end.
@@ -180,18 +183,18 @@ struct ModelOptions: ParsableArguments {
 
     @OptionGroup var quantization: QuantizationOptions
 
+    @OptionGroup var compute: ComputeOptions
+
     @OptionGroup var machine: MachineOptions
 
     func validate() throws { try quantization.check(loadIn, option: "--load-in") }
 
     /// Loads the model, and says on standard error what deserves attention.
-    ///
-    /// - Parameter compute: nil computes as the checkpoint's quantization says, or in float32.
-    func load(compute: ComputeType?) throws -> (folder: ModelFolder, loaded: LoadedModel) {
+    func load() throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
         let folder = try source.folder()
-        var options = LoadOptions(try quantization.applied(to: loadIn), computeDType: compute?.dtype)
-        options.device = device
+        var options = LoadOptions(try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype)
+        (options.activations, options.cache, options.device) = (compute.activations.dtype, compute.cache?.dtype, device)
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
         bar.finish()

@@ -25,8 +25,11 @@ struct Quantize: ParsableCommand {
 
     @OptionGroup var quantization: QuantizationOptions
 
-    @Option(help: ArgumentHelp("What config.json asks readers to compute in.", valueName: "type"))
-    var compute = ComputeType.float32
+    @Option(
+        help: ArgumentHelp(
+            "What config.json asks readers to compute in: float32, bfloat16 or float16. (default: bfloat16 if the weights are, else float32)",
+            valueName: "type"))
+    var compute: FloatingType?
 
     @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
     var maxShardSize = ByteSize.transformersDefault
@@ -48,7 +51,9 @@ struct Quantize: ParsableCommand {
         clexicon_link()
         try OutputFolder.check(output)
         _ = try machine.prepare()
-        let quantizer = try CheckpointQuantizer(try source.folder(), to: try quantization.applied(to: to, compute: compute.dtype))
+        let folder = try source.folder()
+        let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
+        let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products))
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
         bar.finish()

@@ -49,7 +49,6 @@ struct LoadingErrorTests {
         #expect(configuration.contextLength == 2048)
         #expect(configuration.ropeTheta == 500)
         #expect(configuration.headWidth == 8)
-        #expect(!configuration.tiesEmbeddings)
     }
 
     @Test("All tensors that are missing, of the wrong shape or of the wrong type are named at once")

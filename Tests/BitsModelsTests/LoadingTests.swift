@@ -75,7 +75,7 @@ struct LoadingTests {
         #expect(loaded.report.byteCount == loaded.report.byteCountBefore + codes)
     }
 
-    @Test("4-bit layers compute as the checkpoint's settings say, else the caller's; a type that is asked for comes before both")
+    @Test("A model computes as the checkpoint's settings say, else the caller's; a type that is asked for comes before both")
     func computeTypes() throws {
         func types(_ folder: TinyFolder, _ options: LoadOptions) throws -> [DType?] {
             let loaded = try folder.load(options)
@@ -85,14 +85,34 @@ struct LoadingTests {
         }
         let stored = Quantization.fourBit(.nf4, computeDType: .bfloat16)
         let folder = try TinyFolder(quantized: stored)
-        #expect(try types(folder, LoadOptions()) == [.bfloat16, nil])
-        #expect(try types(folder, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.bfloat16, nil])
+        #expect(try types(folder, LoadOptions()) == [.bfloat16, .bfloat16])
+        #expect(try types(folder, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.bfloat16, .bfloat16])
         #expect(try types(folder, LoadOptions(computeDType: .float32)) == [.float32, .float32])
         let plain = try TinyFolder()
-        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.float16, nil])
-        #expect(try types(plain, LoadOptions(quantization: stored)) == [.bfloat16, nil])
+        #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4, computeDType: .float16))) == [.float16, .float16])
+        #expect(try types(plain, LoadOptions(quantization: stored)) == [.bfloat16, .bfloat16])
         #expect(try types(plain, LoadOptions(quantization: stored, computeDType: .float32)) == [.float32, .float32])
         #expect(try types(plain, LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16)) == [.bfloat16, .bfloat16])
+    }
+
+    @Test(
+        "Where nothing is said, products round to bfloat16 if the weights were saved in it, and else not at all",
+        arguments: [("bfloat16", DType.bfloat16), ("float32", .float32), ("float16", .float32)])
+    func usualTypes(saved: String, expected: DType) throws {
+        let folder = try TinyFolder(configuration: TinyModel.configurationText(["dtype": "\"\(saved)\""]))
+        for options in [LoadOptions(), LoadOptions(quantization: .fourBit(.nf4)), LoadOptions(quantization: .int8())] {
+            #expect(try folder.load(options).model.policy == ComputePolicy(products: expected))
+        }
+        #expect(try folder.load(LoadOptions(quantization: .fourBit(.nf4, computeDType: .float32))).model.policy == .float32)
+    }
+
+    @Test("The cache takes the type of the activations unless it is asked for another")
+    func activations() throws {
+        var options = LoadOptions()
+        options.activations = .bfloat16
+        #expect(try TinyFolder().load(options).model.policy == ComputePolicy(activations: .bfloat16, cache: .bfloat16))
+        options.cache = .float16
+        #expect(try TinyFolder().load(options).model.policy == ComputePolicy(activations: .bfloat16, cache: .float16))
     }
 
     @Test("Offloading that is asked for and does nothing is reported")

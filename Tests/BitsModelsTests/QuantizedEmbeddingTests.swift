@@ -14,7 +14,7 @@ struct QuantizedEmbeddingTests {
         let before = Device.cpu.allocatedByteCount
         let configuration = LlamaConfiguration(
             vocabularySize: 128_256, width: 4096, innerWidth: 14_336, layers: 32, heads: 32, keyValueHeads: 8, contextLength: 131_072)
-        let model = Llama(configuration)
+        let model = Llama.languageModel(configuration)
         let form = Quantization.fourBit(.nf4)
         let usual = model.footprint(quantizedTo: form, dtype: .bfloat16)
         #expect(usual.parameterCount == 8_030_261_248)
@@ -33,7 +33,7 @@ struct QuantizedEmbeddingTests {
         let loaded = try TinyFolder().load(LoadOptions(quantization: form, embeddings: form, head: .int8(outlierThreshold: 5)))
         #expect(loaded.report.quantized.count == 16 && loaded.report.kept == [] && loaded.report.warnings == [])
         #expect(loaded.report.quantized.first?.path == "model.embed_tokens" && loaded.report.quantized.last?.form == "int8")
-        #expect(loaded.model.embedding is Embedding4bit && (loaded.model.head as? Linear8bitLt)?.outlierThreshold == 5)
+        #expect(loaded.model.backbone.embedding is Embedding4bit && (loaded.model.head as? Linear8bitLt)?.outlierThreshold == 5)
         let reference = TinyModel.llama()
         try reference.replaceModules { path, module in
             if path == "lm_head" { return (module as? Linear).map { Linear8bitLt($0, outlierThreshold: 5) } }
@@ -53,7 +53,7 @@ struct QuantizedEmbeddingTests {
     @Test("A checkpoint that is quantized already takes what is asked of its embedding and head")
     func stored() throws {
         let loaded = try TinyFolder(quantized: .fourBit(.nf4)).load(LoadOptions(embeddings: .int8(), head: .int8()))
-        #expect(loaded.model.embedding is Embedding8bit && loaded.model.head is Linear8bitLt && loaded.report.warnings == [])
+        #expect(loaded.model.backbone.embedding is Embedding8bit && loaded.model.head is Linear8bitLt && loaded.report.warnings == [])
     }
 
     @Test("Blocks are replaced like layers")
@@ -78,8 +78,8 @@ private final class Counted: Module, DecoderBlock {
         self.block = block
     }
 
-    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
+    func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
         calls += 1
-        return block(x, tokens: tokens, angles: angles, layer: layer, cache: cache)
+        return block(x, pass, layer: layer)
     }
 }

@@ -7,7 +7,7 @@ import _BitsTestSupport
 @Suite("Blocks that are computed again on the way back")
 struct RecomputationTests {
     /// A model whose norms and biases are trained.
-    private static func model(layers: Int, device: Device = .cpu) -> Llama {
+    private static func model(layers: Int, device: Device = .cpu) -> CausalLanguageModel {
         var configuration = TinyModel.configuration
         configuration.layers = layers
         let model = TinyModel.llama(configuration, device: device)
@@ -15,8 +15,8 @@ struct RecomputationTests {
         return model
     }
 
-    private static func pass(_ model: Llama) {
-        let tokens = TokenBatch((0..<24).map { Int32($0) }, device: model.embedding.device ?? .cpu)
+    private static func pass(_ model: CausalLanguageModel) {
+        let tokens = TokenBatch((0..<24).map { Int32($0) }, device: model.computeDevice)
         model.hiddenStates(tokens, cache: nil).squared().sum().backward()
     }
 
@@ -43,7 +43,7 @@ struct RecomputationTests {
         let (one, input) = (peak(layers: 1, recomputes: false), 24 * 32 * 4)
         let gradients = Self.model(layers: 12).namedParameters().filter(\.parameter.isTrainable).reduce(0) { $0 + 4 * $1.parameter.count }
         #expect(peak(layers: 12, recomputes: true) <= one + 12 * input + gradients)
-        #expect(peak(layers: 12, recomputes: false) > 8 * one)
+        #expect(peak(layers: 12, recomputes: false) > 7 * one)
     }
 
     @Test("A cache is filled once, whatever is recomputed")
@@ -51,7 +51,7 @@ struct RecomputationTests {
         let model = Self.model(layers: 2)
         model.recomputesBlocks = true
         let cache = model.makeCache(capacity: 5)
-        model.hiddenStates(TokenBatch([1, 2, 3]), cache: cache).squared().sum().backward()
+        model.hiddenStates(TokenBatch([1, 2, 3], continuing: cache), cache: cache).squared().sum().backward()
         #expect(cache.length == 3)
     }
 }

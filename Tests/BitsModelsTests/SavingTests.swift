@@ -136,7 +136,5 @@ private final class Wrapped: Module, DecoderBlock {
         self.inner = inner
     }
 
-    func callAsFunction(_ x: Tensor, tokens: TokenBatch, angles: RotaryAngles, layer: Int, cache: KeyValueCache?) -> Tensor {
-        inner(x, tokens: tokens, angles: angles, layer: layer, cache: cache)
-    }
+    func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor { inner(x, pass, layer: layer) }
 }

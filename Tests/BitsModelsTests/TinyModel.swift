@@ -15,8 +15,10 @@ enum TinyModel {
         return configuration
     }
 
-    static func llama(_ configuration: LlamaConfiguration = configuration, seed: UInt64 = 1, device: Device = .cpu) -> Llama {
-        let model = Llama(configuration)
+    static func llama(
+        _ configuration: LlamaConfiguration = configuration, tiesEmbeddings: Bool = false, seed: UInt64 = 1, device: Device = .cpu
+    ) -> CausalLanguageModel {
+        let model = Llama.languageModel(configuration, tiesEmbeddings: tiesEmbeddings)
         var generator = RandomGenerator(seed: seed)
         for (path, parameter) in model.namedParameters() {
             let mean: Float = parameter.shape.count == 1 && !path.hasSuffix("bias") ? 1 : 0
@@ -35,7 +37,7 @@ enum TinyModel {
         return "{" + fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
     }
 
-    /// The weights of ``llama(_:seed:device:)`` under their names.
+    /// The weights of ``llama(_:tiesEmbeddings:seed:device:)`` under their names.
     static var tensors: [String: Tensor] {
         Dictionary(uniqueKeysWithValues: llama().namedParameters().map { ($0.path, $0.parameter.value) })
     }

@@ -29,10 +29,15 @@ import Testing
 
     @Test("bfloat16 products cost little")
     func bfloat16() throws {
-        let nll = try #require(try Command.run("evaluate", "--windows", "4", "--json").json["nll"] as? Double)
-        let rounded = try #require(try Command.run("evaluate", "--windows", "4", "--compute", "bfloat16", "--json").json["nll"] as? Double)
-        #expect(rounded != nll)
-        #expect(abs(rounded - nll) < 0.01)
+        func likelihood(_ options: String...) throws -> Double {
+            try #require(try Command.run(["evaluate", "--windows", "4", "--json"] + options).json["nll"] as? Double)
+        }
+        let exact = try likelihood("--compute", "fp32")
+        let rounded = try likelihood("--compute", "torch.bfloat16")
+        #expect(rounded != exact && abs(rounded - exact) < 0.003)
+        #expect(try likelihood() == rounded, "the built-in weights are bfloat16")
+        let narrow = try likelihood("--compute", "bf16", "--activations", "bfloat16")
+        #expect(narrow != rounded && abs(narrow - exact) < 0.003)
     }
 
     @Test("a checkpoint says what it computes in, unless the command does")
@@ -47,8 +52,8 @@ import Testing
         let stored = try evaluate("--model", "\(scratch.path)/m")
         let exact = try evaluate("--model", "\(scratch.path)/m", "--compute", "float32")
         let plain = try evaluate("--load-in", "nf4")
-        #expect(stored.compute == "bfloat16" && exact.compute == "float32" && plain.compute == "float32")
-        #expect(stored.nll != exact.nll && exact.nll == plain.nll)
+        #expect(stored.compute == "bfloat16" && exact.compute == "float32" && plain.compute == "bfloat16")
+        #expect(stored.nll != exact.nll && stored.nll == plain.nll)
     }
 
     @Test("threads do not change the result")

@@ -2,6 +2,19 @@ import Testing
 import _BitsTestSupport
 
 @Suite struct GenerateTests {
+    @Test("it computes as evaluation does, unless the command says otherwise")
+    func computes() throws {
+        func compute(_ verb: [String], _ options: String...) throws -> String? {
+            try Command.run(verb + ["--json"] + options).json["compute"] as? String
+        }
+        let (generate, evaluate) = (["generate", "--prompt", "a", "--max-new-tokens", "1"], ["evaluate", "--windows", "1", "--window", "16"])
+        for verb in [generate, evaluate] {
+            #expect(try compute(verb) == "bfloat16")
+            #expect(try compute(verb, "--load-in", "nf4") == "bfloat16")
+            #expect(try compute(verb, "--compute", "float32") == "float32")
+        }
+    }
+
     @Test("greedy text is that of transformers")
     func greedy() throws {
         let outcome = try Command.run(

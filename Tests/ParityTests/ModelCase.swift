@@ -32,6 +32,12 @@ struct ModelCase {
 
     var tokens: TokenBatch { TokenBatch(rows, mask: mask) }
 
+    /// What `answer` [2, T, ..] says of real tokens, one after the other.
+    func real(_ answer: Tensor) -> Tensor {
+        let places = mask.flatMap { $0 }.enumerated().filter(\.element).map { Int32($0.offset) }
+        return answer.reshaped(rows.count * rows[0].count, -1).rows(Tensor(places))
+    }
+
     func folder(_ name: String) throws -> ModelFolder { try ModelFolder(path: "\(path)/\(name)") }
 
     /// The answer `key`; nil where the reference gave none.

@@ -28,4 +28,20 @@ struct EvaluationTests {
         #expect(result.tokens == 64 * 511)
         #expect(abs(result.nll - expected) < 0.001)
     }
+
+    @Test("A policy of 16 bits throughout costs less than 0.003", arguments: [ComputePolicy.bfloat16, .float16])
+    func policy(policy: ComputePolicy) throws {
+        clexicon_link()
+        let folder = try #require(ModelFolder(embedded: "lexicon-5m"))
+        let model = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4))).model
+        let file = try #require(MappedFile(embedded: "text/valid.txt"))
+        let tokens = try Tokenizer(folder).encode(String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self), addsSpecialTokens: false)
+        let windows = try EvaluationWindows(tokens, length: 512, limit: 16, model: model)
+        func evaluate(_ policy: ComputePolicy) throws -> Double {
+            model.policy = policy
+            return try model.evaluate(windows).nll
+        }
+        let (exact, rounded) = (try evaluate(.float32), try evaluate(policy))
+        #expect(rounded != exact && abs(rounded - exact) < 0.003, "\(rounded) instead of \(exact)")
+    }
 }

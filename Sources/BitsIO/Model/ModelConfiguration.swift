@@ -33,6 +33,14 @@ public struct ModelConfiguration: Sendable, Equatable {
         }
     }
 
+    /// The labels of a classifier: as many as `id2label` names, else `num_labels`, else 2.
+    public var labelCount: Int {
+        get throws(ModelFileError) {
+            let named = try fields.section("id2label")?.object.keys.count ?? 0
+            return named > 0 ? named : try fields.count("num_labels", default: 2)
+        }
+    }
+
     /// How the checkpoint is quantized; nil when it is not.
     public var quantization: BitsAndBytesConfig? {
         get throws(ModelFileError) {

@@ -7,22 +7,23 @@ import BitsNN
 /// drawn, which are the next step's input. So ``step()`` gives the device work and waits for nothing, and every step is the same list of kernels. A
 /// sequence's tokens do not depend on those beside it, but for the rounding of products of several rows.
 public final class Decoder {
-    private let model: any CausalLanguageModel
+    private let model: CausalLanguageModel
     private let cache: KeyValueCache
     private let sampler: TokenSampler
 
     /// - Parameters:
     ///   - seeds: one a sequence. A draw is a function of its seed and its position in the sequence.
     ///   - capacity: tokens that a sequence has at most, with its prompt.
-    ///   - cacheType: type of the keys and values that are kept; float32 is exact, bfloat16 and float16 take half the memory.
+    ///   - cacheType: type of the keys and values that are kept, that of the model's policy unless given; float32 is exact, bfloat16 and float16 take half the
+    ///     memory.
     public init(
-        _ model: any CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType = .float32
+        _ model: CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType? = nil
     ) {
         self.model = model
         cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
         sampler = TokenSampler(
             temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
-            repetitionPenalty: sampling.repetitionPenalty, seeds: seeds, vocabulary: model.vocabularySize, device: model.embedding.device ?? .cpu)
+            repetitionPenalty: sampling.repetitionPenalty, seeds: seeds, vocabulary: model.vocabularySize, device: model.computeDevice)
     }
 
     public var sequences: Int { cache.sequences }

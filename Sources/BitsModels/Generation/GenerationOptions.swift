@@ -12,12 +12,12 @@ public struct GenerationOptions: Sendable, Equatable {
     public var stopStrings: [String]
     /// The same seed draws the same. The prompts of several draw with this seed, the next one, and so on.
     public var seed: UInt64
-    /// The type of the keys and values that are kept; float32 is exact, bfloat16 and float16 take half the memory.
-    public var cacheType: DType
+    /// The type of the keys and values that are kept, nil for that of the model's policy; float32 is exact, bfloat16 and float16 take half the memory.
+    public var cacheType: DType?
 
     public init(
         maxNewTokens: Int = 128, sampling: SamplingOptions = .greedy, endTokens: Set<Int32>? = nil, stopStrings: [String] = [], seed: UInt64 = 0,
-        cacheType: DType = .float32
+        cacheType: DType? = nil
     ) {
         self.maxNewTokens = maxNewTokens
         self.sampling = sampling
@@ -41,7 +41,7 @@ public struct GenerationOptions: Sendable, Equatable {
     public var problem: String? {
         if maxNewTokens < 0 { return "max-new-tokens is \(maxNewTokens); use a number of at least 0" }
         if stopStrings.contains("") { return "a stop string is empty; leave it out" }
-        if !cacheType.isFloatingPoint { return "the cache's type is \(cacheType.rawValue); use float32, bfloat16 or float16" }
+        if let cacheType, !cacheType.isFloatingPoint { return "the cache's type is \(cacheType.rawValue); use float32, bfloat16 or float16" }
         return sampling.problem
     }
 }

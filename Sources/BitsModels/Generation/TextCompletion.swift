@@ -2,7 +2,7 @@ public import BitsIO
 
 /// A model and its tokenizer: text in, text out.
 public struct TextCompletion {
-    public let model: any CausalLanguageModel
+    public let model: CausalLanguageModel
     public let tokenizer: Tokenizer
 
     /// A continuation as text.

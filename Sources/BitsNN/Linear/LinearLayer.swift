@@ -6,7 +6,7 @@ public import BitsCore
 ///
 /// What adapters, quantization and loading exchange for one another: a 4-bit layer, an 8-bit layer or an adapter around either is a drop-in. A model
 /// declares its layers as `any LinearLayer`, so that they can be replaced.
-public protocol LinearLayer: Module {
+public protocol LinearLayer: Head {
     /// K, the width of the input.
     var inFeatures: Int { get }
     /// N, the width of the output.
@@ -15,7 +15,7 @@ public protocol LinearLayer: Module {
     /// The layer's output for [.., K]: [.., N] in the type of `x`.
     func callAsFunction(_ x: Tensor) -> Tensor
 
-    /// W as a tensor [N, K] in `dtype` (nil: as it is kept; a quantized layer dequantizes it), for merging and for heads that need the matrix itself.
+    /// W as a tensor [N, K] in `dtype` (nil: as it is kept; a quantized layer dequantizes it), for merging; what computes with a layer calls it.
     func weightMatrix(_ dtype: DType?) -> Tensor
 }
 

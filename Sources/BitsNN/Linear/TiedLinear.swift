@@ -10,8 +10,13 @@ public final class TiedLinear: Module, LinearLayer {
     public var computeDType: DType?
 
     /// - Parameter embedding: the declaration of the embedding, `$embedding`.
-    public init(_ embedding: Child<any EmbeddingLayer>, computeDType: DType? = nil) {
-        table = { embedding.wrappedValue }
+    public convenience init(_ embedding: Child<any EmbeddingLayer>, computeDType: DType? = nil) {
+        self.init(computeDType: computeDType) { embedding.wrappedValue }
+    }
+
+    /// - Parameter embedding: reads the place where the embedding is declared.
+    public init(computeDType: DType? = nil, _ embedding: @escaping () -> any EmbeddingLayer) {
+        table = embedding
         self.computeDType = computeDType
     }
 

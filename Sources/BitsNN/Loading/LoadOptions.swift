@@ -9,11 +9,15 @@ public struct LoadOptions: Sendable {
     public var dtype: DType?
     /// Modules whose parameters stay, or become, float32; see ``ModulePattern``.
     public var keepingFloat32: [String] = []
-    /// What the products of linear layers round their operands to: `.float32` for none, or `.bfloat16`. Sums and activations are float32.
+    /// What products round their operands to, see ``ComputePolicy/products``.
     ///
-    /// nil leaves it to the quantization: 4-bit layers compute as it says, that of a quantized checkpoint before that of ``quantization``; nothing is
-    /// rounded elsewhere.
+    /// nil leaves it to the quantization, that of a quantized checkpoint before that of ``quantization``, and what that does not say to the checkpoint:
+    /// bfloat16 where config.json says that its weights are, float32 for others.
     public var computeDType: DType?
+    /// What flows from layer to layer, see ``ComputePolicy/activations``.
+    public var activations = DType.float32
+    /// What keys and values are kept in, see ``ComputePolicy/cache``; nil for the type of ``activations``.
+    public var cache: DType?
     public var device = Device.cpu
 
     public init(_ quantization: ModelQuantization, dtype: DType? = nil, computeDType: DType? = nil) {

@@ -44,7 +44,7 @@ public struct ModelReport: Sendable, Equatable {
     public package(set) var unused: [String] = []
     /// What else a user should be told, a line each.
     public package(set) var notes: [String] = []
-    /// What the products of 4-bit layers round their operands to; see ``LoadOptions/computeDType``.
+    /// What products round their operands to; see ``LoadOptions/computeDType``.
     public package(set) var computeDType = DType.float32
     /// Bytes of all weights of the model, before (of a checkpoint: of all its entries) and now.
     public package(set) var byteCountBefore = 0

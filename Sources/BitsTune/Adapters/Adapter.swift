@@ -18,11 +18,11 @@ public final class Adapter {
     ///
     /// - Throws: ``AdapterError`` when no layer is named, or the rank is out of range.
     public convenience init(
-        on model: any CausalLanguageModel, _ configuration: LoRAConfiguration, using generator: inout RandomGenerator
+        on model: TaskModel, _ configuration: LoRAConfiguration, using generator: inout RandomGenerator
     ) throws(AdapterError) {
         guard configuration.rank > 0 else { throw .badRank(configuration.rank) }
         model.setTrainable(false)
-        let device = model.embedding.device ?? .cpu
+        let device = model.computeDevice
         let heads = Set(model.outputHeads.map { ObjectIdentifier($0) })
         var layers: [(path: String, layer: LoRALinear)] = []
         model.replaceModules { path, module in
@@ -30,11 +30,13 @@ public final class Adapter {
                 configuration.includes(path, isHead: heads.contains(ObjectIdentifier(module)))
             else { return nil }
             let layer = LoRALinear(
-                base: base, rank: configuration.rank, scale: configuration.scale, dropout: configuration.dropout, using: &generator, device: device)
+                base: base, rank: configuration.rank, scale: configuration.scale, dropout: configuration.dropout, using: &generator,
+                dtype: model.policy.masterWeights, device: device)
             layers.append((path, layer))
             return layer
         }
         guard !layers.isEmpty else { throw .nothingToAdapt(configuration.targets) }
+        model.apply(model.policy)
         self.init(configuration, layers: layers)
     }
 
@@ -65,11 +67,11 @@ extension Adapter {
     /// Loads the adapter in `folder` (adapter_config.json, adapter_model.safetensors) onto `model`, which is frozen.
     ///
     /// - Throws: ``ModelFileError`` when a file is not in order or does not fit the model; the model is unchanged then.
-    public convenience init(_ folder: ModelFolder, on model: any CausalLanguageModel) throws(ModelFileError) {
+    public convenience init(_ folder: ModelFolder, on model: TaskModel) throws(ModelFileError) {
         let fields = try ConfigurationFields(folder.file("adapter_config.json"))
         let configuration = try LoRAConfiguration(fields)
         let checkpoint = try Checkpoint(folder, name: "adapter_model")
-        let device = model.embedding.device ?? .cpu
+        let device = model.computeDevice
         let heads = Set(model.outputHeads.map { ObjectIdentifier($0) })
         var factors: [String: (down: Tensor, up: Tensor)] = [:]
         var problems: [String] = []
@@ -93,7 +95,7 @@ extension Adapter {
                 }
                 if let tensor = try checkpoint.tensor(name, on: device) { found.append(tensor) }
             }
-            if found.count == 2 { factors[path] = (found[0].cast(to: .float32), found[1].cast(to: .float32)) }
+            if found.count == 2 { factors[path] = (found[0].cast(to: model.policy.masterWeights), found[1].cast(to: model.policy.masterWeights)) }
         }
         if used < checkpoint.names.count { problems.append("\(checkpoint.names.count - used) tensors belong to no layer of the model") }
         if factors.isEmpty { problems.append("no layer of the model is named") }
@@ -109,6 +111,7 @@ extension Adapter {
             layers.append((path, layer))
             return layer
         }
+        model.apply(model.policy)
         self.init(configuration, layers: layers)
     }
 

@@ -3,7 +3,7 @@ public import BitsNN
 
 /// A linear layer with a trained low-rank update: `base(x) + scale * (x · Aᵀ) · Bᵀ`.
 ///
-/// It holds its base layer, so one adapter serves every precision. Sums and both factors are float32.
+/// It holds its base layer, so one adapter serves every precision. Sums are float32, and so are both factors unless told otherwise.
 /// Hu et al. 2021, "LoRA", arXiv:2106.09685. Reference: PEFT's `lora.Linear`.
 public final class LoRALinear: Module, LinearLayer {
     @Child("base_layer") public var base: any LinearLayer
@@ -31,12 +31,13 @@ public final class LoRALinear: Module, LinearLayer {
 
     /// The adapter at the start of training: A uniform in ±1 / sqrt(K), B zero, so that the layer computes what its base does.
     public convenience init(
-        base: any LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, device: Device = .cpu
+        base: any LinearLayer, rank: Int, scale: Float, dropout: Float = 0, using generator: inout RandomGenerator, dtype: DType = .float32,
+        device: Device = .cpu
     ) {
         let bound = 1 / Float(base.inFeatures).squareRoot()
         self.init(
-            base: base, down: Parameter(.uniform([rank, base.inFeatures], in: -bound...bound, using: &generator, device: device)),
-            up: Parameter(.zeros([base.outFeatures, rank], device: device)), scale: scale, dropout: dropout)
+            base: base, down: Parameter(.uniform([rank, base.inFeatures], in: -bound...bound, using: &generator, dtype: dtype, device: device)),
+            up: Parameter(.zeros([base.outFeatures, rank], dtype: dtype, device: device)), scale: scale, dropout: dropout)
     }
 
     public var rank: Int { down.shape[0] }

@@ -1,4 +1,4 @@
-public import BitsCore
+import BitsCore
 public import BitsModels
 public import BitsOptim
 
@@ -13,8 +13,6 @@ public struct FineTuningOptions: Sendable {
     /// Gradients are scaled together to at most this norm.
     public var maxGradientNorm = 1.0
     public var moments = MomentStorage.blockwise8bit()
-    /// What products round their operands to in the head; the other layers know for themselves.
-    public var computeDType = DType.float32
     /// Whether the inside of the model's blocks is computed again on the way back instead of kept: a step takes about a third longer, and holds the
     /// blocks' inputs and one block. The run is bit for bit the same.
     public var recomputesBlocks = false
@@ -48,7 +46,7 @@ public struct FineTuningStep: Sendable, Equatable {
 /// - Throws: ``FineTuningError`` for examples that cannot be learned from; ``OptimizerError`` for settings out of range; what the device reports.
 @discardableResult
 public func fineTune(
-    _ model: any CausalLanguageModel, adapter: Adapter, on examples: [CompletionTokens], options: FineTuningOptions = FineTuningOptions(),
+    _ model: CausalLanguageModel, adapter: Adapter, on examples: [CompletionTokens], options: FineTuningOptions = FineTuningOptions(),
     onStep: (FineTuningStep) -> Bool = { _ in true }
 ) throws -> [Double] {
     precondition(options.batchSize > 0, "a batch of \(options.batchSize) examples")
@@ -89,7 +87,7 @@ public func fineTune(
         let learningRate = optimizer.currentLearningRate()
         adapter.setDropout(seed: options.seed, pass: step)
         let loss = try optimizer.step {
-            let (sum, count) = CompletionLoss.sum(batch, model: model, computeDType: options.computeDType)
+            let (sum, count) = CompletionLoss.sum(batch, model: model)
             let loss = sum * (1 / Float(count))
             loss.backward()
             return loss

@@ -1,0 +1,46 @@
+public import BitsCore
+public import BitsNN
+
+// Shapes: B = batch, T = tokens, D = model width, V = vocabulary.
+
+/// What a family of models has of its own: the way from tokens to hidden states. A task puts a head on it, see ``TaskModel``.
+public protocol Backbone: Module {
+    /// Tokens that the model was made for.
+    var contextLength: Int { get }
+    /// The table of token vectors, [V, D]; a head may share it.
+    var embedding: any EmbeddingLayer { get }
+    /// What a cache keeps of a token; nil where tokens see those after them, so that nothing computed before holds when there is one more.
+    var cacheLayout: CacheLayout? { get }
+
+    /// Whether a backward pass runs each block again instead of keeping what is computed in it (``checkpointed(_:)``); off at first.
+    var recomputesBlocks: Bool { get set }
+
+    /// The final hidden states [B, T, D] of `tokens`, after the last norm.
+    ///
+    /// - Parameters:
+    ///   - dtype: what flows from layer to layer, and the result's type.
+    ///   - cache: what `tokens` continue; they are added to it.
+    func hiddenStates(_ tokens: TokenBatch, dtype: DType, cache: KeyValueCache?) -> Tensor
+
+    /// What stands for a sequence in its classification, [S, D], given the hidden states [S, D] of the token that its family chooses.
+    func summary(_ hidden: Tensor) -> Tensor
+}
+
+extension Backbone {
+    public var cacheLayout: CacheLayout? { nil }
+    public func summary(_ hidden: Tensor) -> Tensor { hidden }
+}
+
+/// The sizes of the keys and values that a cache keeps of a token.
+public struct CacheLayout: Sendable, Equatable {
+    public var layers: Int
+    /// Key and value heads.
+    public var heads: Int
+    public var headWidth: Int
+
+    public init(layers: Int, heads: Int, headWidth: Int) {
+        self.layers = layers
+        self.heads = heads
+        self.headWidth = headWidth
+    }
+}

@@ -1,0 +1,53 @@
+package import BitsCore
+public import BitsIO
+public import BitsNN
+import BitsQuant
+
+extension RegisteredTask {
+    /// Builds the model of `folder` and fills it from its checkpoint, layer by layer: never more in memory than the model as asked for and one tensor.
+    ///
+    /// What a checkpoint says of how it is quantized comes before what `options` say of linear layers.
+    ///
+    /// - Parameter progress: called with the share of the checkpoint that is done.
+    /// - Throws: ``ModelFileError`` for a folder, configuration or checkpoint that is not in order; all tensors that are missing or of the wrong shape are
+    ///   named at once.
+    public static func load(
+        _ folder: ModelFolder, options: LoadOptions = LoadOptions(), progress: @escaping (Double) -> Void = { _ in }
+    ) throws(ModelFileError) -> (model: Self, report: ModelReport) {
+        let configuration = try ModelConfiguration(folder)
+        let (stored, usualProducts) = (StoredQuantization(try configuration.quantization), try configuration.usualProducts)
+        var resolved = stored.applied(to: options)
+        resolved.computeDType = resolved.computeDType ?? resolved.quantization.layers?.computeDType ?? usualProducts
+        let model = try Self(configuration)
+        var report = try fill(
+            model, from: CheckpointSource(try Checkpoint(folder)), options: resolved, path: folder.description, progress: progress)
+        model.policy = ComputePolicy(
+            activations: options.activations, products: report.computeDType, cache: options.cache ?? options.activations)
+        report.notes += stored.notes(report, asked: options.quantization)
+        return (model, report)
+    }
+
+    private static func fill(
+        _ model: Self, from source: CheckpointSource, options: LoadOptions, path: String, progress: @escaping (Double) -> Void
+    ) throws(ModelFileError) -> ModelReport {
+        do {
+            return try model.load(from: source, options: options, progress: progress)
+        } catch let error as LayerError {
+            throw .problems(error.lines, path: path, "the checkpoint does not fit config.json; download or convert the model again")
+        } catch let error as ModelFileError {
+            throw error
+        } catch let error as DeviceError {
+            throw .device(error)
+        } catch {
+            throw .malformed(path: path, "\(error)")
+        }
+    }
+}
+
+extension ModelConfiguration {
+    /// What products round their operands to where nothing else is said: bfloat16 if that is what the weights were saved in, as rounding an activation
+    /// then costs no more than rounding the weight did; else nothing is rounded.
+    package var usualProducts: DType {
+        get throws(ModelFileError) { try dtype == .bfloat16 ? .bfloat16 : .float32 }
+    }
+}
