@@ -158,8 +158,9 @@ extension DeferredBackend {
     private func read(_ slice: Slice) -> LateBytes {
         let (source, result) = (Place(slice), LateResult())
         let place = enqueue { backend in
+            let bytes = backend.memory.load(source)
             let failure = backend.state.withLock { $0.failure?.error }
-            result.value.withLock { $0 = failure.map { .failure($0) } ?? .success(backend.memory.load(source)) }
+            result.value.withLock { $0 = if let failure { .failure(failure) } else { .success(bytes) } }
         }
         return { () throws(DeviceError) in
             self.wait(for: place)

@@ -39,8 +39,10 @@ struct FourBitLinearTests {
         }
     }
 
-    @Test("Every block size is read, where blocks end inside rows too", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096])
-    func blockSizes(blockSize: Int) throws {
+    @Test(
+        "Every block size is read, where blocks end inside rows too", arguments: [32, 64, 128, 192, 256, 512, 1024, 2048, 4096],
+        ProductPrecision.allCases)
+    func blockSizes(blockSize: Int, precision: ProductPrecision) throws {
         for (n, k) in [(50, 192), (24, 100), (6, 2048)] {
             for nested in [false, true] {
                 let matrix = fourBitMatrix(n, k, blockSize: blockSize, nested: nested)
@@ -48,7 +50,7 @@ struct FourBitLinearTests {
                     let output = Device.cpu.output(.float32, count: m * n)
                     let kernel = FourBitLinear(
                         Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 1)), weight: matrix, bias: nil, into: output,
-                        precision: .float32)
+                        precision: precision)
                     let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: k)])
                     #expect(deviations == [], "[\(m), \(k)] · [\(n), \(k)]ᵀ")
                 }

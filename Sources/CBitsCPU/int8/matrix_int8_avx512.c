@@ -93,8 +93,6 @@ BITS_TARGET_AVX512_VNNI static void tile_i8(int32_t rows, int32_t panels, int64_
     }
 }
 
-enum { PREFETCH = 2048 };  // bytes ahead
-
 BITS_TARGET_AVX512_VNNI BITS_INLINE void dots_of(const int vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, int32_t *sums,
                                                  int32_t accumulates) {
     const __m512i by = _mm512_set1_epi8((char)0x80);
@@ -103,7 +101,7 @@ BITS_TARGET_AVX512_VNNI BITS_INLINE void dots_of(const int vectors, int64_t dept
     for (int j = 0; j < vectors; j++) sum[j] = _mm512_setzero_si512();
     for (int64_t k = 0; k < depth; k += 64) {
         const __m512i row = along(w + k, BITS_I8, 0, depth - k);
-        _mm_prefetch(w + k + PREFETCH, _MM_HINT_T0);
+        bits_expect(w + k);
         raised = _mm512_dpbusd_epi32(raised, by, row);
 #pragma unroll
         for (int j = 0; j < vectors; j++) sum[j] = _mm512_dpbusd_epi32(sum[j], _mm512_loadu_si512(x + j * x_stride + k), row);

@@ -27,5 +27,9 @@ void bits_four_bit_dots_f16_avx512(const bits_four_bit_matrix *w, int64_t first,
                                   float *sums);
 void bits_four_bit_dots_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x, int64_t x_stride,
                                   float *sums);
+// `four_bit_dots` of one vector.
+void bits_four_bit_vector_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, const char *x, float *sums);
+void bits_four_bit_vector_f16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, const char *x, float *sums);
+void bits_four_bit_vector_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, const char *x, float *sums);
 
 #endif

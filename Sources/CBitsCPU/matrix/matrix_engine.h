@@ -72,8 +72,9 @@ typedef struct {
     void (*store)(const float *tile, int64_t rows, int64_t columns, const matrix_result *to, int64_t r, int64_t c);
     // sums[j * BITS_TILE_COLUMNS] (+)= one row w (packed type) · vector j of x (packed, zero to a multiple of 64 bytes), j < 8.
     void (*dots)(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
-    // For 4-bit weights whose rows and blocks are multiples of 64 elements there is a cheaper order of k, the same for both operands. `order`
-    // copies a packed vector into it, `unpack_ordered` is `unpack` into it, writing whole multiples of 256 bytes. NULL where there is none.
+    // For 4-bit weights in rows of a multiple of 64 elements and blocks of a power of two, 64 or more, there is a cheaper order of k, the same for
+    // both operands. `order` copies a packed vector into it, `unpack_ordered` is `unpack` into it, writing whole multiples of 256 bytes. NULL where
+    // there is none.
     void (*order)(const char *x, int64_t depth, char *to);
     void (*unpack_ordered)(const bits_four_bit_matrix *weight, int64_t first, int64_t count, void *to);
     // `dots` straight from the codes, with ordered vectors: sums[j * BITS_TILE_COLUMNS + i] = row first + i · vector j, i < 32, j < 8.

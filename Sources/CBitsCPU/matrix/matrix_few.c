@@ -61,7 +61,8 @@ static void run_rows(void *context, int64_t part) {
 
 int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p) {
     const bits_four_bit_matrix *const w = p->weight;
-    return w && engine->order && p->rounds == engine->rounds && w->columns > 0 && w->columns % 64 == 0 && w->block_size % 64 == 0;
+    if (!w || !engine->order || p->rounds != engine->rounds) return 0;
+    return w->columns > 0 && w->columns % 64 == 0 && w->block_size % 64 == 0 && (w->block_size & (w->block_size - 1)) == 0;
 }
 
 static int multiplies_codes(const matrix_engine *engine, const matrix_operand *p, int64_t columns) {

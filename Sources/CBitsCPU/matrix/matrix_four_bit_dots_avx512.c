@@ -10,81 +10,66 @@ enum {
     PREFETCH = 2048,  // bytes ahead
 };
 
-BITS_TARGET_AVX512 BITS_INLINE __m512 add_f32(__m512 sum, __m512i w, __m512i x) {
-    return _mm512_fmadd_ps(_mm512_castsi512_ps(w), _mm512_castsi512_ps(x), sum);
-}
-
-BITS_TARGET_AVX512 BITS_INLINE __m512 add_f16(__m512 sum, __m512i w, __m512i x) { return add_f32(sum, w, x); }
-
-BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 add_bf16(__m512 sum, __m512i w, __m512i x) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)x);
-}
-
-// Sums of `rows` rows, each read once, against `vectors` vectors. One vector has a sum for each vector of a step, to hide the latency.
-#define DEFINE_DOTS(type, target)                                                                                                      \
-    target BITS_INLINE void step_##type(const int rows, const int vectors, int64_t left, const uint8_t *const *bytes, int64_t at,      \
-                                        const __m512i *tables, const char *x, int64_t x_stride, __m512 sum[ROWS][8]) {                 \
-        _Pragma("unroll") for (int j = 0; j < 4; j++) {                                                                                \
-            __m512i w[ROWS];                                                                                                           \
-            _Pragma("unroll") for (int i = 0; i < rows; i++) w[i] = picked_##type(bytes[i] + at, left, j, tables[i]);                  \
-            _Pragma("unroll") for (int v = 0; v < vectors; v++) {                                                                      \
-                const __m512i vector = _mm512_loadu_si512(x + v * x_stride + j * 64);                                                  \
-                _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                     \
-                    __m512 *const to = &sum[i][vectors == 1 ? j : v];                                                                  \
-                    *to = add_##type(*to, w[i], vector);                                                                               \
-                }                                                                                                                      \
-            }                                                                                                                          \
-        }                                                                                                                              \
-    }                                                                                                                                  \
+// Sums of `rows` rows, each read once, against `vectors` vectors.
+#define DEFINE_DOTS(type, target)                                                                                                       \
+    target BITS_INLINE void step_##type(const int rows, const int vectors, int64_t left, const uint8_t *const *bytes, int64_t at,       \
+                                        const __m512i *tables, const char *x, int64_t x_stride, __m512 sum[ROWS][8]) {                  \
+        _Pragma("unroll") for (int j = 0; j < 4; j++) {                                                                                 \
+            __m512i w[ROWS];                                                                                                            \
+            _Pragma("unroll") for (int i = 0; i < rows; i++) w[i] = picked_##type(bytes[i] + at, left, j, tables[i]);                   \
+            _Pragma("unroll") for (int v = 0; v < vectors; v++) {                                                                       \
+                const __m512i vector = _mm512_loadu_si512(x + v * x_stride + j * 64);                                                   \
+                _Pragma("unroll") for (int i = 0; i < rows; i++) sum[i][v] = bits_add_products_##type(sum[i][v], w[i], vector);         \
+            }                                                                                                                           \
+        }                                                                                                                               \
+    }                                                                                                                                   \
     target BITS_INLINE void rows_##type(const int rows, const int vectors, const bits_four_bit_matrix *w, int64_t first, const char *x, \
-                                        int64_t x_stride, float *sums) {                                                               \
-        const __m512 code = _mm512_loadu_ps(w->code);                                                                                  \
-        const int64_t groups = w->columns / BITS_GROUP;                                                                                \
-        __m512 sum[ROWS][8];                                                                                                           \
-        _Pragma("unroll") for (int i = 0; i < rows; i++) _Pragma("unroll") for (int v = 0; v < (vectors == 1 ? 4 : vectors); v++)      \
-            sum[i][v] = _mm512_setzero_ps();                                                                                           \
-        for (int64_t done = 0; done < groups; done += SCALES) {                                                                        \
-            float memory[ROWS][SCALES];                                                                                                \
-            const float *scales[ROWS];                                                                                                 \
-            const uint8_t *bytes[ROWS];                                                                                                \
-            const int64_t count = bits_min(SCALES, groups - done);                                                                     \
-            _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                         \
-                const int64_t start = ((first + i) * groups + done) * BITS_GROUP;                                                      \
-                scales[i] = bits_group_scales(w, start, count, memory[i]);                                                             \
-                bytes[i] = w->packed + start / 2;                                                                                      \
-            }                                                                                                                          \
-            for (int64_t g = 0; g < count; g += STEP_##type, x += STEP_BYTES) {                                                        \
-                const int64_t left = count - g, at = g * (BITS_GROUP / 2);                                                             \
-                __m512i tables[ROWS];                                                                                                  \
-                _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                     \
-                    _mm_prefetch((const char *)bytes[i] + at + PREFETCH, _MM_HINT_T0);                                                 \
-                    tables[i] = table_##type(code, scales[i] + g, left);                                                               \
-                }                                                                                                                      \
-                if (left >= STEP_##type) step_##type(rows, vectors, STEP_##type, bytes, at, tables, x, x_stride, sum);                 \
-                else step_##type(rows, vectors, left, bytes, at, tables, x, x_stride, sum);                                            \
-            }                                                                                                                          \
-        }                                                                                                                              \
-        _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                             \
-            if (vectors == 1) sum[i][0] = _mm512_add_ps(_mm512_add_ps(sum[i][0], sum[i][1]), _mm512_add_ps(sum[i][2], sum[i][3]));     \
-            _Pragma("unroll") for (int v = 0; v < vectors; v++) sums[v * BITS_TILE_COLUMNS + i] = _mm512_reduce_add_ps(sum[i][v]);     \
-        }                                                                                                                              \
+                                        int64_t x_stride, float *sums) {                                                                \
+        const __m512 code = _mm512_loadu_ps(w->code);                                                                                   \
+        const int64_t groups = w->columns / BITS_GROUP;                                                                                 \
+        __m512 sum[ROWS][8];                                                                                                            \
+        _Pragma("unroll") for (int i = 0; i < rows; i++) _Pragma("unroll") for (int v = 0; v < vectors; v++)                            \
+            sum[i][v] = _mm512_setzero_ps();                                                                                            \
+        for (int64_t done = 0; done < groups; done += SCALES) {                                                                         \
+            float memory[ROWS][SCALES];                                                                                                 \
+            const float *scales[ROWS];                                                                                                  \
+            const uint8_t *bytes[ROWS];                                                                                                 \
+            const int64_t count = bits_min(SCALES, groups - done);                                                                      \
+            _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                          \
+                const int64_t start = ((first + i) * groups + done) * BITS_GROUP;                                                       \
+                scales[i] = bits_group_scales(w, start, count, memory[i]);                                                              \
+                bytes[i] = w->packed + start / 2;                                                                                       \
+            }                                                                                                                           \
+            for (int64_t g = 0; g < count; g += STEP_##type, x += STEP_BYTES) {                                                         \
+                const int64_t left = count - g, at = g * (BITS_GROUP / 2);                                                              \
+                __m512i tables[ROWS];                                                                                                   \
+                _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                      \
+                    _mm_prefetch((const char *)bytes[i] + at + PREFETCH, _MM_HINT_T0);                                                  \
+                    tables[i] = table_##type(code, scales[i] + g, left);                                                                \
+                }                                                                                                                       \
+                if (left >= STEP_##type) step_##type(rows, vectors, STEP_##type, bytes, at, tables, x, x_stride, sum);                  \
+                else step_##type(rows, vectors, left, bytes, at, tables, x, x_stride, sum);                                             \
+            }                                                                                                                           \
+        }                                                                                                                               \
+        _Pragma("unroll") for (int i = 0; i < rows; i++) _Pragma("unroll") for (int v = 0; v < vectors; v++)                            \
+            sums[v * BITS_TILE_COLUMNS + i] = _mm512_reduce_add_ps(sum[i][v]);                                                          \
     }
 
 DEFINE_DOTS(f32, BITS_TARGET_AVX512)
 DEFINE_DOTS(f16, BITS_TARGET_AVX512)
 DEFINE_DOTS(bf16, BITS_TARGET_AVX512_BF16)
 
-#define DOTS_OF(type, count, height)                                                                                  \
-    case count:                                                                                                       \
-        for (; r + height <= rows; r += height) rows_##type(height, count, w, first + r, x, x_stride, sums + r);      \
-        for (; r < rows; r++) rows_##type(1, count, w, first + r, x, x_stride, sums + r);                             \
+#define DOTS_OF(type, count, height)                                                                             \
+    case count:                                                                                                  \
+        for (; r + height <= rows; r += height) rows_##type(height, count, w, first + r, x, x_stride, sums + r); \
+        for (; r < rows; r++) rows_##type(1, count, w, first + r, x, x_stride, sums + r);                        \
         break;
-// One vector alone reads rows one after the other, in one stream.
-#define EVERY_DOTS(type)                                                                                              \
-    int64_t r = 0;                                                                                                    \
-    switch (vectors) {                                                                                                \
-        DOTS_OF(type, 1, 1) DOTS_OF(type, 2, 4) DOTS_OF(type, 3, 4) DOTS_OF(type, 4, 4)                               \
-        DOTS_OF(type, 5, 3) DOTS_OF(type, 6, 3) DOTS_OF(type, 7, 3) DOTS_OF(type, 8, 3)                               \
+#define EVERY_DOTS(type)                                                                \
+    int64_t r = 0;                                                                      \
+    switch (vectors) {                                                                  \
+        case 1: return bits_four_bit_vector_##type##_avx512(w, first, rows, x, sums);   \
+        DOTS_OF(type, 2, 4) DOTS_OF(type, 3, 4) DOTS_OF(type, 4, 4)                     \
+        DOTS_OF(type, 5, 3) DOTS_OF(type, 6, 3) DOTS_OF(type, 7, 3) DOTS_OF(type, 8, 3) \
     }
 
 BITS_TARGET_AVX512 void bits_four_bit_dots_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t rows, int32_t vectors, const char *x,

@@ -48,6 +48,19 @@ BITS_TARGET_AVX512 BITS_INLINE void bits_store16(char *to, const int32_t dtype, 
     if (dtype == BITS_F16) _mm256_mask_storeu_epi16(to, mask, _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+// sum + the products of float32 elements (those of float16 are kept as such), or of pairs of bfloat16.
+BITS_TARGET_AVX512 BITS_INLINE __m512 bits_add_products_f32(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+}
+BITS_TARGET_AVX512 BITS_INLINE __m512 bits_add_products_f16(__m512 sum, __m512i a, __m512i b) { return bits_add_products_f32(sum, a, b); }
+BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 bits_add_products_bf16(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+// Asks for what a single stream through memory reads next, wherever rows end, into the second-level cache: as many lines as are on their way at
+// memory's pace would fill the first level's queue of misses and stop the loads behind them.
+BITS_INLINE void bits_expect(const void *from) { _mm_prefetch((const char *)from + 4096, _MM_HINT_T1); }
+
 enum { BITS_GROUP = 64 };  // elements of a 4-bit weight with one scale, where kernels count on it
 
 // x[i] lane j becomes x[j] lane i.
