@@ -5,29 +5,53 @@ public struct Measurement: Sendable {
     public let shape: String
     /// Tokens that one call handles, where it handles tokens.
     public let tokens: Int?
-    /// Prepares, then returns the time of each call, repeated for about the given time.
-    private let times: @Sendable (Duration) throws -> [Duration]
+    /// Prepares, then measures each call, repeated for about the given time.
+    private let samples: @Sendable (Duration) throws -> Samples
 
-    init(_ name: String, shape: String, tokens: Int? = nil, times: @escaping @Sendable (Duration) throws -> [Duration]) {
+    init(_ name: String, shape: String, tokens: Int? = nil, samples: @escaping @Sendable (Duration) throws -> Samples) {
         self.name = name
         self.shape = shape
         self.tokens = tokens
-        self.times = times
+        self.samples = samples
+    }
+
+    /// A measurement of which only the time of each call is known.
+    init(_ name: String, shape: String, tokens: Int? = nil, times: @escaping @Sendable (Duration) throws -> [Duration]) {
+        self.init(name, shape: shape, tokens: tokens) { duration in Samples(times: try times(duration)) }
     }
 
     /// A measurement of a body that `prepare` makes.
     init(_ name: String, shape: String, tokens: Int? = nil, prepare: @escaping @Sendable () throws -> () throws -> Void) {
-        self.init(name, shape: shape, tokens: tokens) { duration in try repeated(for: duration, try prepare()) }
+        self.init(name, shape: shape, tokens: tokens) { duration in Samples(times: try repeated(for: duration, try prepare())) }
     }
 
     /// Measures for about `duration`, after preparing and warming up.
     public func callAsFunction(for duration: Duration) throws -> Timing {
-        let sorted = try times(duration).sorted()
+        let samples = try self.samples(duration)
+        let (sorted, median) = (samples.times.sorted(), samples.times.median)
+        let gigabytesPerSecond = samples.byteCount.map { Double($0) / median * 1e-6 }
+        let readBandwidth = samples.readings.isEmpty ? nil : Double(samples.readByteCount) / samples.readings.median * 1e-6
         return Timing(
-            name: name, shape: shape,
-            milliseconds: .init(min: sorted[0].milliseconds, median: sorted[sorted.count / 2].milliseconds),
-            repetitions: sorted.count, tokens: tokens, tokensPerSecond: tokens.map { Double($0) / sorted[sorted.count / 2].milliseconds * 1e3 })
+            name: name, shape: shape, milliseconds: .init(min: sorted[0].milliseconds, median: median), repetitions: sorted.count, tokens: tokens,
+            tokensPerSecond: tokens.map { Double($0) / median * 1e3 }, gigabytesPerSecond: gigabytesPerSecond,
+            shareOfReadBandwidth: gigabytesPerSecond.flatMap { speed in readBandwidth.map { speed / $0 } })
     }
+}
+
+/// What one measurement collects.
+struct Samples {
+    /// Of each call; one at least.
+    var times: [Duration]
+    /// What a call reads of memory, where that is its bound.
+    var byteCount: Int?
+    /// Times of plain reading in the same seconds, and what was read each time.
+    var readings: [Duration] = []
+    var readByteCount = 0
+}
+
+extension [Duration] {
+    /// In milliseconds; of at least one.
+    fileprivate var median: Double { sorted()[count / 2].milliseconds }
 }
 
 /// What one measurement gave.
@@ -45,10 +69,16 @@ public struct Timing: Sendable, Encodable {
     public let tokens: Int?
     /// By the median.
     public let tokensPerSecond: Double?
+    /// 10^9 bytes of memory read in a second, by the median, where that is the bound.
+    public let gigabytesPerSecond: Double?
+    /// Of what plain reading gave in the same seconds.
+    public let shareOfReadBandwidth: Double?
 
     enum CodingKeys: String, CodingKey {
         case name, shape, milliseconds, repetitions, tokens
         case tokensPerSecond = "tokens_per_second"
+        case gigabytesPerSecond = "gigabytes_per_second"
+        case shareOfReadBandwidth = "share_of_read_bandwidth"
     }
 }
 
@@ -69,7 +99,11 @@ extension Duration {
 extension Timing: CustomStringConvertible {
     /// `quantize-nf4-f32  4.75 ms (median 6.06)  4096x4096 block 64`
     public var description: String {
-        let speed = tokensPerSecond.map { "  \(Int($0.rounded())) tokens/s" } ?? ""
+        let speeds = [
+            tokensPerSecond.map { "  \($0 < 100 ? $0.short : "\(Int($0.rounded()))") tokens/s" }, gigabytesPerSecond.map { "  \($0.short) GB/s" },
+            shareOfReadBandwidth.map { "  \(Int(($0 * 100).rounded())) % of read bandwidth" },
+        ]
+        let speed = speeds.compactMap(\.self).joined()
         return "\(name)  \(milliseconds.min.short) ms (median \(milliseconds.median.short))\(speed)  \(shape)"
     }
 }

@@ -32,4 +32,7 @@ void bits_pool_run(int64_t parts, bits_part_fn function, void *context);
 int32_t bits_pool_threads(void);
 void bits_pool_set_threads(int32_t threads);
 
+// Reads `bytes` bytes, a multiple of 64 at such an address, on all threads of the pool, as fast as they come.
+void bits_memory_read(const void *from, int64_t bytes);
+
 #endif
