@@ -38,13 +38,13 @@ public struct CheckpointQuantizer {
         var selection = LayerSelection(quantization)
         var selected: [(layer: ModelPlan.Layer, form: Quantization)] = []
         for layer in plan.layers {
-            let reason = selection.reasonToKeep(layer)
-            guard let form = quantization.quantization(of: layer) else { continue }
-            guard let reason else {
-                selected.append((layer, form))
-                continue
+            switch selection.choice(layer) {
+            case .quantize(let form): selected.append((layer, form))
+            case .keep(let reason):
+                let byteCount = checkpoint[places[layer.weight.name] ?? layer.weight.name]?.byteCount ?? 0
+                report.kept.append(.init(path: layer.path, reason: reason, byteCount: byteCount))
+            case .leave: break
             }
-            report.kept.append(.init(path: layer.path, reason: reason, byteCount: checkpoint[places[layer.weight.name] ?? ""]?.byteCount ?? 0))
         }
         report.kept += plan.keptHeads(&selection, quantized: selected.map(\.layer))
         report.unmatchedSkips = selection.unmatchedSkips

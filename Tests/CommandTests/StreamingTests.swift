@@ -61,10 +61,12 @@ import _BitsTestSupport
     private static let slack = 20_000_000
 
     @Test(
-        "loading takes the memory of the quantized model and one tensor, and nothing of the rest of the file", arguments: ["nf4-dq", "fp4", "int8"])
+        "loading takes the memory of the quantized model and one tensor, and nothing of the rest of the file",
+        arguments: ["nf4-dq", "fp4", "int8", "nf4 --quantize-embeddings"])
     func loading(format: String) throws {
         let (model, tiny) = (try LargeModel(), try TinyModel())
-        let arguments = ["generate", "--prompt", "a", "--max-new-tokens", "1", "--load-in", format, "--model"]
+        let arguments =
+            ["generate", "--prompt", "a", "--max-new-tokens", "1", "--load-in"] + format.split(separator: " ").map(String.init) + ["--model"]
         let base = try peak(arguments + [tiny.path]).memory
         let (memory, result) = try peak(arguments + [model.path])
         let weights = try #require(result["weight_bytes"] as? Int)

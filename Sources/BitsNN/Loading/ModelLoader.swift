@@ -80,11 +80,12 @@ extension ModelLoader {
     }
 
     /// The layer quantized as it is asked for, of a weight in floating point.
-    private func newLayer(_ layer: ModelPlan.Layer, _ module: Module) throws -> NewLayer? {
-        guard var form = options.quantization.quantization(of: layer), let placeholder = module.parameters.first?.parameter else { return nil }
+    private func newLayer(_ layer: ModelPlan.Layer, _ module: Module, _ form: Quantization) throws -> NewLayer? {
         let before = takenByteCount
-        guard let weight = try value(of: placeholder, "weight", in: layer.path) else { return nil }
-        var trains = false
+        guard let placeholder = module.parameters.first?.parameter, let weight = try value(of: placeholder, "weight", in: layer.path) else {
+            return nil
+        }
+        var (form, trains) = (form, false)
         if case .int8(_, true) = form { trains = true }
         let new: Module
         do {

@@ -59,13 +59,13 @@ extension Module {
     public func footprint(
         quantizedTo form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil, dtype: DType? = nil
     ) -> Footprint {
-        let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
-        var selection = LayerSelection(quantization)
+        var selection = LayerSelection(ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping))
         let layers = Dictionary(ModelPlan(self).layers.map { ($0.path, $0) }) { first, _ in first }
         var seen = Set<ObjectIdentifier>()
         var footprint = Footprint()
         for (path, module) in namedModules() {
-            let form = layers[path].flatMap { selection.reasonToKeep($0) == nil ? quantization.quantization(of: $0) : nil }
+            var form: Quantization?
+            if let layer = layers[path], case .quantize(let chosen) = selection.choice(layer) { form = chosen }
             for (name, parameter) in module.parameters where seen.insert(ObjectIdentifier(parameter)).inserted {
                 footprint.add(parameter.shape, as: name == "weight" ? form : nil, dtype: dtype ?? parameter.dtype)
             }

@@ -1,16 +1,37 @@
-/// Which layers a quantization takes, and why it leaves the others.
+public import BitsQuant
+
+/// Which layers a quantization takes, and why it leaves the others: asked layer by layer, whoever quantizes.
 public struct LayerSelection {
+    /// What becomes of a layer.
+    public enum Choice: Sendable, Equatable {
+        case quantize(Quantization)
+        /// It stays as it is, for this reason.
+        case keep(String)
+        /// Nothing is asked of layers like it.
+        case leave
+    }
+
+    private let quantization: ModelQuantization
     private let skips: [ModulePattern]?
     private let takesHeads: Bool
     private var matched: Set<String> = []
 
     /// The layers that `quantization` leaves: those on its skip list; without one those that are kept by default, heads not if it says what becomes of them.
     public init(_ quantization: ModelQuantization) {
+        self.quantization = quantization
         skips = quantization.skipping.map { $0.map(ModulePattern.init) }
         takesHeads = quantization.head != nil
     }
 
-    /// Why `layer` stays as it is; nil if it is to be quantized.
+    /// What becomes of `layer`.
+    public mutating func choice(_ layer: ModelPlan.Layer) -> Choice {
+        // A skip list may name what nothing is asked of.
+        let reason = reasonToKeep(layer)
+        guard let form = quantization.quantization(of: layer) else { return .leave }
+        return reason.map { .keep($0) } ?? .quantize(form)
+    }
+
+    /// Why `layer` stays as it is; nil if it may be quantized.
     public mutating func reasonToKeep(_ layer: ModelPlan.Layer) -> String? {
         skips == nil ? takesHeads && layer.role == .head ? nil : layer.keptByDefault : reasonToSkip(layer.path)
     }

@@ -17,8 +17,7 @@ extension Module {
         to form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil
     ) throws -> ModelReport {
         let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
-        return try replaceLayers(quantization) { layer, module in
-            guard let form = quantization.quantization(of: layer) else { return nil }
+        return try replaceLayers(quantization) { _, module, form in
             let before = module.byteCount
             let new: Module
             switch module {
@@ -38,7 +37,8 @@ extension Module {
     public func replaceLinearLayers(
         skipping: [String]? = nil, with replacement: (_ path: String, Linear) throws -> (any LinearLayer)?
     ) throws -> ModelReport {
-        try replaceLayers(ModelQuantization(skipping: skipping), asking: { $0.role != .embedding }) { layer, module in
+        // Any form asks for linear layers; what they become is the caller's.
+        try replaceLayers(ModelQuantization(.int8(), skipping: skipping)) { layer, module, _ in
             guard let linear = module as? Linear, let new = try replacement(layer.path, linear) else { return nil }
             return NewLayer(module: new, form: "\(type(of: new))", byteCountBefore: linear.byteCount)
         }
@@ -54,51 +54,42 @@ struct NewLayer {
 }
 
 extension Module {
-    /// Puts what `replacement` answers in the place of each layer that is not to be left, and reports all.
+    /// Puts what `replacement` answers in the place of each layer that `quantization` takes, and reports all.
     ///
     /// - Parameters:
-    ///   - asking: whether anything is asked of layers like this one; by default, whether `quantization` says what becomes of them.
     ///   - stored: asked before all else, and even where a layer is to be left.
     ///   - other: called with every module that stays where it is, and its path; what is below it comes after.
     func replaceLayers(
-        _ quantization: ModelQuantization, asking: ((ModelPlan.Layer) -> Bool)? = nil,
-        stored: (ModelPlan.Layer, Module) throws -> NewLayer? = { _, _ in nil },
-        other: (String, Module) throws -> Void = { _, _ in }, _ replacement: (ModelPlan.Layer, Module) throws -> NewLayer?
+        _ quantization: ModelQuantization, stored: (ModelPlan.Layer, Module) throws -> NewLayer? = { _, _ in nil },
+        other: (String, Module) throws -> Void = { _, _ in }, _ replacement: (ModelPlan.Layer, Module, Quantization) throws -> NewLayer?
     ) throws -> ModelReport {
         let plan = ModelPlan(self)
         let layers = Dictionary(plan.layers.map { ($0.path, $0) }) { first, _ in first }
         var quantized: [ModelPlan.Layer] = []
         var (selection, report) = (LayerSelection(quantization), ModelReport())
         report.byteCountBefore = byteCount
-        func answer(_ layer: ModelPlan.Layer, _ module: Module) throws -> (layer: NewLayer?, reason: String?) {
+        func answer(_ layer: ModelPlan.Layer, _ module: Module) throws -> (new: NewLayer?, reason: String?) {
             if let new = try stored(layer, module) { return (new, nil) }
-            guard asking?(layer) ?? (quantization.quantization(of: layer) != nil) else {
-                // A skip list may name what nothing is asked of.
-                _ = selection.reasonToKeep(layer)
-                return (nil, nil)
+            switch selection.choice(layer) {
+            case .quantize(let form):
+                let new = try replacement(layer, module, form)
+                return (new, new == nil ? "was not to be replaced" : nil)
+            case .keep(let reason): return (nil, reason)
+            case .leave: return (nil, nil)
             }
-            if let reason = selection.reasonToKeep(layer) { return (nil, reason) }
-            let new = try replacement(layer, module)
-            return (new, new == nil ? "was not to be replaced" : nil)
         }
         try other("", self)
         try replaceModules("") { path, module, fits in
-            guard let layer = layers[path] else {
-                if !module.quantizedWeights.isEmpty {
-                    report.kept.append(.init(path: path, reason: "is quantized already", byteCount: module.byteCount))
-                }
-                try other(path, module)
-                return nil
-            }
-            var (new, reason) = try answer(layer, module)
-            if let layer = new, !fits(layer.module) {
-                let type = type(of: layer.module)
-                (new, reason) = (nil, "is declared as \(Swift.type(of: module)), which \(type) is not; declare it as a layer of any precision")
-            }
-            guard let new else {
+            func keep(_ reason: String?) throws -> Module? {
                 try other(path, module)
                 if let reason { report.kept.append(.init(path: path, reason: reason, byteCount: module.byteCount)) }
                 return nil
+            }
+            guard let layer = layers[path] else { return try keep(module.quantizedWeights.isEmpty ? nil : "is quantized already") }
+            let (new, reason) = try answer(layer, module)
+            guard let new else { return try keep(reason) }
+            guard fits(new.module) else {
+                return try keep("is declared as \(type(of: module)), which \(type(of: new.module)) is not; declare it as a layer of any precision")
             }
             quantized.append(layer)
             let nonFinite = try new.module.quantizedWeights.reduce(0) { try $0 + $1.nonFiniteInputCount() }
@@ -110,7 +101,7 @@ extension Module {
         }
         let keptHeads = plan.keptHeads(&selection, quantized: quantized)
         if quantization.layers != nil { report.kept += keptHeads }
-        if quantized.isEmpty && (asking != nil || !quantization.isEmpty) { report.notes.append("no layer was quantized") }
+        if quantized.isEmpty && !quantization.isEmpty { report.notes.append("no layer was quantized") }
         report.unmatchedSkips = selection.unmatchedSkips
         report.byteCount = byteCount
         return report
