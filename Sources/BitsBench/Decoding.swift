@@ -12,12 +12,13 @@ func decodingMeasurements() -> [Measurement] {
         return Measurement("decode-1b-\(name)", shape: shape, tokens: 1) { duration in
             let configuration = LlamaConfiguration(
                 vocabularySize: 32_000, width: 2048, innerWidth: 5632, layers: 22, heads: 32, keyValueHeads: 4)
-            let model = Llama(configuration)
+            let model = Llama.languageModel(configuration)
             try model.load(
                 from: RandomWeights(for: model, dtype: dtype, using: RandomGenerator(seed: 1)),
-                options: LoadOptions(quantization: quantization, computeDType: dtype))
+                options: LoadOptions(quantization: quantization))
+            model.policy.products = dtype
             // The token's row is all that is read of the embedding.
-            return try samples(of: model, byteCount: model.byteCount - model.embedding.byteCount, for: duration)
+            return try samples(of: model, byteCount: model.byteCount - model.backbone.embedding.byteCount, for: duration)
         }
     }
     return [
@@ -31,10 +32,9 @@ func decodingMeasurements() -> [Measurement] {
 }
 
 /// Times of single tokens, a few at a time between readings of as much memory: how fast memory is changes with what else the machine does.
-private func samples(of model: Llama, byteCount: Int, for duration: Duration) throws -> Samples {
+private func samples(of model: CausalLanguageModel, byteCount: Int, for duration: Duration) throws -> Samples {
     let memory = try Processor.ReadableMemory(byteCount: 512 << 20)
-    var options = GenerationOptions()
-    options.maxNewTokens = 9
+    let options = GenerationOptions(maxNewTokens: 9)
     var (tokens, readings): ([Duration], [Duration]) = ([], [])
     _ = try repeated(for: duration) {
         tokens.append(try model.generate([1, 2, 3, 4], options: options).decodeTime / (options.maxNewTokens - 1))

@@ -55,9 +55,9 @@ struct FourBitLayerTests {
     func computeType(compute: DType?, input: DType) throws {
         let packed = try Linear4bit(layer, computeDType: compute)
         let typed = x.cast(to: input)
-        let rounds = (compute ?? input) == .bfloat16
-        let operands = rounds ? typed.cast(to: .bfloat16).cast(to: .float32) : typed.cast(to: .float32)
-        let weight = packed.weightMatrix(rounds ? .bfloat16 : .float32).cast(to: .float32)
+        let rounded = compute ?? input
+        let operands = typed.cast(to: rounded).cast(to: .float32)
+        let weight = packed.weightMatrix(rounded).cast(to: .float32)
         let expected = operands.linear(weight, bias: layer.bias?.value).cast(to: input)
         let found = packed(typed)
         #expect(found.dtype == input)
