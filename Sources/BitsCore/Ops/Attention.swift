@@ -91,7 +91,9 @@ public func attention(query: Tensor, key: Tensor, value: Tensor, ranges: Attenti
                 inputs, output: output, logSumExp: logSumExp, outputGradient: gradient.slice,
                 into: AttentionGradient.Gradients(
                     query: dq.slice, key: dk.slice, value: dv.slice, byQuery: dByQuery?.slice, byKey: dByKey?.slice)))
-        return [dq, dk, dv] + [dByQuery, dByKey].compactMap { $0 }
+        // Of those that there are: an operand that is missing has no place among the inputs.
+        let ofTables: [Tensor] = [dByQuery, dByKey].compactMap { $0 }
+        return [dq, dk, dv] + ofTables
     }
 }
 
