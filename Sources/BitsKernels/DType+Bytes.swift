@@ -56,7 +56,7 @@ extension Float {
 }
 
 extension [UInt8] {
-    fileprivate init<T: BitwiseCopyable>(elements: [T]) { self.init(copying: unsafe elements.span.bytes) }
+    fileprivate init<T: BitwiseCopyable>(elements: [T]) { self = unsafe elements.withUnsafeBytes { unsafe [UInt8]($0) } }
 
     fileprivate func elements<T: BitwiseCopyable, R>(_ transform: (T) -> R) -> [R] {
         let raw = unsafe span.bytes

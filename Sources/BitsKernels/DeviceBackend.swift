@@ -43,7 +43,7 @@ extension DeviceBackend {
 
     package func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {
         let bytes = try slice.downloadBytes()
-        return unsafe body(bytes.span.bytes)
+        return unsafe bytes.withUnsafeBytes { unsafe body($0.bytes) }
     }
 
     package func copy(_ source: Slice, to destination: Slice) throws(DeviceError) {

@@ -16,6 +16,6 @@ package final class DeviceMemory: ReferenceMemory {
 
     package func store(_ bytes: [UInt8], to slice: Slice) {
         precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
-        if failure == nil && !bytes.isEmpty { unsafe slice.device.backend.upload(bytes.span.bytes, to: slice) }
+        if failure == nil && !bytes.isEmpty { unsafe bytes.withUnsafeBytes { unsafe slice.device.backend.upload($0.bytes, to: slice) } }
     }
 }

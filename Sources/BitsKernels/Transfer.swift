@@ -17,7 +17,8 @@ extension Device {
     /// A fresh slice holding `values`, whose Swift type must have the width of `dtype`.
     package func upload<T: BitwiseCopyable>(_ values: [T], as dtype: DType) -> Slice {
         precondition(MemoryLayout<T>.size == dtype.byteCount, "\(T.self) does not have the width of \(dtype.rawValue)")
-        return unsafe upload(bytes: values.span.bytes, as: dtype)
+        // Not by `span`: what a small array that the optimizer keeps on the stack holds need not have been stored by then.
+        return unsafe values.withUnsafeBytes { unsafe upload(bytes: $0.bytes, as: dtype) }
     }
 
     /// A fresh slice holding `bytes` reinterpreted as `dtype`, little-endian.

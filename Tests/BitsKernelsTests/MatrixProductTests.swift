@@ -128,7 +128,7 @@ struct MatrixProductTests {
         let narrow = Device.cpu.output(.float16, count: 1)
         for output in [sum, narrow] { Device.cpu.run(MatrixProduct(large, large, into: output, m: 1, n: 1, k: 64, precision: .float16)) }
         let (wide, infinite) = (try sum.downloadFloats(), try narrow.downloadFloats())
-        #expect(wide == [64 * 3.6e9] && infinite == [.infinity])
+        #expect(abs(wide[0] / (64 * 3.6e9) - 1) < 1e-6 && infinite == [.infinity])  // sums are rounded on the way
     }
 
     @Test("A product that is repeated gives the same bits", arguments: ProductPrecision.allCases)

@@ -143,7 +143,7 @@ import _BitsTestSupport
         try setting.adapter.save(to: path)
         #expect(throws: ModelFileError.self, "a folder that exists") { try setting.adapter.save(to: path) }
 
-        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4))).model
+        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32)).model
         let base = try CompletionLoss.mean(examples, model: fresh)
         let loaded = try Adapter(ModelFolder(path: path), on: fresh)
         #expect(loaded.layers.map(\.path) == setting.adapter.layers.map(\.path))

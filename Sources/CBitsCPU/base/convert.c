@@ -63,7 +63,7 @@ static void convert_stretch(const bits_rows *loops, const void *source, int32_t 
 
 void bits_convert_row(const bits_rows *loops, const void *source, int32_t source_dtype, void *target, int32_t target_dtype, int64_t count) {
     if (source_dtype == target_dtype) {
-        memcpy(target, source, (size_t)(count * bits_size(source_dtype)));
+        memcpy(target, source, (size_t)(count * bits_element_size(source_dtype)));
     } else if (bits_is_float(source_dtype) && bits_is_float(target_dtype)) {
         loops->convert(source, source_dtype, target, target_dtype, count);
     } else {

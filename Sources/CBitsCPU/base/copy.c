@@ -41,7 +41,7 @@ static void scatter(const char *source, int64_t size, int64_t stride, int64_t co
 static void copy_stretch(const copy_work *work, const char *source, char *target, int64_t count) {
     const int32_t inner = work->walk.rank - 1;
     const int64_t source_stride = work->walk.strides[0][inner], target_stride = work->walk.strides[1][inner];
-    const int64_t source_size = bits_size(work->source_dtype), target_size = bits_size(work->target_dtype);
+    const int64_t source_size = bits_element_size(work->source_dtype), target_size = bits_element_size(work->target_dtype);
     if (source_stride == 1 && target_stride == 1) {
         bits_convert_row(work->loops, source, work->source_dtype, target, work->target_dtype, count);
         return;
@@ -66,7 +66,7 @@ static void copy_tile(const copy_work *work, int64_t unit) {
     int64_t offsets[3];
     bits_walk_offsets(walk, row_axis, unit / work->blocks, offsets);
     const int64_t first = unit % work->blocks * TILE, last = first + TILE < walk->shape[row_axis] ? first + TILE : walk->shape[row_axis];
-    const int64_t source_size = bits_size(work->source_dtype), target_size = bits_size(work->target_dtype);
+    const int64_t source_size = bits_element_size(work->source_dtype), target_size = bits_element_size(work->target_dtype);
     for (int64_t i = 0; i < walk->shape[inner]; i += TILE) {
         const int64_t count = walk->shape[inner] - i < TILE ? walk->shape[inner] - i : TILE;
         for (int64_t row = first; row < last; row++)
@@ -84,8 +84,8 @@ static void copy_row(const copy_work *work, int64_t unit) {
     bits_walk_offsets(walk, inner, unit / per_row, offsets);
     const int64_t i = unit % per_row * UNIT_ELEMENTS;
     const int64_t count = walk->shape[inner] - i < UNIT_ELEMENTS ? walk->shape[inner] - i : UNIT_ELEMENTS;
-    copy_stretch(work, work->source + (offsets[0] + i * walk->strides[0][inner]) * bits_size(work->source_dtype),
-                 work->target + (offsets[1] + i * walk->strides[1][inner]) * bits_size(work->target_dtype), count);
+    copy_stretch(work, work->source + (offsets[0] + i * walk->strides[0][inner]) * bits_element_size(work->source_dtype),
+                 work->target + (offsets[1] + i * walk->strides[1][inner]) * bits_element_size(work->target_dtype), count);
 }
 
 static void copy_part(void *context, int64_t part) {
@@ -151,7 +151,7 @@ static void fill_part(void *context, int64_t part) {
 int32_t bits_cpu_fill(void *target, int32_t dtype, float value, int64_t count) {
     if (dtype < 0 || dtype > BITS_BOOL) return BITS_BAD_DTYPE;
     if (count < 0) return BITS_BAD_SIZE;
-    fill_work work = {.target = target, .size = bits_size(dtype), .count = count};
+    fill_work work = {.target = target, .size = bits_element_size(dtype), .count = count};
     bits_convert_row(bits_rows_now(), &value, BITS_F32, &work.pattern, dtype, 1);
     bits_share((count + UNIT_ELEMENTS - 1) / UNIT_ELEMENTS, count / 8, fill_part, &work);
     return BITS_OK;

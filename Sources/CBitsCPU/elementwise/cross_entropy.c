@@ -19,7 +19,7 @@ static void cross_entropy_part(void *context, int64_t row) {
     void *gradient = bits_at_mutable(w->dlogits, w->dlogits_dtype, row * w->vocabulary);
     if (target < 0 || target >= w->vocabulary) {
         w->losses[row] = target == w->ignore_index ? 0 : NAN;
-        if (gradient) memset(gradient, 0, (size_t)(w->vocabulary * bits_size(w->dlogits_dtype)));
+        if (gradient) memset(gradient, 0, (size_t)(w->vocabulary * bits_element_size(w->dlogits_dtype)));
         return;
     }
     w->losses[row] = w->loops->cross_entropy(bits_at(w->logits, w->logits_dtype, row * w->vocabulary), w->logits_dtype, target, gradient,

@@ -7,7 +7,7 @@
 static void convert_row(const void *x, int32_t x_dtype, void *y, int32_t y_dtype, int64_t count) {
 #define CONVERT(FROM, TO) for (int64_t i = 0; i < count; i += WIDTH) store(y, TO, i, count, load(x, FROM, i, count))
     if (x_dtype == y_dtype) {
-        memcpy(y, x, (size_t)count * (x_dtype == BITS_F32 ? 4 : 2));
+        memcpy(y, x, (size_t)count * bits_element_size(x_dtype));
     } else if (x_dtype == BITS_F32) {
         if (y_dtype == BITS_BF16) CONVERT(BITS_F32, BITS_BF16);
         else CONVERT(BITS_F32, BITS_F16);

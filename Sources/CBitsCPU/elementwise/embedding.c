@@ -25,7 +25,7 @@ static void gather_part(void *context, int64_t part) {
     for (int64_t i = first; i < last; i++) {
         const int64_t index = index_at(w->indices, w->indices_dtype, i);
         void *row = bits_at_mutable(w->output, w->output_dtype, i * w->width);
-        if (index < 0 || index >= w->vocabulary) memset(row, 0, (size_t)(w->width * bits_size(w->output_dtype)));
+        if (index < 0 || index >= w->vocabulary) memset(row, 0, (size_t)(w->width * bits_element_size(w->output_dtype)));
         else bits_convert_row(w->loops, bits_at(w->table, w->table_dtype, index * w->width), w->table_dtype, row, w->output_dtype, w->width);
     }
 }

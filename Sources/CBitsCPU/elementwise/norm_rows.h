@@ -76,7 +76,7 @@ static void layer_norm_gradient_row(const void *x, int32_t xt, const void *weigh
 INLINE void norm_weight_gradient_columns(const int vectors, const void *x, int32_t xt, const float *mean, const float *reciprocal, const void *dy,
                                          int32_t dyt, int64_t rows, int64_t stride, void *dweight, int32_t dwt, void *dbias, int32_t dbt, int64_t i,
                                          int64_t count) {
-    const int64_t x_bytes = stride * (xt == BITS_F32 ? 4 : 2), dy_bytes = stride * (dyt == BITS_F32 ? 4 : 2);
+    const int64_t x_bytes = stride * bits_element_size(xt), dy_bytes = stride * bits_element_size(dyt);
     vf weights[4] = {}, biases[4] = {};
     for (int64_t start = 0; start < rows; start += 32) {  // in stretches, so that the error of a long sum stays small
         const int64_t end = start + 32 < rows ? start + 32 : rows;
@@ -110,7 +110,7 @@ static void norm_weight_gradient_rows(const void *x, int32_t xt, const float *me
 
 INLINE void rotary_loop(int32_t xt, int32_t yt, const void *x, const float *cosine, const float *sine, float sign, void *y, int64_t heads,
                         int64_t half) {
-    const int64_t x_bytes = half * (xt == BITS_F32 ? 4 : 2), y_bytes = half * (yt == BITS_F32 ? 4 : 2);
+    const int64_t x_bytes = half * bits_element_size(xt), y_bytes = half * bits_element_size(yt);
     for (int64_t head = 0; head < heads; head++) {
         const char *low = (const char *)x + 2 * head * x_bytes, *high = low + x_bytes;
         char *y_low = (char *)y + 2 * head * y_bytes, *y_high = y_low + y_bytes;

@@ -4,7 +4,7 @@
 // Arrays are float32, float16 or bfloat16, each with its own type code; arithmetic is float32, stores round once. Strides and counts are in elements.
 #ifndef BITS_PRIVATE_ROWS_H
 #define BITS_PRIVATE_ROWS_H
-#include "base/private_base.h"
+#include "base/element_types.h"
 #include "bits_random.h"
 #include "bits_transformer.h"
 
@@ -128,23 +128,12 @@ static inline const bits_rows *bits_rows_now(void) {
     return &bits_rows_portable;
 }
 
-static inline int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
-
-static inline int64_t bits_size(int32_t dtype) {
-    switch (dtype) {
-    case BITS_F32: case BITS_I32: return 4;
-    case BITS_F16: case BITS_BF16: return 2;
-    case BITS_I64: return 8;
-    default: return 1;
-    }
-}
-
 // Element `index` of an array; NULL stays NULL.
 static inline const void *bits_at(const void *array, int32_t dtype, int64_t index) {
-    return array ? (const char *)array + index * bits_size(dtype) : array;
+    return array ? (const char *)array + index * bits_element_size(dtype) : array;
 }
 static inline void *bits_at_mutable(void *array, int32_t dtype, int64_t index) {
-    return array ? (char *)array + index * bits_size(dtype) : array;
+    return array ? (char *)array + index * bits_element_size(dtype) : array;
 }
 
 // Calls `function` for the parts, on the pool when the work (in about nanoseconds of one thread) is worth it.

@@ -77,7 +77,7 @@ static int64_t largest_index_row(const void *array, int32_t dtype, int64_t count
 // `vectors` vectors of columns from column i on.
 INLINE void reduce_columns(const int vectors, int32_t operation, const void *x, int32_t xt, int64_t rows, int64_t stride, void *y, int32_t yt,
                            int64_t i, int64_t count) {
-    const int64_t row_bytes = stride * (xt == BITS_F32 ? 4 : 2);
+    const int64_t row_bytes = stride * bits_element_size(xt);
     const char *row = x;
     vf total[4];
     for (int k = 0; k < vectors; k++) total[k] = operation == BITS_REDUCE_MAX ? splat(-INFINITY) : zero();

@@ -20,7 +20,7 @@ static void rotary_part(void *context, int64_t part) {
     for (int64_t token = first; token < last; token++) {
         const int64_t position = w->positions ? w->positions[token] : token;
         void *output = bits_at_mutable(w->output, w->output_dtype, token * row);
-        if (position < 0 || position >= w->rows) memset(output, 0, (size_t)(row * bits_size(w->output_dtype)));
+        if (position < 0 || position >= w->rows) memset(output, 0, (size_t)(row * bits_element_size(w->output_dtype)));
         else
             w->loops->rotary(bits_at(w->input, w->input_dtype, token * row), w->input_dtype, w->cosine + position * w->half,
                              w->sine + position * w->half, w->sign, output, w->output_dtype, w->heads, w->half);

@@ -129,7 +129,7 @@ static void restore_part(void *context, int64_t part) {
         if (w->indices) from = w->index_dtype == BITS_I32 ? ((const int32_t *)w->indices)[r] : ((const int64_t *)w->indices)[r];
         char *const to = bits_at_mutable(w->output, w->dtype, r * m->columns);
         if (from >= 0 && from < m->rows) w->loops->dequantize(m->codes + from * m->columns, m->columns, m->scales[from], to, w->dtype);
-        else memset(to, 0, (size_t)(m->columns * (w->dtype == BITS_F32 ? 4 : 2)));
+        else memset(to, 0, (size_t)(m->columns * bits_element_size(w->dtype)));
     }
 }
 

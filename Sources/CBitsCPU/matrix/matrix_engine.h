@@ -8,7 +8,7 @@
 // int8 products are the same with int32 in place of float32 sums, in the same memory.
 #ifndef BITS_MATRIX_ENGINE_H
 #define BITS_MATRIX_ENGINE_H
-#include "base/private_base.h"
+#include "base/element_types.h"
 #include "quantize/four_bit_scales.h"
 #include "bits_int8.h"
 #include "bits_matrix.h"
@@ -20,9 +20,6 @@ enum {
     BITS_DOTS_VECTORS = 8,     // most vectors that a row meets at once
     BITS_ROW_GAP = 64,         // bytes between packed rows, so that they do not share cache sets
 };
-
-// Packed only: int8 widened to pairs of 16 bits.
-enum { BITS_I16 = 100 };
 
 // One operand as it lies in memory: element (i, k), i a row or column of the result. `along`: k is contiguous and `stride` separates the i's;
 // otherwise the other way round. With a weight, the elements are its codes times scales.
@@ -112,10 +109,8 @@ BITS_INLINE int bits_rows_fit(const bits_matrix *x, int64_t rows, int64_t column
 BITS_INLINE int64_t bits_round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 BITS_INLINE int64_t bits_min(int64_t a, int64_t b) { return a < b ? a : b; }
 BITS_INLINE int64_t bits_max(int64_t a, int64_t b) { return a > b ? a : b; }
-BITS_INLINE int64_t bits_element_size(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_I32 ? 4 : dtype == BITS_I8 ? 1 : 2; }
 BITS_INLINE int bits_is_precision(int32_t precision) { return precision >= BITS_PRODUCT_F32 && precision <= BITS_PRODUCT_F16; }
 // What an operand of `dtype` has to be rounded to: nothing where it is of that type.
 BITS_INLINE int32_t bits_rounds(int32_t rounds, int32_t dtype) { return rounds == dtype ? BITS_F32 : rounds; }
-BITS_INLINE int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
 
 #endif

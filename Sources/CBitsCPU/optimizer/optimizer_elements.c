@@ -19,7 +19,7 @@ float *bits_widened(const bits_optimizer_level *level, int32_t dtype, const char
     level->widen(dtype, values, scratch, whole);
     if (whole < count) {
         _Alignas(64) char tail[4 * BITS_LANES] = {0};
-        memcpy(tail, values + whole * bits_width(dtype), (size_t)((count - whole) * bits_width(dtype)));
+        memcpy(tail, values + whole * bits_element_size(dtype), (size_t)((count - whole) * bits_element_size(dtype)));
         level->widen(dtype, tail, scratch + whole, BITS_LANES);
     }
     return scratch;
@@ -32,7 +32,7 @@ void bits_write_back(const bits_optimizer_level *level, int32_t dtype, const flo
     if (whole < count) {
         _Alignas(64) char tail[4 * BITS_LANES];
         level->narrow(dtype, values + whole, tail, BITS_LANES);
-        memcpy(result + whole * bits_width(dtype), tail, (size_t)((count - whole) * bits_width(dtype)));
+        memcpy(result + whole * bits_element_size(dtype), tail, (size_t)((count - whole) * bits_element_size(dtype)));
     }
 }
 
@@ -84,7 +84,7 @@ static run run_of_part(const pass *call, int64_t part) {
     return (run){array, begin, begin + BITS_PART < array->count ? begin + BITS_PART : array->count};
 }
 
-static char *element(const bits_values *array, int64_t index) { return (char *)array->values + index * bits_width(array->dtype); }
+static char *element(const bits_values *array, int64_t index) { return (char *)array->values + index * bits_element_size(array->dtype); }
 
 static void norm_part(void *context, int64_t part) {
     const pass *call = context;

@@ -1,6 +1,7 @@
 // Between the step's driver and the processor levels.
 #ifndef BITS_OPTIMIZER_PRIVATE_H
 #define BITS_OPTIMIZER_PRIVATE_H
+#include "base/element_types.h"
 #include "bits_optimizer.h"
 #include "quantize/nearest_code.h"
 
@@ -99,9 +100,5 @@ static inline int64_t bits_owner(const int64_t *first, int64_t count, int64_t pa
     }
     return low;
 }
-
-static inline int64_t bits_width(int32_t dtype) { return dtype == BITS_F32 ? 4 : 2; }
-
-static inline int bits_is_float(int32_t dtype) { return dtype == BITS_F32 || dtype == BITS_F16 || dtype == BITS_BF16; }
 
 #endif

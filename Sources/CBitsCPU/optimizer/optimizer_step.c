@@ -63,8 +63,8 @@ static void fetch(const char *from, int64_t bytes) {
 static void fetch_next_block(const step_call *call, int32_t k, int64_t next) {
     const int64_t size = call->block_size;
     if (next + size > call->count) return;
-    if (k == 0) fetch(call->parameter + next * bits_width(call->parameter_dtype), size * bits_width(call->parameter_dtype));
-    if (k == call->moment_count - 1) fetch(call->gradient + next * bits_width(call->gradient_dtype), size * bits_width(call->gradient_dtype));
+    if (k == 0) fetch(call->parameter + next * bits_element_size(call->parameter_dtype), size * bits_element_size(call->parameter_dtype));
+    if (k == call->moment_count - 1) fetch(call->gradient + next * bits_element_size(call->gradient_dtype), size * bits_element_size(call->gradient_dtype));
     fetch((const char *)call->moments[k].values + next, size);
 }
 
@@ -104,8 +104,8 @@ static void write_block(const step_call *call, int32_t k, int64_t start, int64_t
 // One chunk: a block of 8-bit moments, or a run of float32 ones.
 static void step_chunk(const step_call *call, int64_t start, int64_t count, scratch_space *scratch, double (*squares)[BITS_LANES]) {
     const bits_optimizer_level *level = call->level;
-    char *parameter = call->parameter + start * bits_width(call->parameter_dtype);
-    const char *gradient = call->gradient + start * bits_width(call->gradient_dtype);
+    char *parameter = call->parameter + start * bits_element_size(call->parameter_dtype);
+    const char *gradient = call->gradient + start * bits_element_size(call->gradient_dtype);
     bits_lanes lanes = {
         .moment_count = call->moment_count, .scale = call->scale, .step = call->step, .parameter_dtype = call->parameter_dtype};
     const int32_t dtype = call->parameter_dtype;
@@ -150,7 +150,7 @@ static void step_chunk(const step_call *call, int64_t start, int64_t count, scra
 // Whether every gradient of the chunk is zero and zeros are skipped: then nothing is written, not even a block's rounding.
 static int is_skipped(const step_call *call, int64_t start, int64_t count, scratch_space *scratch) {
     if (!(call->update->flags & BITS_UPDATE_SKIP_ZEROS)) return 0;
-    const char *from = call->gradient + start * bits_width(call->gradient_dtype);
+    const char *from = call->gradient + start * bits_element_size(call->gradient_dtype);
     const float *gradient = bits_widened(call->level, call->gradient_dtype, from, scratch->gradient, count);
     for (int64_t i = 0; i < count; i++)
         if (call->scale * gradient[i] != 0) return 0;

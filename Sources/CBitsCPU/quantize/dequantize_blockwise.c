@@ -1,3 +1,4 @@
+#include "base/element_types.h"
 #include "base/half.h"
 #include "bits_quantize.h"
 
@@ -145,7 +146,7 @@ int32_t bits_cpu_dequantize_blockwise(
     struct job job = {
         .codes = codes, .codebook = codebook, .absmax = absmax, .offset = offset, .output = output, .count = count, .block_size = block_size,
         .part_size = PART_ELEMENTS / block_size * block_size, .dtype = dtype};
-    job.streams = count * (dtype == BITS_F32 ? 4 : 2) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0;
+    job.streams = count * bits_element_size(dtype) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0;
     for (int i = 0; i < 256; i++)
         for (int j = 0; j < 4; j++) job.planes[j][i] = (uint8_t)(bits_of_float(codebook[i]) >> 8 * j);
     bits_pool_run((count + job.part_size - 1) / job.part_size, part_function(&job), &job);

@@ -1,3 +1,4 @@
+#include "base/element_types.h"
 #include "base/half.h"
 #include "quantize/four_bit_scales.h"
 #include "bits_quantize.h"
@@ -154,7 +155,7 @@ typedef void (*run_fn)(const struct run *, const union table *);
 static inline __attribute__((always_inline)) void dequantize_range(
     const struct job *job, int64_t first, int64_t count, uint8_t *output, int32_t dtype, run_fn run) {
     const bits_four_bit_matrix *const w = job->weight;
-    const int64_t end = first + count, width = dtype == BITS_F32 ? 4 : 2;
+    const int64_t end = first + count, width = bits_element_size(dtype);
     for (int64_t i = first; i < end;) {
         const int64_t block = i / w->block_size;
         const int64_t block_end = (block + 1) * w->block_size < end ? (block + 1) * w->block_size : end;
@@ -181,7 +182,7 @@ static inline __attribute__((always_inline)) void dequantize_typed(const struct 
 
 // One part of an array, or one row of a gathering.
 static inline __attribute__((always_inline)) void run_part(const struct job *job, int64_t part, run_fn run) {
-    const int64_t width = job->dtype == BITS_F32 ? 4 : 2;
+    const int64_t width = bits_element_size(job->dtype);
     if (job->indices == NULL) {
         const int64_t first = part * PART_ELEMENTS;
         const int64_t count = job->count - first < PART_ELEMENTS ? job->count - first : PART_ELEMENTS;
@@ -226,7 +227,7 @@ int32_t bits_cpu_dequantize_four_bit(const bits_four_bit_matrix *w, void *output
     struct job job = {.weight = w, .count = w->rows * w->columns, .output = output, .dtype = dtype};
     const int32_t status = check(&job);
     if (status != BITS_OK) return status;
-    job.streams = job.count * (dtype == BITS_F32 ? 4 : 2) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0 && w->block_size % 32 == 0;
+    job.streams = job.count * bits_element_size(dtype) >= STREAMED_BYTES && (uintptr_t)output % 64 == 0 && w->block_size % 32 == 0;
     return run_parts(&job, (job.count + PART_ELEMENTS - 1) / PART_ELEMENTS);
 }
 
