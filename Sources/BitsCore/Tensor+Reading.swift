@@ -35,11 +35,14 @@ extension Tensor {
 ///
 /// Asking waits for the work up to that point, not for what has been submitted since. May be asked more than once.
 public struct LateReading: Sendable {
+    /// Whether the contents are known to be there: asking for them waits for nothing, and submitting more before that gains nothing.
+    public let isReady: Bool
     private let bytes: LateBytes
     private let dtype: DType
     private let count: Int
 
     package init(_ slice: Slice) {
+        isReady = slice.device.backend.worksAtOnce
         bytes = slice.downloadLater()
         dtype = slice.dtype
         count = slice.count

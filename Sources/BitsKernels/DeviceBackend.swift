@@ -8,6 +8,8 @@ package protocol DeviceBackend: AnyObject, Sendable {
     var name: String { get }
     var allocatedByteCount: Int { get }
     var referenceRuns: [String: Int] { get }
+    /// Whether work is done when ``submit(_:)`` returns, so that nothing is ever waited for.
+    var worksAtOnce: Bool { get }
 
     /// The address of new memory in the device's own address space; 0 when there is none left (the error surfaces at the next wait).
     func allocate(byteCount: Int) -> UInt

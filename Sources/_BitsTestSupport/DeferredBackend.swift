@@ -35,6 +35,7 @@ final class DeferredBackend: DeviceBackend {
     }
 
     let name = "deferred"
+    let worksAtOnce = false
     let memory = DeferredMemory()
     private let capacity: Int
     private let failingKernels: Set<String>
@@ -106,6 +107,7 @@ extension DeferredBackend {
 extension DeferredBackend {
     func upload(_ bytes: RawSpan, to slice: Slice) {
         let (bytes, target) = ([UInt8](copying: bytes), Place(slice))
+        count { $0.uploads += 1 }
         enqueue { $0.memory.store(bytes, at: target) }
     }
 

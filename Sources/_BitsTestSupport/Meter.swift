@@ -48,6 +48,8 @@ private final class MeteredBackend: DeviceBackend {
 
     var referenceRuns: [String: Int] { processor.referenceRuns }
 
+    var worksAtOnce: Bool { processor.worksAtOnce }
+
     func allocate(byteCount: Int) -> UInt {
         counts.withLock {
             $0.allocated += byteCount

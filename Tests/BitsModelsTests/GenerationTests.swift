@@ -174,6 +174,25 @@ struct GenerationTests {
         #expect(try TinyModel.llama(device: .deferred()).generate(prompts, options: options).map(\.tokens) == expected)
     }
 
+    @Test("A token costs one late read, while the next one is on its way, no other wait, no upload, and the same kernels as the one before")
+    func waits() throws {
+        let device = Device.deferred()
+        let model = TinyModel.llama(device: device)
+        let count = 12
+        device.forgetCounts()
+        var counts: [DeferredCounts] = []
+        _ = try model.generate([[3, 1, 4], [1, 5]], options: GenerationOptions(maxNewTokens: count, sampling: GenerationTests.drawn)) { prompt, _ in
+            if prompt == 0 { counts.append(device.counts) }
+            return true
+        }
+        #expect(device.counts.lateReads == count && device.counts.hostWaits == count)
+        #expect(device.counts.uploads == counts[0].uploads)
+        // Two first tokens from the prompts; every other draw has been submitted when the token before it is seen.
+        #expect(counts.map { $0.kernels["sample_tokens"] } == (1...count).map { 2 + min($0, count - 1) })
+        let steps = zip(counts.dropFirst(), counts).map { later, earlier in later.kernels.merging(earlier.kernels, uniquingKeysWith: -) }
+        #expect(Set(steps.dropLast(1)).count == 1 && (steps.first?["attention"] ?? 0) == 2)
+    }
+
     @Test("Nothing is recorded for gradients, even of a trainable model, and nothing is kept")
     func noGraph() throws {
         let device = Device.deferred()

@@ -81,6 +81,21 @@ struct KeyValueCacheTests {
         #expect(device.allocatedByteCount <= 2 * 1024 * 4 + 200)
     }
 
+    @Test("What a token sees has the same bits, whatever room the cache has", arguments: [256, 300, 512, 700, 1100])
+    func room(tokens: Int) throws {
+        var random = RandomGenerator(seed: 2)
+        let (query, key) = (Tensor.normal([1, 1, 4, 8], using: &random), Tensor.normal([1, tokens, 2, 8], using: &random))
+        func last(capacity: Int) throws -> [Float] {
+            let cache = KeyValueCache(layers: 1, capacity: capacity, heads: 2, headWidth: 8)
+            _ = cache.advance(by: tokens - 1)
+            _ = cache.append(layer: 0, key: key.narrowed(1, 0..<tokens - 1), value: key.narrowed(1, 0..<tokens - 1))
+            let places = cache.advance(by: 1)
+            let (k, v) = cache.append(layer: 0, key: key.narrowed(1, tokens - 1..<tokens), value: key.narrowed(1, tokens - 1..<tokens))
+            return try attention(query: query, key: k, value: v, ranges: places.ranges).floats()
+        }
+        #expect(try last(capacity: tokens) == last(capacity: 5000))
+    }
+
     @Test("A cache of 16 bits takes half the memory of one of 32", arguments: [DType.bfloat16, .float16])
     func halfTheMemory(dtype: DType) throws {
         func byteCount(_ dtype: DType) throws -> Int {

@@ -19,6 +19,7 @@ final class CPUBackend: DeviceBackend {
     static let shared = CPUBackend()
 
     let name = "cpu"
+    let worksAtOnce = true
     private let failure = Mutex<DeviceFailure?>(nil)
     /// Whether there is a ``failure``; kernels are left out then, as their operands may not exist.
     private let hasFailed = Atomic<Bool>(false)

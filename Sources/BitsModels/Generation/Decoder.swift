@@ -40,7 +40,7 @@ public final class Decoder {
     public func step() { pass(sampler.tokens, cache: cache, sequences: 0..<sequences) }
 
     /// The tokens drawn last, to be read when they are wanted: -1 for a sequence that has ended, -2 for one whose logits are no numbers.
-    public func latest() -> LateTokens { LateTokens(sampler.tokens) }
+    public func latest() -> LateReading { sampler.tokens.readLater() }
 
     /// Ends a sequence: further steps draw nothing for it.
     public func end(_ sequence: Int) { cache.end(sequence) }

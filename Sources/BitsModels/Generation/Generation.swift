@@ -87,7 +87,7 @@ extension CausalLanguageModel {
         for (sequence, prompt) in prompts.enumerated() { decoder.start(sequence, with: prompt) }
 
         /// Has the next tokens computed, of those sequences that have room for more than `ahead` after the tokens that were taken.
-        func next(ahead: Int) -> LateTokens? {
+        func next(ahead: Int) -> LateReading? {
             let full = running.filter { results[$0].tokens.count + ahead >= rooms[$0] }
             guard full.count < running.count else { return nil }
             full.forEach(decoder.end)

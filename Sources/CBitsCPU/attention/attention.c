@@ -118,7 +118,8 @@ int32_t bits_cpu_attention(const bits_attention_shape *shape, const bits_attenti
         bits_share(groups * work.pieces, cost, tile_part, &work);
         return BITS_OK;
     }
-    work.pieces = shape->keys < 2 * STRETCH_KEYS ? 1 : shape->keys / STRETCH_KEYS;
+    // A stretch ends where it ends whatever room a cache has, so that the order of a row's sums depends on the keys that it sees alone.
+    work.pieces = shape->keys <= STRETCH_KEYS ? 1 : (shape->keys + STRETCH_KEYS - 1) / STRETCH_KEYS;
     if (work.pieces > 1) {
         work.scratch = malloc((size_t)(groups * work.pieces * rows * (2 + shape->value_width)) * sizeof(float));
         if (!work.scratch) return BITS_NO_MEMORY;
