@@ -41,13 +41,15 @@ let package = Package(
         .target(name: "CBitsSystem", cSettings: strictC),
         .target(
             name: "CBitsCPU", cSettings: strictC + [.headerSearchPath(".")], linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        // NVIDIA's libraries by hand, found at run time, and kernels for its GPUs as text.
+        .target(name: "CBitsCUDA", exclude: ["kernels"], cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(
             name: "CLexicon", dependencies: ["CBitsSystem"], exclude: ["lexicon-5m", "text", "README.md", "WORDNET-LICENSE.txt"],
             cSettings: strictC),
 
         // The stack, bottom up.
         module("BitsSystem", uses: ["CBitsSystem"]),
-        module("BitsKernels", uses: ["BitsSystem", "CBitsCPU"]),
+        module("BitsKernels", uses: ["BitsSystem", "CBitsCPU", "CBitsCUDA"]),
         module("BitsCore", uses: ["BitsKernels", "BitsSystem"]),
         module("BitsQuant", uses: ["BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsNN", uses: ["BitsQuant", "BitsCore", "BitsSystem"]),

@@ -12,6 +12,10 @@ public enum DeviceError: Error, Equatable, Sendable {
     case unsupportedBackend(String)
     /// No device is called so.
     case unknownDevice(String)
+    /// A device that cannot be used, and why.
+    case unavailable(String, reason: String)
+    /// A device that stopped in the middle of its work; the process cannot use it again.
+    case deviceLost(String, reason: String)
 }
 
 extension DeviceError: CustomStringConvertible {
@@ -22,9 +26,13 @@ extension DeviceError: CustomStringConvertible {
         case .outOfMemory(let byteCount, let device):
             "\(device) could not allocate \(byteCount) bytes; use a smaller batch, a shorter context or a 4-bit model"
         case .unsupportedBackend(let name):
-            "backend '\(name)' is not part of this build; use cpu"
+            "backend '\(name)' is not supported; use cuda or cpu"
         case .unknownDevice(let name):
-            "no device '\(name)'; use cpu"
+            "no device '\(name)'; use auto, cpu, cuda or cuda:N"
+        case .unavailable(let name, let reason):
+            "device '\(name)' cannot be used: \(reason)"
+        case .deviceLost(let name, let reason):
+            "\(name) stopped: \(reason); this process cannot use it again (BNB_CUDA_WAIT=1 tells the kernel)"
         }
     }
 }

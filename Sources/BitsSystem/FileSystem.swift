@@ -36,6 +36,15 @@ package enum FileSystem {
         guard unsafe mkdir(path, 0o777) == 0 else { throw FileError(writing: path, errno: errno) }
     }
 
+    /// Makes a folder, and those above it that are missing.
+    package static func makeFolders(_ path: String) throws(FileError) {
+        if kind(of: path) == .folder { return }
+        let parent = parent(of: path)
+        if parent != path { try makeFolders(parent) }
+        // Somebody else may make it at the same time.
+        guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else { throw FileError(writing: path, errno: errno) }
+    }
+
     /// Removes a file; nothing happens when it is not there.
     package static func removeFile(_ path: String) { unsafe _ = unlink(path) }
 

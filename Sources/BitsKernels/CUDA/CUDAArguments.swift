@@ -1,0 +1,41 @@
+/// Something that a kernel takes as a parameter.
+protocol CUDAArgument {
+    /// Appends the bytes, at a multiple of their own number.
+    func append(to arguments: inout CUDAArguments)
+}
+
+/// The parameters of one launch, laid out as the kernel's own struct would be.
+struct CUDAArguments {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func append<T: FixedWidthInteger>(_ value: T) {
+        let width = MemoryLayout<T>.size
+        while bytes.count % width != 0 { bytes.append(0) }
+        for shift in 0..<width { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * shift))) }
+    }
+}
+
+extension Int32: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(self) }
+}
+extension UInt32: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(self) }
+}
+extension Int: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(self) }
+}
+extension Int64: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(self) }
+}
+extension UInt64: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(self) }
+}
+extension Float: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(bitPattern) }
+}
+extension Slice: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(UInt64(buffer.address) + UInt64(byteOffset)) }
+}
+extension Slice?: CUDAArgument {
+    func append(to arguments: inout CUDAArguments) { arguments.append(map { UInt64($0.buffer.address) + UInt64($0.byteOffset) } ?? 0) }
+}

@@ -1,0 +1,95 @@
+#define _DEFAULT_SOURCE // strsep
+// The compiler of kernels, NVRTC.
+#include "include/bits_cuda.h"
+#include "library.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    int (*nvrtcVersion)(int *, int *);
+    int (*nvrtcCreateProgram)(void **, const char *, const char *, int, const char *const *, const char *const *);
+    int (*nvrtcCompileProgram)(void *, int, const char *const *);
+    int (*nvrtcGetProgramLogSize)(void *, size_t *);
+    int (*nvrtcGetProgramLog)(void *, char *);
+    int (*nvrtcGetCUBINSize)(void *, size_t *);
+    int (*nvrtcGetCUBIN)(void *, char *);
+    int (*nvrtcGetPTXSize)(void *, size_t *);
+    int (*nvrtcGetPTX)(void *, char *);
+    int (*nvrtcDestroyProgram)(void **);
+} nvrtc;
+
+static const struct {
+    const char *name;
+    void **function;
+} functions[] = {
+#define FUNCTION(name) {#name, (void **)&nvrtc.name}
+    FUNCTION(nvrtcVersion),      FUNCTION(nvrtcCreateProgram), FUNCTION(nvrtcCompileProgram), FUNCTION(nvrtcGetProgramLogSize),
+    FUNCTION(nvrtcGetProgramLog), FUNCTION(nvrtcGetCUBINSize), FUNCTION(nvrtcGetCUBIN),       FUNCTION(nvrtcGetPTXSize),
+    FUNCTION(nvrtcGetPTX),        FUNCTION(nvrtcDestroyProgram),
+#undef FUNCTION
+};
+
+static bits_cuda_library library;
+static int version;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void load(void) {
+    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
+    library = bits_cuda_open("BNB_NVRTC", names, "nvrtcVersion");
+    if (!library.handle) return;
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        *functions[i].function = dlsym(library.handle, functions[i].name);
+        if (!*functions[i].function) {
+            snprintf(library.problem, sizeof library.problem, "it has no %s", functions[i].name);
+            library.handle = NULL;
+            return;
+        }
+    }
+    int major = 0, minor = 0;
+    if (nvrtc.nvrtcVersion(&major, &minor) == 0) version = 1000 * major + 10 * minor;
+}
+
+const bits_cuda_library *bits_cuda_compiler_library(void) {
+    pthread_once(&once, load);
+    return &library;
+}
+
+int bits_cuda_compiler_version(void) {
+    pthread_once(&once, load);
+    return version;
+}
+
+// What `size` and `get` give of a program, ended by 0; NULL without memory.
+static char *result(void *program, int (*size)(void *, size_t *), int (*get)(void *, char *), size_t *bytes) {
+    if (size(program, bytes) != 0) *bytes = 0;
+    char *text = calloc(*bytes + 1, 1);
+    if (text && *bytes && get(program, text) != 0) *bytes = 0;
+    return text;
+}
+
+int bits_cuda_compile(
+    const char *source, const char *name, const char *architecture, const char *options, bool is_text, char **image, size_t *bytes) {
+    *image = NULL;
+    *bytes = 0;
+    if (!bits_cuda_compiler_library()->handle) return BITS_CUDA_NO_COMPILER;
+    void *program = NULL;
+    int status = nvrtc.nvrtcCreateProgram(&program, source, name, 0, NULL, NULL);
+    if (status) return status;
+    char target[64];
+    snprintf(target, sizeof target, "--gpu-architecture=%s", architecture);
+    char words[256], *rest = words;
+    snprintf(words, sizeof words, "%s", options);
+    const char *all[16] = {target};
+    int count = 1;
+    for (char *word; count < 16 && (word = strsep(&rest, " "));) all[count++] = word;
+    status = nvrtc.nvrtcCompileProgram(program, count, all);
+    if (status) *image = result(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, bytes);
+    else if (is_text) *image = result(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, bytes);
+    else *image = result(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, bytes);
+    nvrtc.nvrtcDestroyProgram(&program);
+    return status;
+}

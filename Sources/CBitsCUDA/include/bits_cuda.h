@@ -1,0 +1,135 @@
+// NVIDIA's libraries, found when the program runs: the driver, the compiler of kernels (NVRTC). No header and no library of CUDA is needed for a build.
+//
+// Functions that return int give the library's own status, 0 for success; `bits_cuda_error_name` and `bits_cuda_error_text` say what a driver's
+// status means. Addresses of the device are numbers, handles are pointers that only these functions follow.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// MARK: Libraries
+
+typedef struct {
+    // NULL where the library was not found.
+    void *handle;
+    // The file that it was loaded from.
+    char path[1024];
+    // Why it was not loaded, in the system's words; of the last place that was tried.
+    char problem[512];
+} bits_cuda_library;
+
+// MARK: Driver
+
+enum {
+    // What `bits_cuda_load_driver` returns beside the driver's own status.
+    BITS_CUDA_NO_DRIVER = -1,
+    BITS_CUDA_OLD_DRIVER = -2,
+};
+
+// Loads and initializes the driver, once for the process; the first answer is kept.
+int bits_cuda_load_driver(void);
+// Where the driver was found or was not.
+const bits_cuda_library *bits_cuda_driver_library(void);
+// 1000 * major + 10 * minor of the CUDA version that the driver speaks.
+int bits_cuda_driver_version(void);
+const char *bits_cuda_error_name(int status);
+const char *bits_cuda_error_text(int status);
+
+typedef struct {
+    char name[128];
+    // For instance "0000:3b:00.0".
+    char bus[32];
+    // 90 for compute capability 9.0.
+    int compute_capability;
+    int multiprocessors;
+    // The most shared memory that one block may ask for.
+    int shared_bytes_per_block;
+    int shared_bytes_per_multiprocessor;
+    size_t l2_bytes;
+    size_t memory_bytes;
+    // Shared with libraries that use CUDA's runtime; NULL until the device is opened.
+    void *context;
+} bits_cuda_device;
+
+int bits_cuda_device_count(int *count);
+// What is known of device `ordinal`, without using it.
+int bits_cuda_device_describe(int ordinal, bits_cuda_device *device);
+// Keeps the device's primary context.
+int bits_cuda_device_open(int ordinal, bits_cuda_device *device);
+// Makes the context current in this thread, as every function does that takes one.
+int bits_cuda_use(void *context);
+int bits_cuda_memory_info(void *context, size_t *free_bytes, size_t *total_bytes);
+
+// MARK: Memory
+
+int bits_cuda_allocate(void *context, size_t bytes, uint64_t *address);
+int bits_cuda_free(void *context, uint64_t address);
+// Host memory that the device copies from and to by itself.
+int bits_cuda_allocate_host(void *context, size_t bytes, void **memory);
+int bits_cuda_free_host(void *context, void *memory);
+// Queued. From memory that is not pinned the bytes are the caller's again on return.
+int bits_cuda_copy_in(void *context, void *stream, uint64_t destination, const void *source, size_t bytes);
+int bits_cuda_copy_out(void *context, void *stream, void *destination, uint64_t source, size_t bytes);
+int bits_cuda_copy(void *context, void *stream, uint64_t destination, uint64_t source, size_t bytes);
+int bits_cuda_clear(void *context, void *stream, uint64_t address, size_t bytes);
+
+// MARK: Order
+
+int bits_cuda_stream_create(void *context, void **stream);
+int bits_cuda_stream_wait(void *context, void *stream);
+// Work that is queued from now on waits for the event.
+int bits_cuda_stream_wait_event(void *context, void *stream, void *event);
+int bits_cuda_event_create(void *context, bool times, void **event);
+int bits_cuda_event_destroy(void *context, void *event);
+int bits_cuda_event_record(void *context, void *event, void *stream);
+int bits_cuda_event_wait(void *context, void *event);
+// Whether all before the event is done.
+bool bits_cuda_event_is_done(void *context, void *event);
+int bits_cuda_event_milliseconds(void *context, void *from, void *to, float *milliseconds);
+
+// MARK: Kernels
+
+int bits_cuda_module_load(void *context, const void *image, void **module);
+// Allows the function all shared memory that a block may have.
+int bits_cuda_function_find(void *context, void *module, const char *name, int shared_bytes_per_block, void **function);
+
+typedef struct {
+    uint32_t blocks[3];
+    uint32_t threads;
+    uint32_t shared_bytes;
+    // Blocks of one cluster; 0 or 1: none.
+    uint32_t cluster;
+    // Whether the kernel may begin while the one before ends; it has to wait for it by `griddepcontrol.wait`.
+    bool overlaps;
+} bits_cuda_shape;
+
+// Queues a launch. `arguments` holds the parameters as the kernel's own struct would.
+int bits_cuda_launch(void *context, void *function, void *stream, bits_cuda_shape shape, const void *arguments, size_t bytes);
+
+// MARK: Graphs
+
+int bits_cuda_capture_begin(void *context, void *stream);
+// Ends the capture; `graph` can be launched again and again.
+int bits_cuda_capture_end(void *context, void *stream, void **graph);
+int bits_cuda_graph_launch(void *context, void *graph, void *stream);
+int bits_cuda_graph_destroy(void *context, void *graph);
+
+// MARK: Compiler
+
+// Where NVRTC was found or was not; loaded once for the process.
+const bits_cuda_library *bits_cuda_compiler_library(void);
+// 1000 * major + 10 * minor; 0 without NVRTC.
+int bits_cuda_compiler_version(void);
+enum { BITS_CUDA_NO_COMPILER = -1 };
+// Compiles `source` for `architecture`, "sm_90a", or "compute_90a" with `is_text` for PTX; `options` are set apart by
+// spaces. On success *image is the machine code or text, else the compiler's log; *bytes counts it, and it is to be freed.
+int bits_cuda_compile(
+    const char *source, const char *name, const char *architecture, const char *options, bool is_text, char **image, size_t *bytes);
+
+// MARK: Sources
+
+// Text that stands before every file.
+const char *bits_cuda_prelude(void);
+// The name of file `index` of kernels, without its ending; NULL after the last.
+const char *bits_cuda_source_name(int index);
+const char *bits_cuda_source_text(int index);
