@@ -117,3 +117,120 @@ __device__ __forceinline__ float block_max(float x, float *shared) {
     __syncthreads();
     return x;
 }
+
+// The largest of a warp, as a number or as the bits of a magnitude, whose order is that of the numbers with NaN at the end.
+__device__ __forceinline__ uint32 warp_max(uint32 x) {
+#if __CUDA_ARCH__ >= 800
+    return __reduce_max_sync(FULL_WARP, x);
+#else
+    for (int h = 16; h > 0; h >>= 1) x = max(x, __shfl_xor_sync(FULL_WARP, x, h));
+    return x;
+#endif
+}
+
+// MARK: Eight elements
+
+// Two numbers rounded to a 16-bit type, the first in the lower half.
+template <typename T> __device__ __forceinline__ uint32 pack(float low, float high) {
+    return (uint32)narrow<T>(low).bits | (uint32)narrow<T>(high).bits << 16;
+}
+#if __CUDA_ARCH__ >= 800
+template <> __device__ __forceinline__ uint32 pack<bfloat16>(float low, float high) {
+    uint32 y;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+}
+template <> __device__ __forceinline__ uint32 pack<float16>(float low, float high) {
+    uint32 y;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+}
+#endif
+
+// The numbers in the lower and in the upper half of 32 bits.
+template <typename T> __device__ __forceinline__ float unpack_low(uint32 x);
+template <> __device__ __forceinline__ float unpack_low<bfloat16>(uint32 x) { return __uint_as_float(x << 16); }
+template <> __device__ __forceinline__ float unpack_low<float16>(uint32 x) { return widen(float16{(uint16)x}); }
+template <typename T> __device__ __forceinline__ float unpack_high(uint32 x);
+template <> __device__ __forceinline__ float unpack_high<bfloat16>(uint32 x) { return __uint_as_float(x & 0xffff0000); }
+template <> __device__ __forceinline__ float unpack_high<float16>(uint32 x) { return widen(float16{(uint16)(x >> 16)}); }
+
+// Eight elements in a row in registers, as they lie in memory. Indices are to be constants of unrolled loops.
+template <typename T> struct Eight {
+    uint32 words[4];
+    __device__ __forceinline__ float operator[](int i) const {
+        return i & 1 ? unpack_high<T>(words[i >> 1]) : unpack_low<T>(words[i >> 1]);
+    }
+    // Elements 2 i and 2 i + 1.
+    __device__ __forceinline__ void set(int i, float low, float high) { words[i] = pack<T>(low, high); }
+    // From and to addresses that are multiples of 16.
+    __device__ __forceinline__ void load(const T *from) {
+        const uint4 x = *(const uint4 *)from;
+        words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
+    }
+    __device__ __forceinline__ void store(T *to) const { *(uint4 *)to = make_uint4(words[0], words[1], words[2], words[3]); }
+};
+template <> struct Eight<float> {
+    float words[8];
+    __device__ __forceinline__ float operator[](int i) const { return words[i]; }
+    __device__ __forceinline__ void set(int i, float low, float high) { words[2 * i] = low, words[2 * i + 1] = high; }
+    __device__ __forceinline__ void load(const float *from) {
+        const float4 x = ((const float4 *)from)[0], y = ((const float4 *)from)[1];
+        words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w, words[4] = y.x, words[5] = y.y, words[6] = y.z, words[7] = y.w;
+    }
+    __device__ __forceinline__ void store(float *to) const {
+        ((float4 *)to)[0] = make_float4(words[0], words[1], words[2], words[3]);
+        ((float4 *)to)[1] = make_float4(words[4], words[5], words[6], words[7]);
+    }
+};
+
+// MARK: Codes of 8 bits
+
+// What `code_tables` makes of a codebook of 256 ascending entries.
+struct CodeTable {
+    // code > j where y >= thresholds[j]; the last is NaN.
+    float thresholds[256];
+    float codebook[256];
+    // Whether `entries` give the code of every y from -1 to 1; else only `nearest_code` does.
+    int is_exact, padding[3];
+    // See `code_of_magnitude`. Of a table for both signs, entry 2 i + 1 is that of the negative numbers.
+    uint32 entries[2 * 2946];
+};
+#define CODE_BUCKETS 2946
+
+// The index of the entry nearest to y: of two equally near the even one, 0 for NaN.
+__device__ __forceinline__ uint32 nearest_code(const float *thresholds, float y) {
+    uint32 code = 0;
+#pragma unroll
+    for (int step = 128; step > 0; step >>= 1)
+        if (thresholds[code + step - 1] <= y) code += step;
+    return code;
+}
+
+// Magnitudes below this share the first bucket.
+#define SMALLEST_BUCKET __int_as_float(0x34000000)
+
+// A number whose byte 2 is the code of y, which lies between 0 and 1.
+//
+// The upper 16 bits of y are the bucket; at most one threshold lies in it, and the lower 16 bits decide by carrying into the code.
+__device__ __forceinline__ uint32 code_of_magnitude(const uint32 *entries, float y) {
+    const uint32 bits = __float_as_uint(fmaxf(y, SMALLEST_BUCKET));
+    return (entries - 0x3400)[bits >> 16] + bits;
+}
+// The same of y between -1 and 1 by a table for both signs; where y is negative the code is complemented.
+__device__ __forceinline__ uint32 code_of_either(const uint32 *entries, float y) {
+    const uint32 bits = __float_as_uint(fmaxf(fabsf(y), SMALLEST_BUCKET));
+    return (entries - 2 * 0x3400)[__funnelshift_l(__float_as_uint(y), bits >> 16, 1)] + bits;
+}
+
+// Byte 2 of four numbers.
+__device__ __forceinline__ uint32 third_bytes(uint32 a, uint32 b, uint32 c, uint32 d) {
+    return __byte_perm(__byte_perm(a, b, 0x0062), __byte_perm(c, d, 0x0062), 0x5410);
+}
+// Four bytes, 255 where the number is negative.
+__device__ __forceinline__ uint32 sign_bytes(float a, float b, float c, float d) {
+    uint32 low, high;
+    asm("prmt.b32 %0, %1, %2, 0x00fb;" : "=r"(low) : "f"(a), "f"(b));
+    asm("prmt.b32 %0, %1, %2, 0x00fb;" : "=r"(high) : "f"(c), "f"(d));
+    return __byte_perm(low, high, 0x5410);
+}
