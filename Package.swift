@@ -50,6 +50,7 @@ let package = Package(
         // The stack, bottom up.
         module("BitsSystem", uses: ["CBitsSystem"]),
         module("BitsKernels", uses: ["BitsSystem", "CBitsCPU", "CBitsCUDA"]),
+        module("BitsVerify", uses: ["BitsKernels", "BitsSystem"]),
         module("BitsCore", uses: ["BitsKernels", "BitsSystem"]),
         module("BitsQuant", uses: ["BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsNN", uses: ["BitsQuant", "BitsCore", "BitsSystem"]),
@@ -61,7 +62,10 @@ let package = Package(
         module("BitsAndBytes", uses: ["BitsCore", "BitsQuant", "BitsNN", "BitsOptim"]),
         module(
             "BitsBench",
-            uses: ["CLexicon", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
+            uses: [
+                "CLexicon", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsVerify", "BitsKernels",
+                "BitsSystem",
+            ]),
         .executableTarget(
             name: "bnb",
             dependencies: [
@@ -75,7 +79,7 @@ let package = Package(
             name: "OptimizerAblation", dependencies: ["BitsAndBytes", "CLexicon"], path: "Examples/OptimizerAblation", swiftSettings: strict),
 
         // Tests.
-        module("_BitsTestSupport", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        module("_BitsTestSupport", uses: ["BitsVerify", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
         tests("BitsSystemTests", uses: ["BitsSystem"]),
         tests("BitsKernelsTests", uses: ["BitsSystem", "BitsKernels"]),
         tests("BitsCoreTests", uses: ["BitsSystem", "BitsCore", "BitsKernels"]),

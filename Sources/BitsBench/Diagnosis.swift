@@ -1,5 +1,6 @@
 public import BitsCore
 public import BitsIO
+import BitsKernels
 import BitsSystem
 import FoundationEssentials
 
@@ -60,13 +61,32 @@ public struct Diagnosis: Sendable {
             architecture = "other"
         #endif
         cache = HuggingFaceCache()
-        let absent = "is not part of this build"
-        backends = [
-            Backend(name: "cpu", isAvailable: true, note: "is used"), Backend(name: "cuda", isAvailable: false, note: absent),
-            Backend(name: "rocm", isAvailable: false, note: absent), Backend(name: "xpu", isAvailable: false, note: absent),
-            Backend(name: "gaudi", isAvailable: false, note: absent), Backend(name: "metal", isAvailable: false, note: absent),
-        ]
+        let cuda = Diagnosis.cuda()
+        let chosen = Device.hasCUDA ? "cuda:0" : "cpu"
+        backends =
+            [Backend(name: "cpu", isAvailable: true, note: chosen == "cpu" ? "is used" : "is used with --device cpu")] + cuda
+            + ["rocm", "xpu", "gaudi", "metal"].map { Backend(name: $0, isAvailable: false, note: "is not supported") }
     }
+
+    /// NVIDIA's driver and compiler, then each GPU; or what is missing, and what to do about it.
+    private static func cuda() -> [Backend] {
+        let gpus: [CUDAProperties]
+        do { gpus = try CUDADriver.devices() } catch { return [Backend(name: "cuda", isAvailable: false, note: "\(error)")] }
+        let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
+        let compiler = CUDACompiler.path.map { "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\($0))" }
+        let missing = "cannot be used: NVRTC was not found; `pip install nvidia-cuda-nvrtc` and set BNB_NVRTC to the library's path"
+        return [Backend(name: "cuda", isAvailable: compiler != nil, note: "\(driver), \(compiler ?? missing)")]
+            + gpus.enumerated().map { ordinal, gpu in
+                let free = (try? Device.cuda(ordinal))?.freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
+                let capability = "\(gpu.computeCapability / 10).\(gpu.computeCapability % 10)"
+                return Backend(
+                    name: "cuda:\(ordinal)", isAvailable: compiler != nil,
+                    note: "\(gpu.name), compute capability \(capability), \(gpu.multiprocessorCount) multiprocessors, "
+                        + "\(gigabytes(gpu.memoryByteCount))\(free), bus \(gpu.bus)")
+            }
+    }
+
+    private static func gigabytes(_ count: Int) -> String { "\((Double(count) / 1e8).rounded() / 10) GB" }
 
     /// Instructions by the names that people know them under, widest first: what products and quantization will run on.
     public var kernels: String {

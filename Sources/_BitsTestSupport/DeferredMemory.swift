@@ -2,17 +2,6 @@ import BitsKernels
 import BitsSystem
 import Synchronization
 
-/// Where a slice lies, without a share in its memory.
-struct Place: Hashable, Sendable {
-    let address: UInt
-    let range: Range<Int>
-
-    init(_ slice: Slice) {
-        address = slice.buffer.address
-        range = slice.byteOffset..<slice.byteOffset + slice.byteCount
-    }
-}
-
 /// The deferred device's memory as its thread sees it: what is there at one point of the queue.
 final class DeferredMemory: ReferenceMemory, Sendable {
     private struct Block {

@@ -11,12 +11,44 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @Flag(help: "Compare every kernel of --device with its reference, and print one line for each.")
+    var verify = false
+
     @OptionGroup var machine: MachineOptions
 
     func run() throws {
+        if verify { return try verifyKernels(on: machine.prepare()) }
         _ = try machine.prepare()
         let diagnosis = Diagnosis()
         try Console.writeLine(json ? diagnosis.json.compactText : diagnosis.text)
+    }
+}
+
+extension Doctor {
+    private func verifyKernels(on device: Device) throws {
+        var (kernels, unsound) = (0, 0)
+        try KernelVerification.run(on: device) { result in
+            kernels += 1
+            if !result.isSound { unsound += 1 }
+            try Console.writeLine(json ? result.json.compactText : result.text)
+        }
+        if !json { try Console.writeLine("\(kernels) kernels on \(device.name), \(unsound == 0 ? "all sound" : "\(unsound) unsound")") }
+        if unsound > 0 { throw ExitCode(70) }
+    }
+}
+
+extension KernelVerification {
+    fileprivate var text: String {
+        let runs = referenceRuns == 0 ? "" : ", \(referenceRuns) by the reference on the host"
+        let first = deviations.prefix(3).map { "\n    \($0)" }.joined() + (deviations.count > 3 ? "\n    and \(deviations.count - 3) more" : "")
+        return "\(isSound ? "ok     " : "UNSOUND") \(kernel): \(cases) cases\(runs)\(first)"
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "kernel": .string(kernel), "cases": .number(JSONNumber(cases)), "reference_runs": .number(JSONNumber(referenceRuns)),
+            "deviations": .array(deviations.map { .string($0) }),
+        ]
     }
 }
 

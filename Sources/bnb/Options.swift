@@ -138,7 +138,8 @@ struct Seed: ExpressibleByArgument {
 
 /// Where the work is done.
 struct MachineOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where to compute: auto (the best there is) or cpu.", valueName: "device"))
+    @Option(
+        help: ArgumentHelp("Where to compute: cpu, cuda or cuda:N, or auto: the first GPU if there is one, else the processor.", valueName: "device"))
     var device = "auto"
 
     @Option(name: [.short, .long], help: ArgumentHelp("Threads. (default: the processors allowed to the process)", valueName: "number"))

@@ -72,7 +72,7 @@ struct AttentionTests {
         var windowed = AttentionOperands(shape, dtype: .float32, ranges: .causal)
         windowed.inputs.shape.window = .last(5)
         let ranged = AttentionOperands(shape, dtype: .float32, ranges: .slidingWindow)
-        for operands in [windowed, ranged] { Device.cpu.run(operands.forward) }
+        for operands in [windowed, ranged] { Device.tested.run(operands.forward) }
         #expect(try windowed.output.downloadBytes() == ranged.output.downloadBytes())
     }
 
@@ -96,7 +96,7 @@ struct AttentionTests {
         let (keys, first) = (40, 1_000_000)
         let shape = AttentionTests.shape(1, 1, keys, keys, 1, 1, 16)
         let operands = AttentionOperands(shape, dtype: .float32, ranges: .all, bias: .slopes)
-        Device.cpu.run(operands.forward)
+        Device.tested.run(operands.forward)
         let memory = DeviceMemory()
         let (q, k, v) = (memory.floats(operands.inputs.query), memory.floats(operands.inputs.key), memory.floats(operands.inputs.value))
         let scores = (0..<keys).map { key -> Double in
@@ -118,8 +118,8 @@ struct AttentionTests {
     func mixedTypes() throws {
         let shape = AttentionTests.shape(2, 20, 20, 20, 4, 2, 24)
         var operands = AttentionOperands(shape, dtype: .float32, ranges: .causal)
-        operands.inputs.key = Device.cpu.input(HostileFloats.ordinary(count: operands.inputs.key.count, seed: 2), as: .bfloat16)
-        operands.inputs.value = Device.cpu.input(HostileFloats.ordinary(count: operands.inputs.value.count, seed: 3), as: .float16)
+        operands.inputs.key = Device.tested.input(HostileFloats.ordinary(count: operands.inputs.key.count, seed: 2), as: .bfloat16)
+        operands.inputs.value = Device.tested.input(HostileFloats.ordinary(count: operands.inputs.value.count, seed: 3), as: .float16)
         #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [])
         #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [])
     }
@@ -131,9 +131,9 @@ struct AttentionTests {
             var operands = AttentionOperands(shape, dtype: .float32, ranges: .all)
             var values = HostileFloats.ordinary(count: operands.inputs.key.count, seed: 4)
             for k in Array(0..<7) + Array(43..<50) { for h in 0..<16 { values[k * 16 + h] = .nan } }
-            operands.inputs.key = Device.cpu.input(values)
-            operands.inputs.value = Device.cpu.input(values)
-            operands.inputs.keyRanges = Device.cpu.integers((0..<queries).flatMap { _ in [7, 43] }, as: .int32)
+            operands.inputs.key = Device.tested.input(values)
+            operands.inputs.value = Device.tested.input(values)
+            operands.inputs.keyRanges = Device.tested.integers((0..<queries).flatMap { _ in [7, 43] }, as: .int32)
             #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [])
             #expect(DeviceMemory().floats(operands.output).allSatisfy { $0.isFinite })
         }
@@ -152,7 +152,7 @@ struct AttentionTests {
                 for (i, k) in (last - 7..<last).enumerated() where k >= 0 {
                     values.replaceSubrange(k * width..<(k + 1) * width, with: repeatElement([.nan, .infinity, -.infinity][i % 3], count: width))
                 }
-                return Device.cpu.input(values, as: slice.dtype)
+                return Device.tested.input(values, as: slice.dtype)
             }
             operands.inputs.key = damaged(operands.inputs.key, tokens: keys, last: end)
             operands.inputs.value = damaged(operands.inputs.value, tokens: keys, last: end)
@@ -186,7 +186,7 @@ struct AttentionTests {
         func differences(_ slice: Slice, _ replace: (inout AttentionInputs, Slice) -> Void) -> [Double] {
             finiteDifferences(at: memory.floats(slice)) { x in
                 var moved = operands
-                replace(&moved.inputs, Device.cpu.slice(x))
+                replace(&moved.inputs, Device.tested.slice(x))
                 moved.forward.reference(memory)
                 return zip(memory.floats(moved.output), weights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
             }

@@ -6,7 +6,7 @@ import _BitsTestSupport
 struct DecodingKernelTests {
     @Test("Sequences of different lengths go on where each of them ended, and one that ended stays")
     func places() throws {
-        let device = Device.cpu
+        let device = Device.tested
         let lengths = device.integers([4, -1, 0], as: .int32)
         let (positions, ranges) = (device.allocate(.int32, count: 6), device.allocate(.int32, count: 12))
         device.run(AdvancePositions(lengths, by: 2, positions: positions, keyRanges: ranges))
@@ -17,7 +17,7 @@ struct DecodingKernelTests {
 
     @Test("Rows are written where their positions say, rounded to the cache's type, and nowhere else")
     func cache() throws {
-        let device = Device.cpu
+        let device = Device.tested
         let (keys, values) = (
             device.slice([Float](repeating: -1, count: 2 * 3 * 2), as: .bfloat16), device.slice([Float](repeating: -2, count: 12), as: .bfloat16)
         )
@@ -34,7 +34,7 @@ struct DecodingKernelTests {
         arguments: [DType.float32, .float16, .bfloat16], [DType.float32, .bfloat16])
     func reference(cacheType: DType, dtype: DType) throws {
         for (sequences, tokens, capacity, width) in [(1, 1, 5, 128), (4, 1, 30, 66), (2, 300, 400, 48), (3, 2, 9000, 1)] {
-            let device = Device.cpu
+            let device = Device.tested
             let count = sequences * tokens * width
             let positions = (0..<sequences * tokens).map { capacity - 1 - $0 % tokens - $0 / tokens }
             let (keys, values) = (

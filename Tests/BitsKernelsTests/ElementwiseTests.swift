@@ -15,9 +15,9 @@ struct ElementwiseTests {
             (.float32, .bfloat16, .float16), (.float16, .float32, .bfloat16),
         ] {
             for count in [0, 1, 15, 16, 17, 100, 8191, 20_011] {
-                let lhs = Device.cpu.input(HostileFloats.mixture(count: count, seed: 1), as: a)
-                let rhs = Device.cpu.input(HostileFloats.mixture(count: count, seed: 2), as: b)
-                let output = Device.cpu.output(c, count: count)
+                let lhs = Device.tested.input(HostileFloats.mixture(count: count, seed: 1), as: a)
+                let rhs = Device.tested.input(HostileFloats.mixture(count: count, seed: 2), as: b)
+                let output = Device.tested.output(c, count: count)
                 let kernel = BinaryElementwise(
                     operation, StridedSlice(contiguous: lhs, shape: [count]), StridedSlice(contiguous: rhs, shape: [count]), into: output)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
@@ -28,13 +28,13 @@ struct ElementwiseTests {
     @Test("Operands repeat along broadcast axes and may be transposed", arguments: floats)
     func broadcast(dtype: DType) throws {
         let shape = [3, 5, 4, 37]
-        let a = Device.cpu.input(HostileFloats.ordinary(count: 3 * 5 * 4 * 37, seed: 1), as: dtype)
+        let a = Device.tested.input(HostileFloats.ordinary(count: 3 * 5 * 4 * 37, seed: 1), as: dtype)
         let strides: [[Int]] = [
             rowMajorStrides(shape), [0, 0, 0, 1], [20, 4, 1, 0], [0, 0, 0, 0], [37, 0, 111, 1], [1, 3, 15, 60], [740, 148, 1, 4],
         ]
         for left in strides {
             for right in strides {
-                let output = Device.cpu.output(dtype, count: 3 * 5 * 4 * 37)
+                let output = Device.tested.output(dtype, count: 3 * 5 * 4 * 37)
                 let kernel = BinaryElementwise(
                     .subtract, StridedSlice(a, shape: shape, strides: left), StridedSlice(a, shape: shape, strides: right), into: output)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
@@ -45,8 +45,8 @@ struct ElementwiseTests {
     @Test("Scaling rounds after the product and after the sum", arguments: floats)
     func scaleAndShift(dtype: DType) throws {
         for count in [0, 1, 33, 50_003] {
-            let input = Device.cpu.input(HostileFloats.mixture(count: count, seed: 3), as: dtype)
-            let output = Device.cpu.output(dtype, count: count)
+            let input = Device.tested.input(HostileFloats.mixture(count: count, seed: 3), as: dtype)
+            let output = Device.tested.output(dtype, count: count)
             let kernel = ScaleAndShift(input, scale: 1.1, shift: -0.3, into: output)
             #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
         }
@@ -56,8 +56,8 @@ struct ElementwiseTests {
     func unary(operation: UnaryElementwise.Operation, dtype: DType) throws {
         for count in [0, 1, 17, 9001] {
             let values = HostileFloats.ordinary(count: count, seed: 4).map { 3 * $0 } + values(for: operation)
-            let input = Device.cpu.input(values, as: dtype)
-            let output = Device.cpu.output(dtype, count: values.count)
+            let input = Device.tested.input(values, as: dtype)
+            let output = Device.tested.output(dtype, count: values.count)
             let kernel = UnaryElementwise(operation, input, into: output)
             #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output, absolute: 1e-6, relative: 6e-7)]) == [])
         }
@@ -67,8 +67,8 @@ struct ElementwiseTests {
     func relativeError() throws {
         for operation in [UnaryElementwise.Operation.exponential, .logarithm, .tanh, .squareRoot, .reciprocalSquareRoot, .reciprocal, .square] {
             let values = HostileFloats.mixture(count: 20_000, seed: 5) + stride(from: Float(-110), to: 110, by: 0.0078125)
-            let input = Device.cpu.input(values)
-            let output = Device.cpu.output(.float32, count: values.count)
+            let input = Device.tested.input(values)
+            let output = Device.tested.output(.float32, count: values.count)
             // 1.5e-7 is a little over one unit in the last place; the smallest number is the unit of denormal results.
             let expected = KernelOutput("output", output, absolute: .leastNonzeroMagnitude, relative: 1.5e-7)
             #expect(try deviationsFromReference(UnaryElementwise(operation, input, into: output), outputs: [expected]) == [])
@@ -79,9 +79,9 @@ struct ElementwiseTests {
     func slopes(operation: UnaryElementwise.Operation, dtype: DType) throws {
         for count in [0, 1, 17, 9001] {
             let values = HostileFloats.ordinary(count: count, seed: 6).map { operation.needsPositive ? abs($0) + 0.1 : 2 * $0 + 0.01 }
-            let input = Device.cpu.input(values, as: dtype)
-            let gradient = Device.cpu.input(HostileFloats.ordinary(count: count, seed: 7), as: dtype)
-            let output = Device.cpu.output(dtype, count: count)
+            let input = Device.tested.input(values, as: dtype)
+            let gradient = Device.tested.input(HostileFloats.ordinary(count: count, seed: 7), as: dtype)
+            let output = Device.tested.output(dtype, count: count)
             let kernel = UnaryElementwiseGradient(operation, input: input, outputGradient: gradient, into: output)
             #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("gradient", output, absolute: 4e-6, relative: 2e-6)]) == [])
         }
@@ -99,12 +99,12 @@ struct ElementwiseTests {
     @Test("Gated activations and their gradients", arguments: [UnaryElementwise.Operation.silu, .gelu, .geluTanh, .relu], floats)
     func gated(activation: UnaryElementwise.Operation, dtype: DType) throws {
         for count in [0, 1, 31, 16_001] {
-            let gate = Device.cpu.input(HostileFloats.ordinary(count: count, seed: 8).map { 2 * $0 } + [0, -0.0, 3e4, -3e4], as: dtype)
-            let up = Device.cpu.input(HostileFloats.ordinary(count: count + 4, seed: 9), as: dtype)
-            let gradient = Device.cpu.input(HostileFloats.ordinary(count: count + 4, seed: 10), as: dtype)
-            let output = Device.cpu.output(dtype, count: count + 4)
-            let dGate = Device.cpu.output(.float32, count: count + 4)
-            let dUp = Device.cpu.output(dtype, count: count + 4)
+            let gate = Device.tested.input(HostileFloats.ordinary(count: count, seed: 8).map { 2 * $0 } + [0, -0.0, 3e4, -3e4], as: dtype)
+            let up = Device.tested.input(HostileFloats.ordinary(count: count + 4, seed: 9), as: dtype)
+            let gradient = Device.tested.input(HostileFloats.ordinary(count: count + 4, seed: 10), as: dtype)
+            let output = Device.tested.output(dtype, count: count + 4)
+            let dGate = Device.tested.output(.float32, count: count + 4)
+            let dUp = Device.tested.output(dtype, count: count + 4)
             #expect(
                 try deviationsFromReference(
                     GatedActivation(activation, gate: gate, up: up, into: output),

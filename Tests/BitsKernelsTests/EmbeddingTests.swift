@@ -10,10 +10,10 @@ struct EmbeddingTests {
     func gather(table: DType, output: DType) throws {
         for (vocabulary, width, count) in [(1, 1, 1), (10, 7, 40), (100, 256, 700), (5, 33, 0), (3, 40_000, 4)] {
             for indices in [DType.int32, .int64] {
-                let result = Device.cpu.output(output, count: count * width)
+                let result = Device.tested.output(output, count: count * width)
                 let kernel = EmbeddingGather(
-                    table: Device.cpu.input(HostileFloats.ordinary(count: vocabulary * width, seed: 1), as: table), width: width,
-                    indices: Device.cpu.integers(positions(count, vocabulary), as: indices), into: result)
+                    table: Device.tested.input(HostileFloats.ordinary(count: vocabulary * width, seed: 1), as: table), width: width,
+                    indices: Device.tested.integers(positions(count, vocabulary), as: indices), into: result)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", result)]) == [])
             }
         }
@@ -23,10 +23,10 @@ struct EmbeddingTests {
     func scatterAdd(gradient: DType, table: DType) throws {
         for (vocabulary, width, count) in [(1, 1, 1), (10, 7, 40), (50, 256, 700), (5, 33, 0), (3, 1000, 50)] {
             for indices in [DType.int32, .int64] {
-                let result = Device.cpu.input(HostileFloats.ordinary(count: vocabulary * width, seed: 2), as: table)
+                let result = Device.tested.input(HostileFloats.ordinary(count: vocabulary * width, seed: 2), as: table)
                 let kernel = EmbeddingScatterAdd(
-                    Device.cpu.input(HostileFloats.ordinary(count: count * width, seed: 3), as: gradient), width: width,
-                    indices: Device.cpu.integers(positions(count, vocabulary), as: indices), into: result)
+                    Device.tested.input(HostileFloats.ordinary(count: count * width, seed: 3), as: gradient), width: width,
+                    indices: Device.tested.integers(positions(count, vocabulary), as: indices), into: result)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("table gradient", result)]) == [])
             }
         }

@@ -15,10 +15,10 @@ struct FourBitLinearTests {
         for (index, m) in FourBitLinearTests.rows.enumerated() {
             let dtype = MatrixProductTests.floats[index % 3]
             let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 0)
-            let output = Device.cpu.output(MatrixProductTests.floats[(index + index / 3) % 3], count: m * n)
-            let bias = index % 4 == 3 ? nil : Device.cpu.input(HostileFloats.ordinary(count: n, seed: 7), as: dtype)
+            let output = Device.tested.output(MatrixProductTests.floats[(index + index / 3) % 3], count: m * n)
+            let bias = index % 4 == 3 ? nil : Device.tested.input(HostileFloats.ordinary(count: n, seed: 7), as: dtype)
             let kernel = FourBitLinear(
-                Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 6), as: dtype), weight: matrix, bias: bias, into: output,
+                Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 6), as: dtype), weight: matrix, bias: bias, into: output,
                 precision: precision)
             let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: k)])
             #expect(deviations == [], "M \(m)")
@@ -31,9 +31,9 @@ struct FourBitLinearTests {
         for (index, m) in FourBitLinearTests.rows.enumerated() {
             let dtype = MatrixProductTests.floats[index % 3]
             let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 1)
-            let output = Device.cpu.output(dtype, count: m * k)
+            let output = Device.tested.output(dtype, count: m * k)
             let kernel = FourBitLinearInputGradient(
-                Device.cpu.input(HostileFloats.ordinary(count: m * n, seed: 8), as: dtype), weight: matrix, into: output, precision: precision)
+                Device.tested.input(HostileFloats.ordinary(count: m * n, seed: 8), as: dtype), weight: matrix, into: output, precision: precision)
             let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: n)])
             #expect(deviations == [], "M \(m)")
         }
@@ -47,9 +47,9 @@ struct FourBitLinearTests {
             for nested in [false, true] {
                 let matrix = fourBitMatrix(n, k, blockSize: blockSize, nested: nested)
                 for m in [1, 4, 16, 40] {
-                    let output = Device.cpu.output(.float32, count: m * n)
+                    let output = Device.tested.output(.float32, count: m * n)
                     let kernel = FourBitLinear(
-                        Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 1)), weight: matrix, bias: nil, into: output,
+                        Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 1)), weight: matrix, bias: nil, into: output,
                         precision: precision)
                     let deviations = try deviationsFromReference(kernel, outputs: [tolerance(output, terms: k)])
                     #expect(deviations == [], "[\(m), \(k)] · [\(n), \(k)]ᵀ")
@@ -62,16 +62,16 @@ struct FourBitLinearTests {
     func oneHot(precision: ProductPrecision) throws {
         let (n, k) = (19, 128)
         let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
-        let dequantized = Device.cpu.allocate(precision.dtype, count: n * k)
-        Device.cpu.run(DequantizeFourBit(matrix, into: dequantized))
+        let dequantized = Device.tested.allocate(precision.dtype, count: n * k)
+        Device.tested.run(DequantizeFourBit(matrix, into: dequantized))
         let weight = try dequantized.downloadFloats()
         let identity = (0..<k * k).map { Float($0 / k == $0 % k ? 1 : 0) }
         for rows in [1, 3, 16, 128] {
-            let output = Device.cpu.allocate(.float32, count: rows * n)
-            let input = Device.cpu.slice(Array(identity[0..<rows * k]))
+            let output = Device.tested.allocate(.float32, count: rows * n)
+            let input = Device.tested.slice(Array(identity[0..<rows * k]))
             let kernel = FourBitLinear(input, weight: matrix, bias: nil, into: output, precision: precision)
             try ProcessorConditions.forEach { condition in
-                Device.cpu.run(kernel)
+                Device.tested.run(kernel)
                 let found = try output.downloadFloats()
                 let expected = (0..<rows * n).map { weight[$0 % n * k + $0 / n] }
                 #expect(found == expected, "\(rows) rows, \(condition)")
@@ -84,7 +84,7 @@ struct FourBitLinearTests {
     }
 
     private func fourBitMatrix(_ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
-        let device = Device.cpu
+        let device = Device.tested
         let count = rows * columns
         let blocks = blockCount(count, blockSize: blockSize)
         var random = SplitMix(state: UInt64(count + blockSize))

@@ -14,10 +14,10 @@ struct Int8LinearTests {
         let (n, k) = weight
         for (index, m) in Int8LinearTests.rows.enumerated() {
             let (from, to) = (MatrixProductTests.floats[index % 3], MatrixProductTests.floats[(index + index / 3) % 3])
-            let input = Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 1), as: from)
-            let bias = index % 4 == 3 ? nil : Device.cpu.input(HostileFloats.ordinary(count: n, seed: 2), as: from)
+            let input = Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 1), as: from)
+            let bias = index % 4 == 3 ? nil : Device.tested.input(HostileFloats.ordinary(count: n, seed: 2), as: from)
             for threshold: Float in [0, 2.5, 0.01] {
-                let output = Device.cpu.output(to, count: m * n)
+                let output = Device.tested.output(to, count: m * n)
                 let kernel = Int8Linear(input, weight: matrix(n, k), bias: bias, threshold: threshold, into: output, m: m)
                 let allowed =
                     threshold == 0
@@ -36,8 +36,8 @@ struct Int8LinearTests {
             values[(m - 1) * k + 9] = .infinity
             values[m / 2 * k + 11] = -.infinity
             values[m / 3 * k + 12] = 1e30
-            let output = Device.cpu.output(.float32, count: m * n)
-            let kernel = Int8Linear(Device.cpu.input(values), weight: matrix(n, k), threshold: threshold, into: output, m: m)
+            let output = Device.tested.output(.float32, count: m * n)
+            let kernel = Int8Linear(Device.tested.input(values), weight: matrix(n, k), threshold: threshold, into: output, m: m)
             #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output, absolute: 1e-4, relative: 1e-6)]) == [], "M \(m)")
         }
     }
@@ -47,9 +47,9 @@ struct Int8LinearTests {
         let (n, k) = weight
         for (index, m) in Int8LinearTests.rows.enumerated() {
             let dtype = precision == .bfloat16 ? DType.bfloat16 : MatrixProductTests.floats[index % (precision == .float16 ? 3 : 2)]
-            let output = Device.cpu.output(dtype, count: m * k)
+            let output = Device.tested.output(dtype, count: m * k)
             let kernel = Int8LinearInputGradient(
-                Device.cpu.input(HostileFloats.ordinary(count: m * n, seed: 4), as: dtype), weight: matrix(n, k), into: output, m: m,
+                Device.tested.input(HostileFloats.ordinary(count: m * n, seed: 4), as: dtype), weight: matrix(n, k), into: output, m: m,
                 precision: precision)
             let allowed = KernelOutput("input gradient", output, absolute: 6e-7 * Float(n + 1), relative: 2e-7)
             #expect(try deviationsFromReference(kernel, outputs: [allowed]) == [], "M \(m)")
@@ -61,11 +61,12 @@ struct Int8LinearTests {
         let (n, k) = weight
         for (index, m) in Int8LinearTests.rows.enumerated() {
             let (from, to) = (MatrixProductTests.floats[index % 3], MatrixProductTests.floats[(index + index / 3) % 3])
-            let input = Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 5), as: from)
+            let input = Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 5), as: from)
             for threshold: Float in [0, 2.5] {
-                let output = Device.cpu.output(to, count: n * k)
+                let output = Device.tested.output(to, count: n * k)
                 let kernel = Int8LinearWeightGradient(
-                    Device.cpu.input(HostileFloats.ordinary(count: m * n, seed: 6), as: from), input: input, threshold: threshold, into: output, m: m,
+                    Device.tested.input(HostileFloats.ordinary(count: m * n, seed: 6), as: from), input: input, threshold: threshold, into: output,
+                    m: m,
                     n: n, k: k)
                 let allowed =
                     threshold == 0
@@ -83,9 +84,9 @@ struct Int8LinearTests {
         dy[2 * n + 3] = .nan
         x[4 * k + 17] = .infinity
         for threshold: Float in [0, 2] {
-            let output = Device.cpu.output(.float32, count: n * k)
+            let output = Device.tested.output(.float32, count: n * k)
             let kernel = Int8LinearWeightGradient(
-                Device.cpu.input(dy), input: Device.cpu.input(x), threshold: threshold, into: output, m: m, n: n, k: k)
+                Device.tested.input(dy), input: Device.tested.input(x), threshold: threshold, into: output, m: m, n: n, k: k)
             #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("gradient", output, absolute: 2e-6, relative: 1e-6)]) == [])
             let found = try output.downloadFloats()
             #expect((0..<k).allSatisfy { found[3 * k + $0].isNaN })
@@ -96,9 +97,9 @@ struct Int8LinearTests {
 
     private func matrix(_ rows: Int, _ columns: Int) -> Int8Matrix {
         var random = SplitMix(state: UInt64(rows + columns))
-        let codes = Device.cpu.output(.int8, count: rows * columns)
+        let codes = Device.tested.output(.int8, count: rows * columns)
         DeviceMemory().store((0..<rows * columns).map { _ in Int(random.next() % 255) - 127 }, to: codes)
-        let scales = Device.cpu.input((0..<rows).map { _ in random.uniform() + 0.1 })
+        let scales = Device.tested.input((0..<rows).map { _ in random.uniform() + 0.1 })
         return Int8Matrix(codes: codes, scales: scales, columns: columns)
     }
 }

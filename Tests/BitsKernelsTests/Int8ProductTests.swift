@@ -14,7 +14,7 @@ struct Int8ProductTests {
     func exact(weight: (n: Int, k: Int)) throws {
         let (n, k) = weight
         for m in Int8ProductTests.rows {
-            let output = Device.cpu.output(.int32, count: m * n)
+            let output = Device.tested.output(.int32, count: m * n)
             // Odd offsets, all 256 codes, and rows of the outermost ones.
             let kernel = Int8Product(codes(m, k, 1), codes(n, k, 2), into: output, m: m, n: n, k: k)
             #expect(try deviationsInBytes(kernel, output) == [], "M \(m)")
@@ -24,11 +24,11 @@ struct Int8ProductTests {
     @Test("Sums beyond int32 wrap around")
     func wrapping() throws {
         let k = 140_000
-        let lowest = Device.cpu.integers([Int](repeating: -128, count: 17 * k), as: .int8)
+        let lowest = Device.tested.integers([Int](repeating: -128, count: 17 * k), as: .int8)
         for m in [1, 17] {
-            let output = Device.cpu.output(.int32, count: m)
+            let output = Device.tested.output(.int32, count: m)
             try ProcessorConditions.forEach { condition in
-                Device.cpu.run(Int8Product(lowest[0..<m * k], lowest[0..<k], into: output, m: m, n: 1, k: k))
+                Device.tested.run(Int8Product(lowest[0..<m * k], lowest[0..<k], into: output, m: m, n: 1, k: k))
                 let found = try output.downloadIntegers()
                 #expect(found == [Int](repeating: Int(Int32(truncatingIfNeeded: 16384 * k)), count: m), "\(condition)")
             }
@@ -39,11 +39,11 @@ struct Int8ProductTests {
     func rescaling(dtype: DType) throws {
         for (rows, columns) in [(0, 3), (3, 0), (1, 1), (5, 33), (70, 1000)] {
             let products = (0..<rows * columns).map { $0 * 7_654_321 % 40_000_000 - 20_000_000 }
-            let output = Device.cpu.output(dtype, count: rows * columns)
-            for bias in [nil, Device.cpu.input(HostileFloats.mixture(count: columns, seed: 3), as: dtype)] {
+            let output = Device.tested.output(dtype, count: rows * columns)
+            for bias in [nil, Device.tested.input(HostileFloats.mixture(count: columns, seed: 3), as: dtype)] {
                 let kernel = DequantizeInt8Product(
-                    Device.cpu.integers(products, as: .int32), rowScales: Device.cpu.input(HostileFloats.mixture(count: rows, seed: 1)),
-                    columnScales: Device.cpu.input(HostileFloats.mixture(count: columns, seed: 2)), bias: bias, into: output)
+                    Device.tested.integers(products, as: .int32), rowScales: Device.tested.input(HostileFloats.mixture(count: rows, seed: 1)),
+                    columnScales: Device.tested.input(HostileFloats.mixture(count: columns, seed: 2)), bias: bias, into: output)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
             }
         }
@@ -54,10 +54,10 @@ struct Int8ProductTests {
         let (n, k) = weight
         for (index, m) in Int8ProductTests.rows.enumerated() {
             let (from, to) = (MatrixProductTests.floats[index % 3], MatrixProductTests.floats[(index + index / 3) % 3])
-            let output = Device.cpu.output(to, count: m * n)
-            let marks = Device.cpu.integers((0..<k).map { $0 % 100 == 3 || index == 5 ? 1 : 0 }, as: .uint8)
-            let outliers = Int8ScaledProduct.Outliers(Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 6), as: from), columns: marks)
-            let bias = index % 4 == 3 ? nil : Device.cpu.input(HostileFloats.ordinary(count: n, seed: 7), as: from)
+            let output = Device.tested.output(to, count: m * n)
+            let marks = Device.tested.integers((0..<k).map { $0 % 100 == 3 || index == 5 ? 1 : 0 }, as: .uint8)
+            let outliers = Int8ScaledProduct.Outliers(Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 6), as: from), columns: marks)
+            let bias = index % 4 == 3 ? nil : Device.tested.input(HostileFloats.ordinary(count: n, seed: 7), as: from)
             for outliers in [nil, outliers] {
                 let kernel = Int8ScaledProduct(matrix(m, k, 1), weight: matrix(n, k, 2), bias: bias, outliers: outliers, into: output)
                 let allowed =
@@ -75,14 +75,14 @@ struct Int8ProductTests {
 
     private func codes(_ rows: Int, _ columns: Int, _ seed: UInt64) -> Slice {
         var random = SplitMix(state: seed)
-        let slice = Device.cpu.output(.int8, count: rows * columns)
+        let slice = Device.tested.output(.int8, count: rows * columns)
         let values = (0..<rows * columns).map { i in i / max(columns, 1) % 5 == 4 ? -128 : Int(Int8(truncatingIfNeeded: random.next())) }
         DeviceMemory().store(values, to: slice)
         return slice
     }
 
     private func matrix(_ rows: Int, _ columns: Int, _ seed: UInt64) -> Int8Matrix {
-        let scales = Device.cpu.input(HostileFloats.ordinary(count: rows, seed: seed + 10).map { abs($0) + 0.1 })
+        let scales = Device.tested.input(HostileFloats.ordinary(count: rows, seed: seed + 10).map { abs($0) + 0.1 })
         return Int8Matrix(codes: codes(rows, columns, seed), scales: scales, columns: columns)
     }
 }

@@ -67,11 +67,11 @@ struct MatrixProductTests {
         let a = HostileFloats.ordinary(count: m * k, seed: 1).enumerated().map { (i, x) in x * (i % 7 == 0 ? 1000 : 1) }
         let b = HostileFloats.ordinary(count: n * k, seed: 2).enumerated().map { (i, x) in x + (i % 5 == 0 ? 30 : 0) }
         let (x, y) = (precision.operands(a), precision.operands(b))
-        let output = Device.cpu.output(.float32, count: m * n)
+        let output = Device.tested.output(.float32, count: m * n)
         let kernel = MatrixProduct(
-            Device.cpu.input(a), Device.cpu.input(b), into: output, m: m, n: n, k: k, transposesB: true, precision: precision)
+            Device.tested.input(a), Device.tested.input(b), into: output, m: m, n: n, k: k, transposesB: true, precision: precision)
         try ProcessorConditions.forEach { condition in
-            Device.cpu.run(kernel)
+            Device.tested.run(kernel)
             let found = try output.downloadFloats()
             for i in 0..<m {
                 for j in 0..<n {
@@ -95,11 +95,12 @@ struct MatrixProductTests {
             a[0] = .nan
             a[k + 3] = .infinity
             let b = [Float](repeating: 1, count: n * k)
-            let output = Device.cpu.output(.float32, count: m * n)
+            let output = Device.tested.output(.float32, count: m * n)
             let kernel = MatrixProduct(
-                Device.cpu.input(a), Device.cpu.input(b), into: output, m: m, n: n, k: k, transposesB: true, aStride: k + 3, precision: precision)
+                Device.tested.input(a), Device.tested.input(b), into: output, m: m, n: n, k: k, transposesB: true, aStride: k + 3,
+                precision: precision)
             try ProcessorConditions.forEach { condition in
-                Device.cpu.run(kernel)
+                Device.tested.run(kernel)
                 let found = try output.downloadFloats()
                 #expect(found[0..<n].allSatisfy { $0.isNaN }, "\(condition)")
                 #expect(found[n..<2 * n].allSatisfy { $0 == .infinity }, "\(condition)")
@@ -114,19 +115,19 @@ struct MatrixProductTests {
             [65519, 65520, -1e30, 0x1p-24, 0x1.8p-25, 0x1p-26], [65504, .infinity, -.infinity, 0x1p-24, 0x1p-24, 0]
         )
         for rows in [1, 40] {
-            let output = Device.cpu.output(.float32, count: rows * a.count)
-            let ones = Device.cpu.slice([Float](repeating: 1, count: rows))
-            let kernel = MatrixProduct(ones, Device.cpu.slice(a), into: output, m: rows, n: a.count, k: 1, precision: .float16)
+            let output = Device.tested.output(.float32, count: rows * a.count)
+            let ones = Device.tested.slice([Float](repeating: 1, count: rows))
+            let kernel = MatrixProduct(ones, Device.tested.slice(a), into: output, m: rows, n: a.count, k: 1, precision: .float16)
             try ProcessorConditions.forEach { condition in
-                Device.cpu.run(kernel)
+                Device.tested.run(kernel)
                 let found = try output.downloadFloats()
                 #expect(Array(found.suffix(a.count)) == expected, "\(condition)")
             }
         }
-        let large = Device.cpu.slice([Float](repeating: 60_000, count: 64))
-        let sum = Device.cpu.output(.float32, count: 1)
-        let narrow = Device.cpu.output(.float16, count: 1)
-        for output in [sum, narrow] { Device.cpu.run(MatrixProduct(large, large, into: output, m: 1, n: 1, k: 64, precision: .float16)) }
+        let large = Device.tested.slice([Float](repeating: 60_000, count: 64))
+        let sum = Device.tested.output(.float32, count: 1)
+        let narrow = Device.tested.output(.float16, count: 1)
+        for output in [sum, narrow] { Device.tested.run(MatrixProduct(large, large, into: output, m: 1, n: 1, k: 64, precision: .float16)) }
         let (wide, infinite) = (try sum.downloadFloats(), try narrow.downloadFloats())
         #expect(abs(wide[0] / (64 * 3.6e9) - 1) < 1e-6 && infinite == [.infinity])  // sums are rounded on the way
     }
@@ -134,15 +135,15 @@ struct MatrixProductTests {
     @Test("A product that is repeated gives the same bits", arguments: ProductPrecision.allCases)
     func repeats(precision: ProductPrecision) throws {
         let (m, n, k) = (150, 200, 700)
-        let output = Device.cpu.output(.bfloat16, count: m * n)
+        let output = Device.tested.output(.bfloat16, count: m * n)
         let kernel = MatrixProduct(
-            Device.cpu.input(HostileFloats.ordinary(count: m * k, seed: 5)), Device.cpu.input(HostileFloats.ordinary(count: n * k, seed: 6)),
+            Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 5)), Device.tested.input(HostileFloats.ordinary(count: n * k, seed: 6)),
             into: output, m: m, n: n, k: k, precision: precision)
         try ProcessorConditions.forEach { condition in
-            Device.cpu.run(kernel)
+            Device.tested.run(kernel)
             let first = try output.downloadBytes()
             for _ in 0..<5 {
-                Device.cpu.run(kernel)
+                Device.tested.run(kernel)
                 let again = try output.downloadBytes()
                 #expect(again == first, "\(condition)")
             }
@@ -162,13 +163,13 @@ private struct ProductCase {
 
     func deviations() throws -> [String] {
         let (aStride, bStride) = ((transposesA ? m : k) + gap, (transposesB ? k : n) + gap)
-        let output = Device.cpu.output(outputType, count: m * n)
+        let output = Device.tested.output(outputType, count: m * n)
         if accumulates { DeviceMemory().store(HostileFloats.ordinary(count: m * n, seed: 9), to: output) }
         let kernel = MatrixProduct(
             operand(rows: transposesA ? k : m, width: transposesA ? m : k, seed: 1, as: aType),
             operand(rows: transposesB ? n : k, width: transposesB ? k : n, seed: 2, as: bType), into: output, m: m, n: n, k: k,
             transposesA: transposesA, transposesB: transposesB, aStride: aStride, bStride: bStride,
-            bias: biasType.map { Device.cpu.input(HostileFloats.ordinary(count: n, seed: 4), as: $0) }, accumulates: accumulates,
+            bias: biasType.map { Device.tested.input(HostileFloats.ordinary(count: n, seed: 4), as: $0) }, accumulates: accumulates,
             precision: precision)
         // k numbers around 1 are added, each time rounding the sum so far, which grows like the root of k.
         let deviation = KernelOutput("output", output, absolute: 3e-7 * Float(k + 1), relative: 2e-7)
@@ -180,6 +181,6 @@ private struct ProductCase {
     private func operand(rows: Int, width: Int, seed: UInt64, as dtype: DType) -> Slice {
         var values = HostileFloats.ordinary(count: rows * (width + gap), seed: seed)
         for row in 0..<rows { for column in width..<width + gap { values[row * (width + gap) + column] = .nan } }
-        return Device.cpu.input(values, as: dtype)
+        return Device.tested.input(values, as: dtype)
     }
 }

@@ -10,10 +10,10 @@ struct NormalizationTests {
     @Test("RMS norm and its gradients", arguments: floats, floats)
     func rmsNorm(dtype: DType, weightType: DType) throws {
         for (rows, width) in NormalizationTests.sizes {
-            let input = Device.cpu.input(HostileFloats.ordinary(count: rows * width, seed: 1), as: dtype)
-            let weight = Device.cpu.input(HostileFloats.ordinary(count: width, seed: 2), as: weightType)
-            let output = Device.cpu.output(dtype, count: rows * width)
-            let reciprocal = Device.cpu.output(.float32, count: rows)
+            let input = Device.tested.input(HostileFloats.ordinary(count: rows * width, seed: 1), as: dtype)
+            let weight = Device.tested.input(HostileFloats.ordinary(count: width, seed: 2), as: weightType)
+            let output = Device.tested.output(dtype, count: rows * width)
+            let reciprocal = Device.tested.output(.float32, count: rows)
             let kernel = RMSNorm(input, weight: weight, epsilon: 1e-5, into: output, reciprocal: reciprocal)
             #expect(
                 try deviationsFromReference(
@@ -21,9 +21,9 @@ struct NormalizationTests {
                     outputs: [
                         KernelOutput("output", output, absolute: 1e-7, relative: 1e-6), KernelOutput("reciprocal", reciprocal, relative: 5e-7),
                     ]) == [])
-            let gradient = Device.cpu.input(HostileFloats.ordinary(count: rows * width, seed: 3), as: dtype)
-            let dInput = Device.cpu.output(dtype, count: rows * width)
-            let dWeight = Device.cpu.output(.float32, count: width)
+            let gradient = Device.tested.input(HostileFloats.ordinary(count: rows * width, seed: 3), as: dtype)
+            let dInput = Device.tested.output(dtype, count: rows * width)
+            let dWeight = Device.tested.output(.float32, count: width)
             let backward = RMSNormGradient(
                 input: input, weight: weight, reciprocal: reciprocal, outputGradient: gradient, inputGradient: dInput, weightGradient: dWeight)
             #expect(
@@ -39,12 +39,12 @@ struct NormalizationTests {
     @Test("Layer norm and its gradients", arguments: floats, [true, false])
     func layerNorm(dtype: DType, affine: Bool) throws {
         for (rows, width) in NormalizationTests.sizes where width > 1 {
-            let input = Device.cpu.input(HostileFloats.ordinary(count: rows * width, seed: 4).map { $0 + 3 }, as: dtype)
-            let weight = affine ? Device.cpu.input(HostileFloats.ordinary(count: width, seed: 5), as: .float32) : nil
-            let bias = affine ? Device.cpu.input(HostileFloats.ordinary(count: width, seed: 6), as: dtype) : nil
-            let output = Device.cpu.output(dtype, count: rows * width)
-            let mean = Device.cpu.output(.float32, count: rows)
-            let reciprocal = Device.cpu.output(.float32, count: rows)
+            let input = Device.tested.input(HostileFloats.ordinary(count: rows * width, seed: 4).map { $0 + 3 }, as: dtype)
+            let weight = affine ? Device.tested.input(HostileFloats.ordinary(count: width, seed: 5), as: .float32) : nil
+            let bias = affine ? Device.tested.input(HostileFloats.ordinary(count: width, seed: 6), as: dtype) : nil
+            let output = Device.tested.output(dtype, count: rows * width)
+            let mean = Device.tested.output(.float32, count: rows)
+            let reciprocal = Device.tested.output(.float32, count: rows)
             let kernel = LayerNorm(
                 input, width: width, weight: weight, bias: bias, epsilon: 1e-5, into: output, mean: mean, reciprocal: reciprocal)
             #expect(
@@ -54,10 +54,10 @@ struct NormalizationTests {
                         KernelOutput("output", output, absolute: 6e-6, relative: 2e-6), KernelOutput("mean", mean, relative: 1e-6),
                         KernelOutput("reciprocal", reciprocal, relative: 2e-6),
                     ]) == [])
-            let gradient = Device.cpu.input(HostileFloats.ordinary(count: rows * width, seed: 7), as: dtype)
-            let dInput = Device.cpu.output(dtype, count: rows * width)
-            let dWeight = Device.cpu.output(.float32, count: width)
-            let dBias = Device.cpu.output(.float32, count: width)
+            let gradient = Device.tested.input(HostileFloats.ordinary(count: rows * width, seed: 7), as: dtype)
+            let dInput = Device.tested.output(dtype, count: rows * width)
+            let dWeight = Device.tested.output(.float32, count: width)
+            let dBias = Device.tested.output(.float32, count: width)
             let backward = LayerNormGradient(
                 input: input, width: width, weight: weight, mean: mean, reciprocal: reciprocal, outputGradient: gradient, inputGradient: dInput,
                 weightGradient: affine ? dWeight : nil, biasGradient: dBias)
@@ -76,9 +76,9 @@ struct NormalizationTests {
     func extremes() throws {
         let width = 20
         let rows: [Float] = [0, 1e-30, 1e15, .nan]
-        let input = Device.cpu.input(rows.flatMap { [Float](repeating: $0, count: width) })
-        let weight = Device.cpu.input([Float](repeating: 2, count: width))
-        let output = Device.cpu.output(.float32, count: rows.count * width)
+        let input = Device.tested.input(rows.flatMap { [Float](repeating: $0, count: width) })
+        let weight = Device.tested.input([Float](repeating: 2, count: width))
+        let output = Device.tested.output(.float32, count: rows.count * width)
         let kernel = RMSNorm(input, weight: weight, epsilon: 1e-6, into: output, reciprocal: nil)
         #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output, relative: 1e-6)]) == [])
     }
@@ -91,7 +91,7 @@ struct NormalizationTests {
         let bias = HostileFloats.ordinary(count: width, seed: 10)
         let slopes = HostileFloats.ordinary(count: rows * width, seed: 11)
         let memory = DeviceMemory()
-        let device = Device.cpu
+        let device = Device.tested
         let output = device.allocate(.float32, count: rows * width)
         let mean = device.allocate(.float32, count: rows)
         let reciprocal = device.allocate(.float32, count: rows)

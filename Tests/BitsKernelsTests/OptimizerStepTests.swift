@@ -126,7 +126,7 @@ struct OptimizerStepTests {
 
     @Test("A moment on a threshold between two codes, or beside one, gets the reference's code", arguments: [true, false])
     func thresholds(isSigned: Bool) throws {
-        let codebook = StepCase.dynamic(signed: isSigned)
+        let codebook = ConformanceCase.dynamicMap(isSigned: isSigned)
         let middles = zip(codebook, codebook.dropFirst()).map { 0.5 * ($0 + $1) }
         let near = middles.flatMap { [$0.nextDown, $0, $0.nextUp] } + codebook + [0, -0.0, 1e-30, 0x1p-140].flatMap { isSigned ? [$0, -$0] : [$0] }
         // The first step's moment is the gradient itself; a 1 in each block makes it the normalized moment too.
@@ -141,9 +141,9 @@ struct OptimizerStepTests {
         var step = StepCase(rule: Self.rule("adam"), signs: [true, false], count: 3000, blockSize: 256)
         step.codebooks = [true: (0..<256).map { Float($0 - 128) / 128 }, false: (0..<256).map { Float($0) / 255 }]
         #expect(try step.differences(steps: 3) == [])
-        var damaged = StepCase.dynamic(signed: true)
+        var damaged = ConformanceCase.dynamicMap(isSigned: true)
         damaged[0] = -1
-        step.codebooks = [true: damaged, false: StepCase.dynamic(signed: false)]
+        step.codebooks = [true: damaged, false: ConformanceCase.dynamicMap(isSigned: false)]
         #expect(try step.differences(steps: 3) == [])
     }
 
@@ -169,7 +169,7 @@ struct OptimizerStepTests {
 
     @Test("Norms and scaling give the reference's bits, of one array and of many", arguments: ElementwiseTests.floats)
     func norms(dtype: DType) throws {
-        let device = Device.cpu
+        let device = Device.tested
         let counts = [0, 1, 16, 17, 4096, 0, 4097, 70_001, 65_536, 0]
         for make in [HostileFloats.ordinary, HostileFloats.mixture] {
             let arrays = counts.enumerated().map { device.slice(make($1, UInt64($0)), as: $0 % 4 == 3 ? .float32 : dtype) }

@@ -33,7 +33,7 @@ struct QuantizeBlockwiseTests {
     @Test("Codes, scales and the count of non-finite inputs are the reference's, whatever comes in", arguments: codebooks.keys.sorted())
     func hostile(name: String) throws {
         let codebook = Self.codebooks[name]!
-        let device = Device.cpu
+        let device = Device.tested
         let values = HostileFloats.mixture(count: 5000, seed: 1) + thresholdsAndNeighbours(of: codebook)
         for dtype in [DType.float32, .float16, .bfloat16] {
             for blockSize in [32, 64, 256, 4096, 16384] {
@@ -46,7 +46,7 @@ struct QuantizeBlockwiseTests {
         "Every size of the last block is quantized", arguments: [0, 1, 5, 15, 16, 17, 63, 64, 65, 100, 255, 256, 257, 300, 4095, 4096, 4097, 70_000])
     func sizes(count: Int) throws {
         for blockSize in [32, 64, 128, 512, 1024, 2048, 4096, 8192, 16384] {
-            let input = Device.cpu.slice(HostileFloats.ordinary(count: count, seed: 2))
+            let input = Device.tested.slice(HostileFloats.ordinary(count: count, seed: 2))
             #expect(try differences(input, codebook: Self.decades, blockSize: blockSize) == [])
         }
     }
@@ -55,21 +55,21 @@ struct QuantizeBlockwiseTests {
     func offset() throws {
         let values = HostileFloats.ordinary(count: 2000, seed: 3) + HostileFloats.mixture(count: 600, seed: 4)
         for offset in [0.087, -3, Float.infinity] {
-            let shift = Device.cpu.slice([offset])
-            #expect(try differences(Device.cpu.slice(values), codebook: Self.decades, blockSize: 256, offset: shift) == [])
+            let shift = Device.tested.slice([offset])
+            #expect(try differences(Device.tested.slice(values), codebook: Self.decades, blockSize: 256, offset: shift) == [])
         }
     }
 
     @Test("A codebook out of order is searched in order and gives the codes of its entries")
     func order() throws {
-        let order = Device.cpu.upload((0..<256).map { UInt8(($0 * 7 + 3) % 256) }, as: .uint8)
-        let input = Device.cpu.slice(HostileFloats.mixture(count: 3000, seed: 5))
+        let order = Device.tested.upload((0..<256).map { UInt8(($0 * 7 + 3) % 256) }, as: .uint8)
+        let input = Device.tested.slice(HostileFloats.mixture(count: 3000, seed: 5))
         #expect(try differences(input, codebook: Self.codebooks["even"]!, blockSize: 64, order: order) == [])
     }
 
     @Test("Dequantization is one product, one sum where there is an offset, and one rounding", arguments: [DType.float32, .float16, .bfloat16])
     func dequantization(dtype: DType) throws {
-        let device = Device.cpu
+        let device = Device.tested
         let codebook = device.slice(Self.decades)
         for count in [0, 1, 63, 64, 300, 70_001] {
             let codes = device.upload((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }, as: .uint8)
@@ -89,7 +89,7 @@ struct QuantizeBlockwiseTests {
     @Test("A large dequantization, which bypasses the cache, is the same", arguments: [DType.float32, .bfloat16])
     func largeDequantization(dtype: DType) throws {
         let count = (100 << 20) / dtype.byteCount + 7
-        let device = Device.cpu
+        let device = Device.tested
         let codes = device.upload((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }, as: .uint8)
         let absmax = device.slice(HostileFloats.ordinary(count: blockCount(count, blockSize: 256), seed: 8))
         let output = device.allocate(dtype, count: count)
@@ -99,8 +99,8 @@ struct QuantizeBlockwiseTests {
 
     @Test("The mean is summed in the order that the contract names", arguments: [0, 1, 1000, 1024, 1025, 5000])
     func mean(count: Int) throws {
-        let mean = Device.cpu.allocate(.float32, count: 1)
-        let kernel = MeanInDouble(Device.cpu.slice(HostileFloats.ordinary(count: count, seed: 9)), into: mean)
+        let mean = Device.tested.allocate(.float32, count: 1)
+        let kernel = MeanInDouble(Device.tested.slice(HostileFloats.ordinary(count: count, seed: 9)), into: mean)
         #expect(try differencesFromReference(kernel, outputs: ["mean": mean]) == [])
         if count == 0 { #expect(try mean.downloadFloats() == [0]) }
     }

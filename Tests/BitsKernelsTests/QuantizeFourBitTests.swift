@@ -9,7 +9,7 @@ struct QuantizeFourBitTests {
         let values = HostileFloats.mixture(count: 5000, seed: 1) + thresholdsAndNeighbours(of: format) + denormalBlocks
         for dtype in [DType.float32, .float16, .bfloat16] {
             for blockSize in [2, 32, 64, 96, 128, 256, 512, 1024, 2048, 4096] {
-                #expect(try differences(Device.cpu.slice(values, as: dtype), format: format, blockSize: blockSize) == [])
+                #expect(try differences(Device.tested.slice(values, as: dtype), format: format, blockSize: blockSize) == [])
             }
         }
     }
@@ -18,7 +18,7 @@ struct QuantizeFourBitTests {
     func sizes(count: Int) throws {
         for format in FourBitFormat.allCases {
             for blockSize in [32, 64, 128, 4096] {
-                let input = Device.cpu.slice(HostileFloats.ordinary(count: count, seed: 2))
+                let input = Device.tested.slice(HostileFloats.ordinary(count: count, seed: 2))
                 #expect(try differences(input, format: format, blockSize: blockSize) == [])
             }
         }
@@ -26,11 +26,11 @@ struct QuantizeFourBitTests {
 
     @Test("A block of zeros stores the code of zero and the scale 0", arguments: [(FourBitFormat.nf4, UInt8(0x77)), (.fp4, 0)])
     func zeros(format: FourBitFormat, byte: UInt8) throws {
-        let packed = Device.cpu.allocate(.uint8, count: 35)
-        let absmax = Device.cpu.allocate(.float32, count: 2)
-        Device.cpu.run(
+        let packed = Device.tested.allocate(.uint8, count: 35)
+        let absmax = Device.tested.allocate(.float32, count: 2)
+        Device.tested.run(
             QuantizeFourBit(
-                Device.cpu.slice([0, -0.0] + [Float](repeating: 0, count: 67)), format: format, blockSize: 64, packed: packed, absmax: absmax))
+                Device.tested.slice([0, -0.0] + [Float](repeating: 0, count: 67)), format: format, blockSize: 64, packed: packed, absmax: absmax))
         #expect(try packed.downloadBytes() == [UInt8](repeating: byte, count: 35))
         #expect(try absmax.downloadFloats() == [0, 0])
     }
@@ -61,7 +61,7 @@ struct QuantizeFourBitTests {
                 for format in FourBitFormat.allCases {
                     for nested in [false, true] {
                         let matrix = matrix(rows, columns, format: format, blockSize: blockSize, nested: nested)
-                        let output = Device.cpu.allocate(dtype, count: rows * columns)
+                        let output = Device.tested.allocate(dtype, count: rows * columns)
                         #expect(try differencesFromReference(DequantizeFourBit(matrix, into: output), outputs: ["output": output]) == [])
                     }
                 }
@@ -73,7 +73,7 @@ struct QuantizeFourBitTests {
     func largeDequantization(dtype: DType) throws {
         let rows = (100 << 20) / dtype.byteCount / 2049
         let matrix = matrix(rows, 2049, format: .nf4, blockSize: 64, nested: false)
-        let output = Device.cpu.allocate(dtype, count: rows * 2049)
+        let output = Device.tested.allocate(dtype, count: rows * 2049)
         #expect(try differencesFromReference(DequantizeFourBit(matrix, into: output), outputs: ["output": output]) == [])
     }
 
@@ -83,9 +83,9 @@ struct QuantizeFourBitTests {
             for dtype in [DType.float32, .bfloat16] {
                 let matrix = matrix(rows, columns, format: .nf4, blockSize: 64, nested: nested)
                 for indices in [
-                    Device.cpu.upload([3, 0, 6, -1, Int32(rows), 3], as: .int32), Device.cpu.upload([Int64(5), 1, 1 << 40], as: .int64),
+                    Device.tested.upload([3, 0, 6, -1, Int32(rows), 3], as: .int32), Device.tested.upload([Int64(5), 1, 1 << 40], as: .int64),
                 ] {
-                    let output = Device.cpu.allocate(dtype, count: indices.count * columns)
+                    let output = Device.tested.allocate(dtype, count: indices.count * columns)
                     #expect(try differencesFromReference(GatherFourBit(matrix, rows: indices, into: output), outputs: ["output": output]) == [])
                 }
             }
@@ -93,7 +93,7 @@ struct QuantizeFourBitTests {
     }
 
     private func matrix(_ rows: Int, _ columns: Int, format: FourBitFormat, blockSize: Int, nested: Bool) -> FourBitMatrix {
-        let device = Device.cpu
+        let device = Device.tested
         let count = rows * columns
         let packed = device.upload((0..<(count + 1) / 2).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 256) }, as: .uint8)
         let blocks = blockCount(count, blockSize: blockSize)

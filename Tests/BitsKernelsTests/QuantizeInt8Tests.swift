@@ -34,12 +34,12 @@ struct QuantizeInt8Tests {
             let scales = HostileFloats.mixture(count: rows, seed: 4)
             let codes = (0..<rows * columns).map { $0 * 91 % 256 - 128 }
             let matrix = Int8Matrix(
-                codes: Device.cpu.integers(codes, as: .int8), scales: Device.cpu.input(scales), columns: columns)
-            let output = Device.cpu.output(dtype, count: rows * columns)
+                codes: Device.tested.integers(codes, as: .int8), scales: Device.tested.input(scales), columns: columns)
+            let output = Device.tested.output(dtype, count: rows * columns)
             #expect(try deviationsFromReference(DequantizeInt8(matrix, into: output), outputs: [KernelOutput("output", output)]) == [])
             for type in [DType.int32, .int64] {
-                let indices = Device.cpu.integers([rows - 1, 0, -1, rows, 0, rows / 2], as: type)
-                let gathered = Device.cpu.output(dtype, count: 6 * columns)
+                let indices = Device.tested.integers([rows - 1, 0, -1, rows, 0, rows / 2], as: type)
+                let gathered = Device.tested.output(dtype, count: 6 * columns)
                 let kernel = GatherInt8(matrix, rows: indices, into: gathered)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("gathered", gathered)]) == [])
             }
@@ -47,7 +47,7 @@ struct QuantizeInt8Tests {
     }
 
     private func deviations(of values: [Float], as dtype: DType, columns: Int, rows: Int? = nil, threshold: Float) throws -> [String] {
-        let device = Device.cpu
+        let device = Device.tested
         let rows = rows ?? values.count / columns
         let input = device.input(values, as: dtype)
         let codes = device.output(.int8, count: values.count)

@@ -39,7 +39,7 @@ struct RandomTests {
     func fill(distribution: RandomFill.Distribution, dtype: DType) throws {
         for stream in Self.streams {
             for count in [0, 1, 3, 15, 16, 17, 255, 256, 257, 8191, 16_500] {
-                let output = Device.cpu.output(dtype, count: count)
+                let output = Device.tested.output(dtype, count: count)
                 #expect(
                     try deviationsFromReference(RandomFill(distribution, from: stream, into: output), outputs: [KernelOutput("output", output)]) == []
                 )
@@ -51,8 +51,8 @@ struct RandomTests {
     func dropout(from: DType, to: DType) throws {
         for (stream, rate) in zip(Self.streams, [0.1, 0.5, 0.999] as [Float]) {
             for count in [0, 1, 3, 15, 16, 17, 255, 256, 257, 8191, 16_500] {
-                let input = Device.cpu.input(HostileFloats.mixture(count: count, seed: 4), as: from)
-                let output = Device.cpu.output(to, count: count)
+                let input = Device.tested.input(HostileFloats.mixture(count: count, seed: 4), as: from)
+                let output = Device.tested.output(to, count: count)
                 let kernel = Dropout(input, rate: rate, from: stream, into: output)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
             }
@@ -64,9 +64,9 @@ struct RandomTests {
         var stream = RandomStream(seed: 3)
         let (first, second) = (stream.draw(10), stream.draw(1))
         #expect(first.position == 0 && second.position == 3 && stream.position == 4)
-        let (whole, part) = (Device.cpu.output(.float32, count: 1000), Device.cpu.output(.float32, count: 988))
-        Device.cpu.run(RandomFill(.normal(mean: 0, deviation: 1), from: first, into: whole))
-        Device.cpu.run(RandomFill(.normal(mean: 0, deviation: 1), from: second, into: part))
+        let (whole, part) = (Device.tested.output(.float32, count: 1000), Device.tested.output(.float32, count: 988))
+        Device.tested.run(RandomFill(.normal(mean: 0, deviation: 1), from: first, into: whole))
+        Device.tested.run(RandomFill(.normal(mean: 0, deviation: 1), from: second, into: part))
         #expect(try Array(whole.downloadFloats()[12...]) == part.downloadFloats())
     }
 
@@ -91,9 +91,9 @@ struct RandomTests {
 
     @Test("Dropout zeroes the share it is told to")
     func share() throws {
-        let output = Device.cpu.output(.float32, count: 100_000)
-        Device.cpu.run(Fill(1, into: output))
-        Device.cpu.run(Dropout(output, rate: 0.3, from: RandomStream(seed: 8), into: output))
+        let output = Device.tested.output(.float32, count: 100_000)
+        Device.tested.run(Fill(1, into: output))
+        Device.tested.run(Dropout(output, rate: 0.3, from: RandomStream(seed: 8), into: output))
         let values = try output.downloadFloats()
         #expect(Set(values) == [0, 1 / (1 - 0.3)])
         #expect(abs(values.count { $0 == 0 } - 30_000) < 600)  // four deviations

@@ -8,11 +8,11 @@ struct RotaryTests {
     func rotation(dtype: DType, inverse: Bool) throws {
         for (tokens, heads, width) in [(0, 2, 4), (1, 1, 2), (1, 12, 64), (5, 3, 18), (700, 8, 32), (9, 2, 66)] {
             let count = tokens * heads * width
-            let input = Device.cpu.input(HostileFloats.mixture(count: count, seed: 1), as: dtype)
+            let input = Device.tested.input(HostileFloats.mixture(count: count, seed: 1), as: dtype)
             let angles = HostileFloats.ordinary(count: tokens * width / 2, seed: 2)
-            let cosine = Device.cpu.input(angles)
-            let sine = Device.cpu.input(angles.reversed())
-            let output = Device.cpu.output(dtype, count: count)
+            let cosine = Device.tested.input(angles)
+            let sine = Device.tested.input(angles.reversed())
+            let output = Device.tested.output(dtype, count: count)
             for target in [output, input] {
                 let kernel = Rotary(
                     input, cosine: cosine, sine: sine, tokens: tokens, heads: heads, headWidth: width, inverse: inverse, into: target)
@@ -26,12 +26,12 @@ struct RotaryTests {
     func positions(dtype: DType) throws {
         let (rows, heads, width) = (50, 2, 34)
         let positions = [7, 0, 49, 7, 50, -1] + (0..<400).map { ($0 * 37) % 50 }
-        let input = Device.cpu.input(HostileFloats.mixture(count: positions.count * heads * width, seed: 1), as: dtype)
+        let input = Device.tested.input(HostileFloats.mixture(count: positions.count * heads * width, seed: 1), as: dtype)
         let angles = HostileFloats.ordinary(count: rows * width / 2, seed: 2)
-        let output = Device.cpu.output(dtype, count: input.count)
+        let output = Device.tested.output(dtype, count: input.count)
         let kernel = Rotary(
-            input, cosine: Device.cpu.input(angles), sine: Device.cpu.input(angles.reversed()),
-            positions: Device.cpu.integers(positions, as: .int32), tokens: positions.count, heads: heads, headWidth: width, inverse: false,
+            input, cosine: Device.tested.input(angles), sine: Device.tested.input(angles.reversed()),
+            positions: Device.tested.integers(positions, as: .int32), tokens: positions.count, heads: heads, headWidth: width, inverse: false,
             into: output)
         #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("output", output)]) == [])
         let row = heads * width
@@ -43,11 +43,12 @@ struct RotaryTests {
         let (tokens, heads, width) = (3, 2, 10)
         let angles = HostileFloats.ordinary(count: tokens * width / 2, seed: 3)
         let memory = DeviceMemory()
-        let output = Device.cpu.allocate(.float32, count: tokens * heads * width)
+        let output = Device.tested.allocate(.float32, count: tokens * heads * width)
         func rotated(_ x: [Float], inverse: Bool) throws -> [Float] {
-            Device.cpu.run(
+            Device.tested.run(
                 Rotary(
-                    Device.cpu.slice(x), cosine: Device.cpu.slice(angles.map { cosine($0) }), sine: Device.cpu.slice(angles.map { sine($0) }),
+                    Device.tested.slice(x), cosine: Device.tested.slice(angles.map { cosine($0) }),
+                    sine: Device.tested.slice(angles.map { sine($0) }),
                     tokens: tokens, heads: heads, headWidth: width, inverse: inverse, into: output))
             return memory.floats(output)
         }

@@ -9,7 +9,7 @@ struct SampleTokensTests {
     private func draws(
         _ logits: [Float], _ rule: SamplingRule, count: Int = 4000, seed: Int = 1, from position: Int = 0, seen: [Int]? = nil
     ) throws -> [Int] {
-        let device = Device.cpu
+        let device = Device.tested
         let row = device.slice(logits)
         let positions = device.integers((0..<count).map { position + $0 }, as: .int32)
         let (seeds, tokens) = (device.integers([seed], as: .int64), device.allocate(.int32, count: count))
@@ -54,7 +54,7 @@ struct SampleTokensTests {
 
     @Test("A sequence without a position draws nothing and marks nothing, and others draw as if it were not there")
     func inert() throws {
-        let device = Device.cpu
+        let device = Device.tested
         let (logits, rule) = (HostileFloats.ordinary(count: 40, seed: 1), SamplingRule(temperature: 1, repetitionPenalty: 2))
         let tokens = device.allocate(.int32, count: 2)
         let seen = device.integers([Int](repeating: 0, count: 80), as: .uint8)
@@ -174,14 +174,14 @@ struct SampleTokensTests {
     func reference(dtype: DType, topK: Int) throws {
         for vocabulary in [1, 15, 257, 5000] {
             let sequences = 5
-            let logits = Device.cpu.input(HostileFloats.ordinary(count: sequences * vocabulary, seed: 7).map { 4 * $0 }, as: dtype)
+            let logits = Device.tested.input(HostileFloats.ordinary(count: sequences * vocabulary, seed: 7).map { 4 * $0 }, as: dtype)
             for (topP, minP, penalty) in [(1, 0, 1), (0.8, 0, 1), (1, 0.3, 1), (0.95, 0.05, 1.2)] as [(Float, Float, Float)] {
                 let rule = SamplingRule(temperature: 1.2, topK: topK, topP: topP, minP: minP, repetitionPenalty: penalty)
-                let tokens = Device.cpu.output(.int32, count: sequences)
-                let seen = Device.cpu.integers((0..<sequences * vocabulary).map { $0 % 2 }, as: .uint8)
+                let tokens = Device.tested.output(.int32, count: sequences)
+                let seen = Device.tested.integers((0..<sequences * vocabulary).map { $0 % 2 }, as: .uint8)
                 let kernel = SampleTokens(
-                    logits, positions: Device.cpu.integers([3, 1, 4, 1, 5], as: .int32), rule: rule,
-                    seeds: Device.cpu.integers([9, 2, 6, 5, 3], as: .int64), seen: seen, into: tokens)
+                    logits, positions: Device.tested.integers([3, 1, 4, 1, 5], as: .int32), rule: rule,
+                    seeds: Device.tested.integers([9, 2, 6, 5, 3], as: .int64), seen: seen, into: tokens)
                 #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("tokens", tokens), KernelOutput("seen", seen)]) == [])
             }
         }
@@ -192,7 +192,7 @@ struct SampleTokensTests {
         await #expect(processExitsWith: .failure) { _ = SamplingRule(temperature: -1) }
         await #expect(processExitsWith: .failure) { _ = SamplingRule(temperature: 1, topP: 0) }
         await #expect(processExitsWith: .failure) {
-            let device = Device.cpu
+            let device = Device.tested
             _ = SampleTokens(
                 device.slice([1, 2]), positions: device.integers([0], as: .int32), rule: SamplingRule(temperature: 1), seeds: nil, seen: nil,
                 into: device.allocate(.int32, count: 1))

@@ -13,7 +13,7 @@ struct StepCase {
     var parameterType = DType.float32
     var gradientType = DType.float32
     var scale: Float?
-    var codebooks = [true: dynamic(signed: true), false: dynamic(signed: false)]
+    var codebooks = [true: ConformanceCase.dynamicMap(isSigned: true), false: ConformanceCase.dynamicMap(isSigned: false)]
 
     /// - Parameter count: of ordinary elements, some with a zero gradient or one that is not finite.
     init(rule: ElementRule, signs: [Bool], count: Int, blockSize: Int?) {
@@ -64,7 +64,7 @@ struct StepCase {
     }
 
     private static func stepped(_ cases: [StepCase], _ steps: Int, _ submit: (OptimizerStep) -> Void) throws -> [Memory] {
-        let device = Device.cpu
+        let device = Device.tested
         let memory = cases.map { $0.fresh(device) }
         for step in 0..<steps { submit(OptimizerStep(zip(cases, memory).map { $0.part(step, $1, device) })) }
         try device.synchronize()
@@ -73,7 +73,7 @@ struct StepCase {
 
     /// The parameter and the moments after `steps` steps; of moments in 8 bits, their scales.
     func values(steps: Int) throws -> [Float] {
-        let memory = try StepCase.stepped([self], steps) { Device.cpu.run($0) }[0]
+        let memory = try StepCase.stepped([self], steps) { Device.tested.run($0) }[0]
         return try memory.parameter.downloadFloats() + memory.moments.flatMap { try ($0.blocks?.absmax ?? $0.values).downloadFloats() }
     }
 
@@ -88,29 +88,12 @@ struct StepCase {
         let expected = try contents(cases.flatMap { try stepped([$0], steps) { $0.reference(DeviceMemory()) } })
         var lines = [String]()
         try ProcessorConditions.forEach { condition in
-            let found = try contents(stepped(cases, steps) { Device.cpu.run($0) })
+            let found = try contents(stepped(cases, steps) { Device.tested.run($0) })
             for ((name, wanted), (_, found)) in zip(expected, found) where found != wanted {
                 let position = wanted.indices.first { found[$0] != wanted[$0] }!
                 lines.append("\(condition): byte \(position) of \(name) is \(found[position]), not \(wanted[position])")
             }
         }
         return lines
-    }
-
-    /// The dynamic map by its definition: decades of evenly spaced magnitudes between 0 and 1.
-    static func dynamic(signed: Bool) -> [Float] {
-        var values: [Float] = [0, 1]
-        for (index, decade) in ([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1] as [Float]).enumerated() {
-            let count = 1 << (signed ? index : index + 1)
-            let gap = (1 - Float(0.1)) / Float(count)
-            let edges = (0...count).map { i -> Float in
-                i < (count + 1) / 2 ? Float(0.1).addingProduct(gap, Float(i)) : Float(1).addingProduct(-gap, Float(count - i))
-            }
-            for (low, high) in zip(edges, edges.dropFirst()) {
-                let value = (low + high) / 2 * decade
-                values += signed ? [value, -value] : [value]
-            }
-        }
-        return values.sorted()
     }
 }

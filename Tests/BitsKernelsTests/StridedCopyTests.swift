@@ -8,7 +8,7 @@ struct StridedCopyTests {
     func conversions(from: DType, to: DType) throws {
         let source = source(from)
         let count = source.count
-        let destination = Device.cpu.output(to, count: count)
+        let destination = Device.tested.output(to, count: count)
         let kernel = StridedCopy(
             from: StridedSlice(contiguous: source, shape: [count]), to: StridedSlice(contiguous: destination, shape: [count]))
         #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("destination", destination)]) == [])
@@ -18,9 +18,9 @@ struct StridedCopyTests {
     func sameType() throws {
         let bits = (0..<70_000).map { UInt16(truncatingIfNeeded: $0) }
         for dtype in [DType.float16, .bfloat16] {
-            let source = Device.cpu.upload(bits, as: dtype)
-            let destination = Device.cpu.allocate(dtype, count: bits.count)
-            Device.cpu.run(
+            let source = Device.tested.upload(bits, as: dtype)
+            let destination = Device.tested.allocate(dtype, count: bits.count)
+            Device.tested.run(
                 StridedCopy(
                     from: StridedSlice(contiguous: source, shape: [bits.count]), to: StridedSlice(contiguous: destination, shape: [bits.count])))
             #expect(try destination.download(as: UInt16.self) == bits)
@@ -44,7 +44,7 @@ struct StridedCopyTests {
         let source = source(from)
         for (shape, sourceStrides, destinationStrides) in layouts {
             let last = zip(shape, destinationStrides).reduce(0) { $0 + max($1.0 - 1, 0) * $1.1 }
-            let destination = Device.cpu.input((0...last).map { Float($0 % 2) }, as: to)
+            let destination = Device.tested.input((0...last).map { Float($0 % 2) }, as: to)
             let kernel = StridedCopy(
                 from: StridedSlice(source, shape: shape, strides: sourceStrides),
                 to: StridedSlice(destination, shape: shape, strides: destinationStrides))
@@ -56,7 +56,7 @@ struct StridedCopyTests {
     func fill(dtype: DType) throws {
         for value in [Float(0), 1, -1, 0.3, 1e10, -1e30, 65519, .infinity, .nan] {
             for count in [0, 1, 37, 50_000] {
-                let destination = Device.cpu.output(dtype, count: count)
+                let destination = Device.tested.output(dtype, count: count)
                 #expect(try deviationsFromReference(Fill(value, into: destination), outputs: [KernelOutput("destination", destination)]) == [])
             }
         }
@@ -67,10 +67,10 @@ struct StridedCopyTests {
         let count = 80_000
         guard !dtype.isFloatingPoint else {
             let values = HostileFloats.special.filter { !$0.isSignalingNaN } + [300, -300, 3e9, -3e9, 1e19, -1e19, 0.5, -0.5, 2.5, 0.99999994]
-            return Device.cpu.input(values + HostileFloats.mixture(count: count - values.count, seed: 1), as: dtype)
+            return Device.tested.input(values + HostileFloats.mixture(count: count - values.count, seed: 1), as: dtype)
         }
         var random = SplitMix(state: 2)
         let values = [0, 1, -1, 127, -128, 128, 255, 256, Int(Int32.max), Int(Int32.min), 1 << 24 + 1, .max, .min]
-        return Device.cpu.integers(values + (0..<count - values.count).map { _ in Int(Int64(bitPattern: random.next() >> 20)) }, as: dtype)
+        return Device.tested.integers(values + (0..<count - values.count).map { _ in Int(Int64(bitPattern: random.next() >> 20)) }, as: dtype)
     }
 }

@@ -15,6 +15,9 @@ extension Device {
     /// What is known of the GPU; nil for other devices.
     package var cudaProperties: CUDAProperties? { (backend as? CUDABackend)?.context.properties }
 
+    /// Bytes of the GPU's memory that nobody has; nil for other devices.
+    package var freeByteCount: Int? { (backend as? CUDABackend)?.context.memory.free }
+
     /// Gives memory back that the device keeps for later use. On the processor nothing happens.
     public func emptyCache() { (backend as? CUDABackend)?.memory.empty() }
 }

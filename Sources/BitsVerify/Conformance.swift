@@ -23,9 +23,8 @@ package struct ConformanceCase: Sendable {
     /// One line for everything that is wrong on `device`.
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
-    package static var all: [ConformanceCase] {
-        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random
-    }
+    package static let all: [ConformanceCase] =
+        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile
 }
 
 extension ConformanceCase: CustomStringConvertible {

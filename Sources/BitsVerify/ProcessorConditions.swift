@@ -18,6 +18,8 @@ public enum ProcessorConditions {
     ///
     /// Level and thread count belong to the process, so one caller at a time has them; afterwards they are as before.
     public static func forEach(_ body: (_ condition: String) throws -> Void) rethrows {
+        // Another device knows nothing of these.
+        if Device.tested != .cpu { return try body(Device.tested.name) }
         try turn.withLock { _ in
             announcement
             let (level, threads) = (Processor.level, Processor.threadCount)
