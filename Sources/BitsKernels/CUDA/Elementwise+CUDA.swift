@@ -1,0 +1,78 @@
+/// Elements that a thread takes at once.
+private let perThread = 8
+
+extension BinaryElementwise: CUDAKernel {
+    private static let matrix = CUDAFunction("elementwise", "binary")
+    private static let strided = CUDAFunction("elementwise", "binary_strided")
+
+    func launch(on queue: CUDAQueue) {
+        guard output.count > 0 else { return }
+        let shape = CUDAShape(lhs.shape, [lhs.strides, rhs.strides, rowMajorStrides(lhs.shape)])
+        let columns = shape.sizes.last ?? 1
+        let repeats = (0..<2).allSatisfy { [0, 1].contains(shape.innerStride($0)) }
+        if repeats && (shape.rank <= 1 || (shape.rank == 2 && columns % 4 == 0)) {
+            let (blocks, threads) = queue.sharing(output.count, perThread: perThread)
+            let row = (0..<2).map { shape.rank == 2 ? shape.strides[$0][0] : 0 }
+            queue.launch(
+                Self.matrix, blocks: blocks, threads: threads, operation.rawValue, lhs.slice, lhs.slice.dtype.code, row[0], shape.innerStride(0),
+                rhs.slice, rhs.slice.dtype.code, row[1], shape.innerStride(1), output, output.dtype.code, output.count / columns, columns)
+        } else {
+            let (blocks, threads) = queue.sharing(output.count, perThread: 1)
+            queue.launch(
+                Self.strided, blocks: blocks, threads: threads, operation.rawValue, lhs.slice, lhs.slice.dtype.code, shape.strideArgument(0),
+                rhs.slice, rhs.slice.dtype.code, shape.strideArgument(1), output, output.dtype.code, shape.sizeArgument, output.count)
+        }
+    }
+}
+
+extension ScaleAndShift: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "scale_shift")
+
+    func launch(on queue: CUDAQueue) {
+        let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
+        queue.launch(Self.function, blocks: blocks, threads: threads, input, input.dtype.code, scale, shift, output, output.dtype.code, input.count)
+    }
+}
+
+extension UnaryElementwise: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "unary")
+
+    func launch(on queue: CUDAQueue) {
+        let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, operation.rawValue, input, input.dtype.code, output, output.dtype.code, input.count)
+    }
+}
+
+extension UnaryElementwiseGradient: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "unary_gradient")
+
+    func launch(on queue: CUDAQueue) {
+        let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, operation.rawValue, input, input.dtype.code, outputGradient, outputGradient.dtype.code,
+            inputGradient, inputGradient.dtype.code, input.count)
+    }
+}
+
+extension GatedActivation: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "gated")
+
+    func launch(on queue: CUDAQueue) {
+        let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, output,
+            output.dtype.code, gate.count)
+    }
+}
+
+extension GatedActivationGradient: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "gated_gradient")
+
+    func launch(on queue: CUDAQueue) {
+        let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, outputGradient,
+            outputGradient.dtype.code, gateGradient, gateGradient.dtype.code, upGradient, upGradient.dtype.code, gate.count)
+    }
+}

@@ -1,0 +1,284 @@
+// Element by element: binary operations with broadcasting, functions of one number with their slopes, scaling, gated activations.
+//
+// Types are known at run time. A thread takes eight elements, in two runs of four, and has all that it reads under way before it computes: what a type
+// or an operation costs to look up is shared by eight.
+
+enum { RUNS = 2, EIGHT = 4 * RUNS };
+
+// Arrays by their addresses and types.
+template <int INPUTS, int OUTPUTS> struct Arrays {
+    const void *in[INPUTS];
+    int in_types[INPUTS];
+    void *out[OUTPUTS];
+    int out_types[OUTPUTS];
+
+    __device__ bool take_fours() const {
+        bool all = true;
+#pragma unroll
+        for (int k = 0; k < INPUTS; k++) all &= takes_fours(in[k], in_types[k]);
+#pragma unroll
+        for (int k = 0; k < OUTPUTS; k++) all &= takes_fours(out[k], out_types[k]);
+        return all;
+    }
+};
+
+__device__ __forceinline__ void spread(float4 from, float *to) {
+    to[0] = from.x;
+    to[1] = from.y;
+    to[2] = from.z;
+    to[3] = from.w;
+}
+
+__device__ __forceinline__ float4 gather(const float *from) { return make_float4(from[0], from[1], from[2], from[3]); }
+
+// out[...] = compute(in[...]) over arrays of `count`. Every element is read before the one in its place is written.
+template <int INPUTS, int OUTPUTS, typename Compute>
+__device__ __forceinline__ void map(const Arrays<INPUTS, OUTPUTS> &arrays, int64 count, Compute compute) {
+    const bool fours = arrays.take_fours();
+    const int64 run = 4 * (int64)blockDim.x;
+    for (int64 start = blockIdx.x * RUNS * run; start < count; start += gridDim.x * RUNS * run) {
+        const int64 first = start + 4 * threadIdx.x;
+        uint4 read[INPUTS][RUNS];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 i = first + r * run;
+#pragma unroll
+            for (int k = 0; k < INPUTS; k++)
+                read[k][r] = fours && i + 4 <= count ? load_four(arrays.in[k], arrays.in_types[k], i)
+                                                     : load_up_to_four(arrays.in[k], arrays.in_types[k], i, count);
+        }
+        float x[INPUTS][EIGHT], y[OUTPUTS][EIGHT];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++)
+#pragma unroll
+            for (int k = 0; k < INPUTS; k++) spread(widen_four(read[k][r], arrays.in_types[k]), x[k] + 4 * r);
+        compute(x, y);
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 i = first + r * run;
+#pragma unroll
+            for (int k = 0; k < OUTPUTS; k++)
+                if (fours && i + 4 <= count) store_four(arrays.out[k], arrays.out_types[k], i, gather(y[k] + 4 * r));
+                else store_up_to_four(arrays.out[k], arrays.out_types[k], i, count, gather(y[k] + 4 * r));
+        }
+    }
+}
+
+// Statements for each of the eight elements.
+#define FOR_EIGHT(...) \
+    _Pragma("unroll") for (int j = 0; j < EIGHT; j++) { __VA_ARGS__; }
+
+// MARK: Binary operations
+
+enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, MAXIMUM };
+
+__device__ __forceinline__ float combined(int operation, float a, float b) {
+    switch (operation) {
+    case ADD: return a + b;
+    case SUBTRACT: return a - b;
+    case MULTIPLY: return a * b;
+    case DIVIDE: return a / b;
+    default: return a > b || isnan(a) ? a : b;
+    }
+}
+
+// An operand of shape [rows, columns]: a column stride of 0 repeats an element along the row.
+struct Matrix {
+    const void *start;
+    int type;
+    int64 row_stride, column_stride;
+
+    __device__ bool has_fours() const { return column_stride == 0 || (row_stride % 4 == 0 && takes_fours(start, type)); }
+
+    // Elements i to i + 3 of the row-major order, which lie in one row; from `count` on 0.
+    __device__ uint4 four(int64 row, int64 column, int64 columns, bool fours) const {
+        if (column_stride == 0) {
+            const int64 i = row * row_stride;
+            if (type == FLOAT32) {
+                const uint32 word = ((const uint32 *)start)[i];
+                return make_uint4(word, word, word, word);
+            }
+            const uint32 words = ((const uint16 *)start)[i] * 0x10001u;
+            return make_uint4(words, words, 0, 0);
+        }
+        if (fours && column + 4 <= columns) return load_four(start, type, row * row_stride + column);
+        return load_up_to_four(start, type, row * row_stride + column, row * row_stride + columns);
+    }
+};
+
+// Operands that repeat along rows or columns or not at all; where there are several rows, the columns are a multiple of 4.
+extern "C" __global__ void __launch_bounds__(256) binary(
+    int operation, const void *a, int a_type, int64 a_row, int64 a_column, const void *b, int b_type, int64 b_row, int64 b_column, void *y,
+    int y_type, int64 rows, int64 columns) {
+    const Matrix left = {a, a_type, a_row, a_column}, right = {b, b_type, b_row, b_column};
+    const bool fours = left.has_fours() && right.has_fours() && takes_fours(y, y_type);
+    const int64 count = rows * columns, run = 4 * (int64)blockDim.x;
+    for (int64 start = blockIdx.x * RUNS * run; start < count; start += gridDim.x * RUNS * run) {
+        const int64 first = start + 4 * threadIdx.x;
+        uint4 lefts[RUNS], rights[RUNS];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 i = first + r * run;
+            if (i >= count) break;
+            int64 row = 0;
+            if (rows > 1) row = count >> 32 ? i / columns : (uint32)i / (uint32)columns;
+            lefts[r] = left.four(row, i - row * columns, columns, fours);
+            rights[r] = right.four(row, i - row * columns, columns, fours);
+        }
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 i = first + r * run;
+            if (i >= count) break;
+            const float4 p = widen_four(lefts[r], a_type), q = widen_four(rights[r], b_type);
+            const float4 result = make_float4(
+                combined(operation, p.x, q.x), combined(operation, p.y, q.y), combined(operation, p.z, q.z), combined(operation, p.w, q.w));
+            if (fours && i + 4 <= count) store_four(y, y_type, i, result);
+            else store_up_to_four(y, y_type, i, count, result);
+        }
+    }
+}
+
+// Operands of any strides, one element a thread.
+extern "C" __global__ void __launch_bounds__(256) binary_strided(
+    int operation, const void *a, int a_type, Axes a_strides, const void *b, int b_type, Axes b_strides, void *y, int y_type, Axes sizes, int64 count) {
+    for (int64 i = thread_index(); i < count; i += thread_count()) {
+        int64 from_a = 0, from_b = 0, rest = i;
+#pragma unroll
+        for (int axis = AXES - 1; axis >= 0; axis--) {
+            const int64 place = take_axis(rest, sizes.of[axis]);
+            from_a += place * a_strides.of[axis];
+            from_b += place * b_strides.of[axis];
+        }
+        store_float(y, y_type, i, combined(operation, load_float(a, a_type, from_a), load_float(b, b_type, from_b)));
+    }
+}
+
+// MARK: Functions of one number
+
+// The same numbers in another type.
+extern "C" __global__ void __launch_bounds__(256) cast(const void *x, int x_type, void *y, int y_type, int64 count) {
+    map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&x)[1][EIGHT], float (&y)[1][EIGHT]) { FOR_EIGHT(y[0][j] = x[0][j]) });
+}
+
+extern "C" __global__ void __launch_bounds__(256) scale_shift(
+    const void *x, int x_type, float scale, float shift, void *y, int y_type, int64 count) {
+    map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&x)[1][EIGHT], float (&y)[1][EIGHT]) {
+        FOR_EIGHT(y[0][j] = scale * x[0][j] + shift)
+    });
+}
+
+enum { NEGATE, EXPONENTIAL, LOGARITHM, SQUARE_ROOT, RECIPROCAL_SQUARE_ROOT, TANH, SIGMOID, SILU, GELU, GELU_TANH, RELU, SQUARE, ABSOLUTE, RECIPROCAL };
+
+__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+__device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
+// The distribution function of the standard normal distribution.
+__device__ __forceinline__ float normal_distribution(float x) { return 0.5f * (1.0f + erff(x * 0.707106781f)); }
+__device__ __forceinline__ float gelu(float x) { return x * normal_distribution(x); }
+// 0.5 * (1 + tanh(u)) is sigmoid(2u).
+__device__ __forceinline__ float gelu_tanh_sigmoid(float x) { return sigmoid(1.595769122f * (x + 0.044715f * (x * x * x))); }
+__device__ __forceinline__ float gelu_tanh(float x) { return x * gelu_tanh_sigmoid(x); }
+__device__ __forceinline__ float relu(float x) { return x <= 0.0f ? 0.0f : x; }
+
+__device__ __forceinline__ float silu_slope(float x) {
+    const float s = sigmoid(x);
+    return s * (1.0f + x * (1.0f - s));
+}
+__device__ __forceinline__ float gelu_slope(float x) { return normal_distribution(x) + x * 0.398942280f * expf(-0.5f * (x * x)); }
+__device__ __forceinline__ float gelu_tanh_slope(float x) {
+    // Beyond, the slope is 0 or 1 and squares overflow.
+    if (fabsf(x) > 100.0f) x = copysignf(100.0f, x);
+    const float s = gelu_tanh_sigmoid(x);
+    return s + x * s * (1.0f - s) * (1.595769122f * (1.0f + 0.134145f * (x * x)));
+}
+__device__ __forceinline__ float relu_slope(float x) { return x <= 0.0f ? 0.0f : 1.0f; }
+__device__ __forceinline__ float absolute_slope(float x) { return x == 0.0f ? 0.0f : x < 0.0f ? -1.0f : 1.0f; }
+__device__ __forceinline__ float tanh_slope(float x) {
+    const float t = tanhf(x);
+    return 1.0f - t * t;
+}
+__device__ __forceinline__ float sigmoid_slope(float x) {
+    const float s = sigmoid(x);
+    return s * (1.0f - s);
+}
+
+extern "C" __global__ void __launch_bounds__(256) unary(int operation, const void *x, int x_type, void *y, int y_type, int64 count) {
+    map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&in)[1][EIGHT], float (&out)[1][EIGHT]) {
+        const float(&x)[EIGHT] = in[0];
+        float(&y)[EIGHT] = out[0];
+        switch (operation) {
+        case NEGATE: FOR_EIGHT(y[j] = -x[j]) break;
+        case EXPONENTIAL: FOR_EIGHT(y[j] = expf(x[j])) break;
+        case LOGARITHM: FOR_EIGHT(y[j] = logf(x[j])) break;
+        case SQUARE_ROOT: FOR_EIGHT(y[j] = sqrtf(x[j])) break;
+        case RECIPROCAL_SQUARE_ROOT: FOR_EIGHT(y[j] = 1.0f / sqrtf(x[j])) break;
+        case TANH: FOR_EIGHT(y[j] = tanhf(x[j])) break;
+        case SIGMOID: FOR_EIGHT(y[j] = sigmoid(x[j])) break;
+        case SILU: FOR_EIGHT(y[j] = silu(x[j])) break;
+        case GELU: FOR_EIGHT(y[j] = gelu(x[j])) break;
+        case GELU_TANH: FOR_EIGHT(y[j] = gelu_tanh(x[j])) break;
+        case RELU: FOR_EIGHT(y[j] = relu(x[j])) break;
+        case SQUARE: FOR_EIGHT(y[j] = x[j] * x[j]) break;
+        case ABSOLUTE: FOR_EIGHT(y[j] = fabsf(x[j])) break;
+        default: FOR_EIGHT(y[j] = 1.0f / x[j]) break;
+        }
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(256) unary_gradient(
+    int operation, const void *x, int x_type, const void *dy, int dy_type, void *dx, int dx_type, int64 count) {
+    map(Arrays<2, 1>{{x, dy}, {x_type, dy_type}, {dx}, {dx_type}}, count, [=](const float (&in)[2][EIGHT], float (&out)[1][EIGHT]) {
+        const float(&x)[EIGHT] = in[0], (&dy)[EIGHT] = in[1];
+        float(&dx)[EIGHT] = out[0];
+        switch (operation) {
+        case NEGATE: FOR_EIGHT(dx[j] = -dy[j]) break;
+        case EXPONENTIAL: FOR_EIGHT(dx[j] = dy[j] * expf(x[j])) break;
+        case LOGARITHM: FOR_EIGHT(dx[j] = dy[j] * (1.0f / x[j])) break;
+        case SQUARE_ROOT: FOR_EIGHT(dx[j] = dy[j] * (0.5f / sqrtf(x[j]))) break;
+        case RECIPROCAL_SQUARE_ROOT: FOR_EIGHT(dx[j] = dy[j] * (-0.5f / (x[j] * sqrtf(x[j])))) break;
+        case TANH: FOR_EIGHT(dx[j] = dy[j] * tanh_slope(x[j])) break;
+        case SIGMOID: FOR_EIGHT(dx[j] = dy[j] * sigmoid_slope(x[j])) break;
+        case SILU: FOR_EIGHT(dx[j] = dy[j] * silu_slope(x[j])) break;
+        case GELU: FOR_EIGHT(dx[j] = dy[j] * gelu_slope(x[j])) break;
+        case GELU_TANH: FOR_EIGHT(dx[j] = dy[j] * gelu_tanh_slope(x[j])) break;
+        case RELU: FOR_EIGHT(dx[j] = dy[j] * relu_slope(x[j])) break;
+        case SQUARE: FOR_EIGHT(dx[j] = dy[j] * (2.0f * x[j])) break;
+        case ABSOLUTE: FOR_EIGHT(dx[j] = dy[j] * absolute_slope(x[j])) break;
+        default: FOR_EIGHT(dx[j] = dy[j] * (-1.0f / (x[j] * x[j]))) break;
+        }
+    });
+}
+
+// MARK: Gated activations
+
+extern "C" __global__ void __launch_bounds__(256) gated(
+    int activation, const void *gate, int gate_type, const void *up, int up_type, void *y, int y_type, int64 count) {
+    map(Arrays<2, 1>{{gate, up}, {gate_type, up_type}, {y}, {y_type}}, count, [=](const float (&in)[2][EIGHT], float (&out)[1][EIGHT]) {
+        const float(&gate)[EIGHT] = in[0], (&up)[EIGHT] = in[1];
+        float(&y)[EIGHT] = out[0];
+        switch (activation) {
+        case SILU: FOR_EIGHT(y[j] = silu(gate[j]) * up[j]) break;
+        case GELU: FOR_EIGHT(y[j] = gelu(gate[j]) * up[j]) break;
+        case GELU_TANH: FOR_EIGHT(y[j] = gelu_tanh(gate[j]) * up[j]) break;
+        default: FOR_EIGHT(y[j] = relu(gate[j]) * up[j]) break;
+        }
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(256) gated_gradient(
+    int activation, const void *gate, int gate_type, const void *up, int up_type, const void *dy, int dy_type, void *dgate, int dgate_type, void *dup,
+    int dup_type, int64 count) {
+    const Arrays<3, 2> arrays = {{gate, up, dy}, {gate_type, up_type, dy_type}, {dgate, dup}, {dgate_type, dup_type}};
+    map(arrays, count, [=](const float (&in)[3][EIGHT], float (&out)[2][EIGHT]) {
+        const float(&gate)[EIGHT] = in[0], (&up)[EIGHT] = in[1], (&dy)[EIGHT] = in[2];
+        float(&dgate)[EIGHT] = out[0], (&dup)[EIGHT] = out[1];
+        switch (activation) {
+        case SILU:
+            // Value and slope from one sigmoid.
+            FOR_EIGHT(const float s = sigmoid(gate[j]), value = gate[j] * s; dgate[j] = dy[j] * up[j] * (s + value * (1.0f - s)); dup[j] = dy[j] * value)
+            break;
+        case GELU: FOR_EIGHT(dgate[j] = dy[j] * up[j] * gelu_slope(gate[j]); dup[j] = dy[j] * gelu(gate[j])) break;
+        case GELU_TANH: FOR_EIGHT(dgate[j] = dy[j] * up[j] * gelu_tanh_slope(gate[j]); dup[j] = dy[j] * gelu_tanh(gate[j])) break;
+        default: FOR_EIGHT(dgate[j] = dy[j] * up[j] * relu_slope(gate[j]); dup[j] = dy[j] * relu(gate[j])) break;
+        }
+    });
+}
