@@ -95,6 +95,13 @@ static const char elementwise[] = {
 #else
 static const char elementwise[] = "";
 #endif
+#if __has_embed("kernels/copy.cu")
+static const char copy[] = {
+#embed "kernels/copy.cu" suffix(, 0)
+};
+#else
+static const char copy[] = "";
+#endif
 #if __has_embed("kernels/norm.cu")
 static const char norm[] = {
 #embed "kernels/norm.cu" suffix(, 0)
@@ -141,6 +148,7 @@ static const struct {
     SOURCE(rotary),
     SOURCE(decoding),
     SOURCE(elementwise),
+    SOURCE(copy),
     SOURCE(norm),
     SOURCE(loss),
     SOURCE(reduce),
