@@ -1,0 +1,88 @@
+extension RMSNorm: CUDAKernel {
+    private static let function = CUDAFunction("norm", "rms_norm")
+
+    func launch(on queue: CUDAQueue) {
+        let (rows, width) = (input.count / weight.count, weight.count)
+        let shared = CUDARows(rows, width: width, perThread: 8)
+        queue.launch(
+            Self.function, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight.dtype.code, epsilon, output,
+            output.dtype.code, reciprocal, rows, width, shared.isWarp)
+    }
+}
+
+extension RMSNormGradient: CUDAKernel {
+    func launch(on queue: CUDAQueue) {
+        NormGradient(
+            input: input, width: weight.count, weight: weight, mean: nil, reciprocal: reciprocal, outputGradient: outputGradient,
+            inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: nil
+        ).launch(on: queue)
+    }
+}
+
+extension LayerNorm: CUDAKernel {
+    private static let function = CUDAFunction("norm", "layer_norm")
+
+    func launch(on queue: CUDAQueue) {
+        let rows = input.count / width
+        let shared = CUDARows(rows, width: width, perThread: 8)
+        queue.launch(
+            Self.function, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight?.dtype.code ?? 0, bias,
+            bias?.dtype.code ?? 0, epsilon, output, output.dtype.code, mean, reciprocal, rows, width, shared.isWarp)
+    }
+}
+
+extension LayerNormGradient: CUDAKernel {
+    func launch(on queue: CUDAQueue) {
+        NormGradient(
+            input: input, width: width, weight: weight, mean: mean, reciprocal: reciprocal, outputGradient: outputGradient,
+            inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: biasGradient
+        ).launch(on: queue)
+    }
+}
+
+/// The gradients of both norms: RMS norm is the one without means.
+private struct NormGradient {
+    private static let ofInput = CUDAFunction("norm", "norm_gradient")
+    private static let ofWeight = CUDAFunction("norm", "norm_weight_gradient")
+    private static let sumChunks = CUDAFunction("norm", "norm_sum_chunks")
+
+    let input: Slice
+    let width: Int
+    let weight: Slice?
+    let mean: Slice?
+    let reciprocal: Slice
+    let outputGradient: Slice
+    let inputGradient: Slice?
+    let weightGradient: Slice?
+    let biasGradient: Slice?
+
+    private var rows: Int { input.count / width }
+
+    func launch(on queue: CUDAQueue) {
+        if let inputGradient {
+            let shared = CUDARows(rows, width: width, perThread: 8, mostThreads: 512)
+            queue.launch(
+                Self.ofInput, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight?.dtype.code ?? 0, mean,
+                reciprocal, outputGradient, outputGradient.dtype.code, inputGradient, inputGradient.dtype.code, rows, width, shared.isWarp)
+        }
+        if weightGradient != nil || biasGradient != nil { launchSums(on: queue) }
+    }
+
+    /// Sums over the rows: of chunks of them, then of the chunks where there are several.
+    private func launchSums(on queue: CUDAQueue) {
+        let columnBlocks = (width + 127) / 128
+        let chunks = max(1, min((rows + 63) / 64, 4 * queue.properties.multiprocessorCount / columnBlocks))
+        let targets = [weightGradient, biasGradient]
+        let parts = chunks == 1 ? targets : targets.map { $0 == nil ? nil : queue.scratch(.float32, count: chunks * width) }
+        queue.launch(
+            Self.ofWeight, blocks: CUDAGrid(columnBlocks, chunks), threads: 256, input, input.dtype.code, mean, reciprocal, outputGradient,
+            outputGradient.dtype.code, parts[0], parts[0]?.dtype.code ?? 0, parts[1], parts[1]?.dtype.code ?? 0, rows, width,
+            (rows + chunks - 1) / chunks)
+        guard chunks > 1 else { return }
+        for (part, target) in zip(parts, targets) {
+            guard let part, let target else { continue }
+            queue.launch(
+                Self.sumChunks, blocks: (width + 127) / 128, threads: 128, part, Int32(chunks), target, target.dtype.code, width)
+        }
+    }
+}
