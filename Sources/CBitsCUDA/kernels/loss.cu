@@ -1,0 +1,133 @@
+// Cross-entropy over a vocabulary, softmax and its gradient: rows of any length.
+
+#define LOWEST -3.402823466e38f
+
+// The terms of a sum of exponentials, by the largest number so far: total * exp(top) is their sum. The top starts at the lowest finite number, so that
+// -inf beside it gives 0 and never NaN.
+struct ExponentialSum {
+    float top = LOWEST, total = 0;
+
+    // Several fours at once: the total is scaled once for all.
+    template <int FOURS> __device__ __forceinline__ void add(const float4 (&x)[FOURS]) {
+        float largest = top;
+#pragma unroll
+        for (int k = 0; k < FOURS; k++) largest = fmaxf(largest, max_of_four(x[k]));
+        if (largest > top) {
+            total *= expf(top - largest);
+            top = largest;
+        }
+#pragma unroll
+        for (int k = 0; k < FOURS; k++)
+            total += sum_of_four(make_float4(expf(x[k].x - top), expf(x[k].y - top), expf(x[k].z - top), expf(x[k].w - top)));
+    }
+
+    // Of all threads of the row, in each of them.
+    __device__ void join(const Group &group, float *tops, float *totals) {
+        const float largest = group.max(top, tops);
+        total = group.sum(total * expf(top - largest), totals);
+        top = largest;
+    }
+};
+
+// Four fours of the thread at a time, so that their loads are under way together: body(x, i), where x[k] holds the elements from i[k] on.
+enum { FOURS = 4 };
+template <typename Body> __device__ __forceinline__ void for_many(const Group &group, const Row &row, Body body) {
+    for (int64 first = 4 * group.lane - row.lead; first < row.width; first += (int64)4 * FOURS * group.lanes) {
+        uint4 read[FOURS];
+        int64 i[FOURS];
+#pragma unroll
+        for (int k = 0; k < FOURS; k++) {
+            i[k] = first + 4 * k * group.lanes;
+            read[k] = i[k] < row.width ? row.read(i[k]) : make_uint4(0, 0, 0, 0);
+        }
+        float4 x[FOURS];
+#pragma unroll
+        for (int k = 0; k < FOURS; k++) x[k] = row.widened(read[k], i[k], -INFINITE);
+        body(x, i);
+    }
+}
+
+// A block a row, which it reads once for the loss and a second time for the gradient.
+extern "C" __global__ void __launch_bounds__(1024) cross_entropy(
+    const void *logits, int logits_type, const void *targets, int targets_type, int64 ignored, float *losses, void *gradient, int gradient_type,
+    float scale, int64 vocabulary) {
+    __shared__ float tops[32], totals[32];
+    const Group group(false);
+    const int64 target = load_index(targets, targets_type, group.row), start = group.row * vocabulary;
+    const int lead = Row::lead_of(logits, logits_type, start);
+    const Row row(logits, logits_type, start, vocabulary, lead), slopes(gradient, gradient_type, start, vocabulary, lead);
+
+    if (target < 0 || target >= vocabulary) {
+        if (group.lane == 0) losses[group.row] = target == ignored ? 0.0f : NOT_A_NUMBER;
+        if (gradient)
+            for (int64 i = 4 * group.lane - lead; i < vocabulary; i += 4 * group.lanes) slopes.write(i, make_float4(0, 0, 0, 0));
+        return;
+    }
+
+    // Read before the barriers: the gradient may take its place.
+    const float chosen = load_float(logits, logits_type, start + target);
+    ExponentialSum sum;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS]) { sum.add(x); });
+    sum.join(group, tops, totals);
+    if (group.lane == 0) losses[group.row] = logf(sum.total) + (sum.top - chosen);
+    if (!gradient) return;
+
+    const float factor = scale / sum.total, top = sum.top;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS]) {
+#pragma unroll
+        for (int k = 0; k < FOURS; k++) {
+            float4 g = make_float4(
+                factor * expf(x[k].x - top), factor * expf(x[k].y - top), factor * expf(x[k].z - top), factor * expf(x[k].w - top));
+            const int64 place = target - i[k];
+            if (place == 0) g.x -= scale;
+            if (place == 1) g.y -= scale;
+            if (place == 2) g.z -= scale;
+            if (place == 3) g.w -= scale;
+            slopes.write(i[k], g);
+        }
+    });
+}
+
+// MARK: Softmax
+
+extern "C" __global__ void __launch_bounds__(1024) softmax(const void *x, int x_type, void *y, int y_type, int64 rows, int64 width, int is_warp) {
+    __shared__ float tops[32], totals[32];
+    const Group group(is_warp);
+    if (group.row >= rows) return;
+    const int64 start = group.row * width;
+    const int lead = Row::lead_of(x, x_type, start);
+    const Row row(x, x_type, start, width, lead), output(y, y_type, start, width, lead);
+
+    ExponentialSum sum;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS]) { sum.add(x); });
+    sum.join(group, tops, totals);
+    const float factor = 1.0f / sum.total, top = sum.top;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS]) {
+#pragma unroll
+        for (int k = 0; k < FOURS; k++)
+            output.write(i[k], make_float4(
+                factor * expf(x[k].x - top), factor * expf(x[k].y - top), factor * expf(x[k].z - top), factor * expf(x[k].w - top)));
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(1024) softmax_gradient(
+    const void *y, int y_type, const void *dy, int dy_type, void *dx, int dx_type, int64 rows, int64 width, int is_warp) {
+    __shared__ float products[32];
+    const Group group(is_warp);
+    if (group.row >= rows) return;
+    const int64 start = group.row * width;
+    const int lead = Row::lead_of(y, y_type, start);
+    const KeptRow output(group, y, y_type, start, width, lead), slope(group, dy, dy_type, start, width, lead);
+    const Row result(dx, dx_type, start, width, lead);
+
+    float part = 0;
+    for_fours(group, width, lead, [&](int64 i, int k) {
+        const float4 p = output.four(i, k), g = slope.four(i, k);
+        part += sum_of_four(make_float4(p.x * g.x, p.y * g.y, p.z * g.z, p.w * g.w));
+    });
+    const float dot = group.sum(part, products);
+    for_fours(group, width, lead, [&](int64 i, int k) {
+        const float4 p = output.four(i, k), g = slope.four(i, k);
+        result.write(i, make_float4(p.x * (g.x - dot), p.y * (g.y - dot), p.z * (g.z - dot), p.w * (g.w - dot)));
+    });
+}
