@@ -4,6 +4,13 @@
 static const char prelude[] = {
 #embed "kernels/prelude.cuh" suffix(, 0)
 };
+#if __has_embed("kernels/code_tables.cu")
+static const char code_tables[] = {
+#embed "kernels/code_tables.cu" suffix(, 0)
+};
+#else
+static const char code_tables[] = "";
+#endif
 #if __has_embed("kernels/blockwise.cu")
 static const char blockwise[] = {
 #embed "kernels/blockwise.cu" suffix(, 0)
@@ -135,6 +142,7 @@ static const struct {
     const char *name, *text;
 } sources[] = {
 #define SOURCE(name) {#name, name}
+    SOURCE(code_tables),
     SOURCE(blockwise),
     SOURCE(four_bit),
     SOURCE(int8),

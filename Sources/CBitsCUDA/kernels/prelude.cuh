@@ -413,3 +413,24 @@ template <typename Body> __device__ __forceinline__ void for_fours(const Group &
 
 __device__ __forceinline__ float sum_of_four(float4 x) { return (x.x + x.y) + (x.z + x.w); }
 __device__ __forceinline__ float max_of_four(float4 x) { return fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)); }
+
+// MARK: Sums whose order is part of a rule
+
+// The sum of every STRIDE-th of `count` doubles, one after the other; by a whole warp, every lane gets it.
+template <int STRIDE> __device__ __forceinline__ double sum_in_order(const double *values, int64 count) {
+    const int lane = threadIdx.x & 31;
+    double sum = 0, next = lane < count ? values[STRIDE * lane] : 0;
+    for (int64 begin = 0; begin < count; begin += 32) {
+        const double now = next;
+        const int64 ahead = begin + 32 + lane;
+        next = ahead < count ? values[STRIDE * ahead] : 0;
+        const int size = (int)min(count - begin, (int64)32);
+        if (size == 32) {
+#pragma unroll
+            for (int i = 0; i < 32; i++) sum += __shfl_sync(FULL_WARP, now, i);
+        } else {
+            for (int i = 0; i < size; i++) sum += __shfl_sync(FULL_WARP, now, i);
+        }
+    }
+    return sum;
+}
