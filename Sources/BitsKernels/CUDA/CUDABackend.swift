@@ -8,7 +8,7 @@ final class CUDABackend: DeviceBackend {
     let worksAtOnce = false
     let context: CUDAContext
     let memory: CUDAAllocator
-    private let stream: CUDAStream
+    let stream: CUDAStream
     private let staging: CUDAStaging
     private let pinned: CUDAPinnedMemory
     private let modules = Mutex<[String: UInt]>([:])

@@ -1,4 +1,5 @@
-// NVIDIA's libraries, found when the program runs: the driver, the compiler of kernels (NVRTC). No header and no library of CUDA is needed for a build.
+// NVIDIA's libraries, found when the program runs: the driver, the compiler of kernels (NVRTC), products of matrices (cuBLASLt). No header and no
+// library of CUDA is needed for a build.
 //
 // Functions that return int give the library's own status, 0 for success; `bits_cuda_error_name` and `bits_cuda_error_text` say what a driver's
 // status means. Addresses of the device are numbers, handles are pointers that only these functions follow.
@@ -125,6 +126,27 @@ enum { BITS_CUDA_NO_COMPILER = -1 };
 // spaces. On success *image is the machine code or text, else the compiler's log; *bytes counts it, and it is to be freed.
 int bits_cuda_compile(
     const char *source, const char *name, const char *architecture, const char *options, bool is_text, char **image, size_t *bytes);
+
+// MARK: Products
+
+// Where cuBLASLt was found or was not; loaded once for the process.
+const bits_cuda_library *bits_cuda_products_library(void);
+// 10000 * major + 100 * minor + patch; 0 without the library.
+int bits_cuda_products_version(void);
+
+// output [M, N] = op(a) · op(b) (+ bias) (+ output) of matrices that lie by rows; bias [N] of the output's type, 0 for none.
+// Types by their codes: float32, float16 or bfloat16 with float32 sums, int8 into int32.
+typedef struct {
+    uint64_t a, b, bias, output;
+    int64_t m, n, k, a_stride, b_stride;
+    int32_t type, output_type;
+    bool a_transposed, b_transposed, accumulates;
+} bits_cuda_product;
+
+// Whether the library can compute the product, and the memory that it needs for it.
+bool bits_cuda_product_workspace(void *context, const bits_cuda_product *product, size_t *bytes);
+// Queues the product; the status is the library's own, -1 where it cannot compute it.
+int bits_cuda_product_launch(void *context, void *stream, const bits_cuda_product *product, uint64_t workspace, size_t bytes);
 
 // MARK: Sources
 

@@ -1,0 +1,72 @@
+extension MatrixProduct: CUDAKernel {
+    private static let plain = CUDAFunction("matrix", "matrix_product")
+    private static let rowProducts = [1, 2, 4, 8].map { CUDAFunctions("matrix", "row_product_\($0)") }
+    /// By what is transposed: nothing, b, a, both.
+    private static let tensorProducts = ["nn", "nt", "tn", "tt"].map { CUDAFunctions("matrix", "tensor_product_\($0)") }
+    /// Multiplications from which a call of the library is worth its time.
+    private static let leastForLibrary = 1 << 22
+
+    func launch(on queue: CUDAQueue) {
+        guard m > 0, n > 0 else { return }
+        if readsFewRows { return launchFewRows(on: queue) }
+        let usesTensorCores = precision != .float32 && queue.properties.computeCapability >= 80
+        let isLarge = m * n * k >= Self.leastForLibrary
+        guard isLarge || usesTensorCores else { return launchPlain(on: queue) }
+        let (a, aStride) = operand(self.a, rows: transposesA ? k : m, width: transposesA ? m : k, stride: self.aStride, on: queue)
+        let (b, bStride) = operand(self.b, rows: transposesB ? n : k, width: transposesB ? k : n, stride: self.bStride, on: queue)
+        let product = CUDALibraryProduct(
+            a: a, b: b, output: output, bias: bias, m: m, n: n, k: k, transposesA: transposesA, transposesB: transposesB, aStride: aStride,
+            bStride: bStride, accumulates: accumulates)
+        if isLarge && product.launch(on: queue) { return }
+        guard usesTensorCores else { return launchPlain(on: queue) }
+        let function = Self.tensorProducts[(transposesA ? 2 : 0) + (transposesB ? 1 : 0)][precision.dtype]
+        queue.launch(
+            function, blocks: tiles(of: 128), threads: 256, a, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k,
+            Int32(accumulates ? 1 : 0))
+    }
+
+    private func tiles(of side: Int) -> Int { ((m + side - 1) / side) * ((n + side - 1) / side) }
+
+    /// The operand in the product's type: as it is, or converted.
+    private func operand(_ slice: Slice, rows: Int, width: Int, stride: Int, on queue: CUDAQueue) -> (Slice, stride: Int) {
+        if slice.dtype == precision.dtype { return (slice, stride) }
+        let converted = queue.scratch(precision.dtype, count: rows * width)
+        queue.convert(slice, rows: rows, width: width, stride: stride, to: converted)
+        return (converted, width)
+    }
+
+    private func launchPlain(on queue: CUDAQueue) {
+        queue.launch(
+            Self.plain, blocks: tiles(of: 64), threads: 256, a, a.dtype.code, aStride, Int32(transposesA ? 1 : 0), b, b.dtype.code, bStride,
+            Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue)
+    }
+
+    /// Whether the time goes into reading b, a row at a time: then it is read once, for all of few rows of a.
+    private var readsFewRows: Bool {
+        m <= 8 && k > 0 && !transposesA && transposesB && (precision == .float32 || b.dtype == precision.dtype)
+    }
+
+    private func launchFewRows(on queue: CUDAQueue) {
+        let rowsOfWarp = m <= 4 ? 4 : 2
+        let warps = (n + rowsOfWarp - 1) / rowsOfWarp
+        // Where there are not enough rows to keep the memory busy, the warps of a block share them.
+        var parts = 1
+        while parts < 8 && warps * parts < 16 * queue.properties.multiprocessorCount { parts *= 2 }
+        let function = Self.rowProducts[m == 1 ? 0 : m == 2 ? 1 : m <= 4 ? 2 : 3][b.dtype]
+        queue.launch(
+            function, blocks: (warps * parts + 7) / 8, threads: 256, a, a.dtype.code, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue, Int32(parts))
+    }
+}
+
+extension CUDAQueue {
+    private static let conversions = CUDAFunctions("matrix", "convert_rows")
+
+    /// Rows of `slice`, `stride` elements apart, as rows of the type of `output`, which leaves no gaps.
+    func convert(_ slice: Slice, rows: Int, width: Int, stride: Int, to output: Slice) {
+        let isOneRow = stride == width
+        let (rows, width) = isOneRow ? (1, rows * width) : (rows, width)
+        let blocks = CUDAGrid(min((width + 2047) / 2048, 16 * properties.multiprocessorCount), min(rows, 65_535))
+        launch(Self.conversions[output.dtype], blocks: blocks, threads: 256, slice, slice.dtype.code, stride, output, rows, width)
+    }
+}
