@@ -4,13 +4,6 @@
 static const char prelude[] = {
 #embed "kernels/prelude.cuh" suffix(, 0)
 };
-#if __has_embed("kernels/code_tables.cu")
-static const char code_tables[] = {
-#embed "kernels/code_tables.cu" suffix(, 0)
-};
-#else
-static const char code_tables[] = "";
-#endif
 #if __has_embed("kernels/blockwise.cu")
 static const char blockwise[] = {
 #embed "kernels/blockwise.cu" suffix(, 0)
@@ -81,6 +74,27 @@ static const char attention[] = {
 #else
 static const char attention[] = "";
 #endif
+#if __has_embed("kernels/attention_decode.cu")
+static const char attention_decode[] = {
+#embed "kernels/attention_decode.cu" suffix(, 0)
+};
+#else
+static const char attention_decode[] = "";
+#endif
+#if __has_embed("kernels/attention_forward.cu")
+static const char attention_forward[] = {
+#embed "kernels/attention_forward.cu" suffix(, 0)
+};
+#else
+static const char attention_forward[] = "";
+#endif
+#if __has_embed("kernels/attention_backward.cu")
+static const char attention_backward[] = {
+#embed "kernels/attention_backward.cu" suffix(, 0)
+};
+#else
+static const char attention_backward[] = "";
+#endif
 #if __has_embed("kernels/rotary.cu")
 static const char rotary[] = {
 #embed "kernels/rotary.cu" suffix(, 0)
@@ -94,6 +108,13 @@ static const char decoding[] = {
 };
 #else
 static const char decoding[] = "";
+#endif
+#if __has_embed("kernels/sampling.cu")
+static const char sampling[] = {
+#embed "kernels/sampling.cu" suffix(, 0)
+};
+#else
+static const char sampling[] = "";
 #endif
 #if __has_embed("kernels/elementwise.cu")
 static const char elementwise[] = {
@@ -142,7 +163,6 @@ static const struct {
     const char *name, *text;
 } sources[] = {
 #define SOURCE(name) {#name, name}
-    SOURCE(code_tables),
     SOURCE(blockwise),
     SOURCE(four_bit),
     SOURCE(int8),
@@ -153,8 +173,12 @@ static const struct {
     SOURCE(four_bit_linear),
     SOURCE(int8_linear),
     SOURCE(attention),
+    SOURCE(attention_decode),
+    SOURCE(attention_forward),
+    SOURCE(attention_backward),
     SOURCE(rotary),
     SOURCE(decoding),
+    SOURCE(sampling),
     SOURCE(elementwise),
     SOURCE(copy),
     SOURCE(norm),

@@ -77,6 +77,13 @@ __device__ __forceinline__ bool is_aligned16(const void *address) { return ((uin
 __device__ __forceinline__ int64 thread_index() { return (int64)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ int64 thread_count() { return (int64)gridDim.x * blockDim.x; }
 
+// What a kernel begins with that may be launched while the one before ends: from here on there is what that wrote.
+__device__ __forceinline__ void wait_for_launches_before() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Over a warp, the same order of sums in every lane.
 __device__ __forceinline__ float warp_sum(float x) {
     for (int h = 16; h > 0; h >>= 1) x += __shfl_xor_sync(FULL_WARP, x, h);
@@ -413,24 +420,3 @@ template <typename Body> __device__ __forceinline__ void for_fours(const Group &
 
 __device__ __forceinline__ float sum_of_four(float4 x) { return (x.x + x.y) + (x.z + x.w); }
 __device__ __forceinline__ float max_of_four(float4 x) { return fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)); }
-
-// MARK: Sums whose order is part of a rule
-
-// The sum of every STRIDE-th of `count` doubles, one after the other; by a whole warp, every lane gets it.
-template <int STRIDE> __device__ __forceinline__ double sum_in_order(const double *values, int64 count) {
-    const int lane = threadIdx.x & 31;
-    double sum = 0, next = lane < count ? values[STRIDE * lane] : 0;
-    for (int64 begin = 0; begin < count; begin += 32) {
-        const double now = next;
-        const int64 ahead = begin + 32 + lane;
-        next = ahead < count ? values[STRIDE * ahead] : 0;
-        const int size = (int)min(count - begin, (int64)32);
-        if (size == 32) {
-#pragma unroll
-            for (int i = 0; i < 32; i++) sum += __shfl_sync(FULL_WARP, now, i);
-        } else {
-            for (int i = 0; i < size; i++) sum += __shfl_sync(FULL_WARP, now, i);
-        }
-    }
-    return sum;
-}

@@ -1,0 +1,73 @@
+/// Attention of few queries against many keys: split between blocks along the keys, as generation needs it.
+struct AttentionDecoding {
+    private static let rowsOfOutput = CUDAFunction("attention_decode", "attention_decode_rows")
+    /// By the lanes that read a vector, 8 elements each, and by the rows of a block.
+    private static let functions = [8, 16, 32].map { lanes in
+        [1, 2, 4].map { CUDAFunctions("attention_decode", "attention_decode_\(lanes)x\($0)") }
+    }
+    private static let mostQueries = 16
+    private static let mostChunks = 64
+
+    private let kernel: Attention
+
+    /// Nil where the kernels do not take it.
+    init?(_ kernel: Attention) {
+        let (inputs, shape) = (kernel.inputs, kernel.inputs.shape)
+        if case .relative = inputs.bias { return nil }
+        let widths = [shape.headWidth, shape.valueWidth]
+        guard
+            shape.queries <= AttentionDecoding.mostQueries, inputs.key.dtype == inputs.value.dtype,
+            widths.allSatisfy({ $0 > 0 && $0 % 8 == 0 && $0 <= 256 }), inputs.key.isAlignedForCUDA, inputs.value.isAlignedForCUDA
+        else { return nil }
+        self.kernel = kernel
+    }
+
+    func launch(on queue: CUDAQueue) {
+        let (inputs, shape) = (kernel.inputs, kernel.inputs.shape)
+        let rows = shape.heads / shape.groups * shape.queries
+        let (rowsChoice, rowsOfBlock) = rows == 1 ? (0, 1) : rows == 2 ? (1, 2) : (2, 4)
+        let width = max(shape.headWidth, shape.valueWidth)
+        let lanesChoice = width <= 64 ? 0 : width <= 128 ? 1 : 2
+        // A multiple of what a block reads at once.
+        var chunk = 64
+        while chunk * AttentionDecoding.mostChunks < shape.keys { chunk *= 2 }
+        let chunks = max((shape.keys + chunk - 1) / chunk, 1)
+        let sums = queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
+        let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks)
+        queue.launch(
+            Self.functions[lanesChoice][rowsChoice][inputs.key.dtype],
+            blocks: chunks * ((rows + rowsOfBlock - 1) / rowsOfBlock) * shape.groups * shape.batch, threads: 128, overlaps: true, arguments)
+        queue.launch(
+            Self.rowsOfOutput, blocks: shape.rows, threads: 128, overlaps: true, arguments, kernel.output, kernel.output.dtype.code, kernel.logSumExp)
+    }
+}
+
+/// `DecodeInputs` of the kernels.
+private struct AttentionDecodingArguments: CUDAArgument {
+    let inputs: AttentionInputs
+    /// One number for each row and chunk, another, and a vector.
+    let sums: Slice
+    let chunk: Int
+    let chunks: Int
+
+    func append(to arguments: inout CUDAArguments) {
+        let shape = inputs.shape
+        var slopes: Slice?
+        if case .slopes(let slice) = inputs.bias { slopes = slice }
+        let parts = shape.rows * chunks
+        let (window, size) = shape.window.inCUDA
+        for slice in [inputs.query, inputs.key, inputs.value, inputs.keyRanges, slopes] { slice.append(to: &arguments) }
+        for slice in [sums[0..<parts], sums[parts..<2 * parts], sums[2 * parts..<sums.count]] { slice.append(to: &arguments) }
+        for number in [shape.batch, shape.keyStride, size] { number.append(to: &arguments) }
+        let sizes = [shape.queries, shape.keys, shape.heads, shape.groups, shape.headWidth, shape.valueWidth].map { Int32($0) }
+        for number in [inputs.query.dtype.code] + sizes + [window, Int32(chunk), Int32(chunks)] { number.append(to: &arguments) }
+        shape.scale.append(to: &arguments)
+        // The struct's size is a multiple of 8.
+        Int32(0).append(to: &arguments)
+    }
+}
+
+extension Slice {
+    /// Whether its first element lies at a multiple of 16 bytes.
+    var isAlignedForCUDA: Bool { (buffer.address + UInt(byteOffset)) % 16 == 0 }
+}
