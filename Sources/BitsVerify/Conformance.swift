@@ -14,8 +14,12 @@ package struct ConformanceCase: Sendable {
         self.kernel = K.name
         self.variant = variant
         self.body = { device in
-            let (kernel, outputs) = make(device)
-            return try deviationsFromReference(kernel, outputs: outputs)
+            try [3, 16].flatMap { offset in
+                try OperandPlacement.$offset.withValue(offset) {
+                    let (kernel, outputs) = make(device)
+                    return try deviationsFromReference(kernel, outputs: outputs).map { "\($0) (operands at \(offset))" }
+                }
+            }
         }
         declarationProblems = { make(.cpu).0.declarationProblems() }
     }
@@ -24,7 +28,7 @@ package struct ConformanceCase: Sendable {
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static let all: [ConformanceCase] =
-        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile
+        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile + large
 }
 
 extension ConformanceCase: CustomStringConvertible {

@@ -80,16 +80,22 @@ package func deviationsFromReference<K: Kernel>(_ kernel: K, outputs: [KernelOut
     return lines
 }
 
+/// Where the operands of tests begin in their memory.
+package enum OperandPlacement {
+    /// In elements. At 3 nothing is aligned to more than an element, at 16 everything to 16 bytes: kernels that take vectors have a path for each.
+    @TaskLocal package static var offset = 3
+}
+
 extension Device {
-    /// `count` elements to be written by a kernel: filled with a pattern, between guards, and not aligned to more than an element.
+    /// `count` elements to be written by a kernel: filled with a pattern, between guards, and placed by ``OperandPlacement``.
     package func output(_ dtype: DType, count: Int) -> Slice {
         let buffer = allocate(byteCount: (count + 35) * dtype.byteCount)
         let whole = Slice(buffer: buffer, dtype: .uint8, count: buffer.byteCount)
         DeviceMemory().store([UInt8](repeating: 0xa5, count: whole.byteCount), to: whole)
-        return Slice(buffer: buffer, dtype: dtype, offset: 3, count: count)
+        return Slice(buffer: buffer, dtype: dtype, offset: OperandPlacement.offset, count: count)
     }
 
-    /// A slice of `values` rounded to `dtype`, not aligned to more than an element.
+    /// A slice of `values` rounded to `dtype`, placed by ``OperandPlacement``.
     package func input(_ values: [Float], as dtype: DType = .float32) -> Slice {
         let slice = output(dtype, count: values.count)
         DeviceMemory().store(values, to: slice)

@@ -1,6 +1,6 @@
 // Fills, and copies with strides and conversions.
 
-// `bytes` bytes with an element's bytes over and over: those of `pattern`, which holds them as often as they fit. An element lies at a multiple of its size.
+// An element over and over, `pattern` holding its bytes as often as they fit; elements lie at multiples of their size.
 extern "C" __global__ void __launch_bounds__(256) fill(uint8 *y, int64 bytes, uint64 pattern) {
     const uint64 misplaced = -(uint64)y & 15;
     const int64 before = misplaced < bytes ? misplaced : bytes, vectors = (bytes - before) / 16, after = before + 16 * vectors;
@@ -136,8 +136,8 @@ extern "C" __global__ void __launch_bounds__(256) copy_converting_fours(
 
 enum { TILE = 32, TILE_ROWS = 8 };
 
-// The last axis lies together in y, the one before it in x: through tiles in shared memory, so that both are touched in stretches. sizes, strides: the axes
-// before are those of a batch. Elements are copied as they are where the types are the same, converted as they are written otherwise.
+// The last axis lies together in y, the one before it in x: through tiles in shared memory, so that both are touched in stretches. Elements of the same type
+// are copied as they are, others converted as they are written.
 template <typename Element>
 __device__ __forceinline__ void transpose_tile(
     const Element *x, int x_type, const Axes &x_strides, void *y, int y_type, const Axes &y_strides, const Axes &sizes) {

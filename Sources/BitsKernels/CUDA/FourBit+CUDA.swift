@@ -1,0 +1,75 @@
+extension QuantizeFourBit: CUDAKernel {
+    private static let runs = [
+        FourBitFormat.nf4: CUDAFunctions("four_bit", "quantize_nf4_runs"), .fp4: CUDAFunctions("four_bit", "quantize_fp4_runs"),
+    ]
+    private static let blocks = [
+        FourBitFormat.nf4: CUDAFunctions("four_bit", "quantize_nf4"), .fp4: CUDAFunctions("four_bit", "quantize_fp4"),
+    ]
+
+    func launch(on queue: CUDAQueue) {
+        if let nonFiniteCount { queue.clear(nonFiniteCount) }
+        if blockSize.isShortRun {
+            queue.launch(
+                Self.runs[format]![input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 16), threads: 512, input,
+                packed, absmax, nonFiniteCount, input.count, Int32(blockSize))
+        } else {
+            let team = BlockTeam(blockSize)
+            queue.launch(
+                Self.blocks[format]![input.dtype], blocks: queue.blocks(for: absmax.count, each: team.perBlock, perMultiprocessor: 32), threads: 256,
+                input, packed, absmax, nonFiniteCount, input.count, blockSize, team.isWide)
+        }
+    }
+}
+
+extension DequantizeFourBit: CUDAKernel {
+    private static let runs = CUDAFunctions("four_bit", "dequantize_four_bit_runs")
+    private static let elements = CUDAFunctions("four_bit", "dequantize_four_bit")
+    /// Of `dequantize_runs`: both numbers of each byte for 16 lanes, and the code of nested scales.
+    private static let sharedByteCount = 256 * 16 * 8 + 1024
+
+    func launch(on queue: CUDAQueue) {
+        let parts = matrix.parts
+        let sizes = [matrix.blockSize, parts.nestedBlockSize]
+        var done = 0
+        if matrix.blockSize >= 8, sizes.allSatisfy(\.isPowerOfTwo), matrix.packed.deviceAddress % 4 == 0, output.deviceAddress % 16 == 0 {
+            done = output.count & ~7
+            queue.launch(
+                Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 8), threads: 512,
+                sharedByteCount: Self.sharedByteCount, matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode,
+                parts.nestedAbsmax, parts.nestedOffset, output, done, Int32(sizes[0].trailingZeroBitCount), Int32(sizes[1].trailingZeroBitCount))
+        }
+        queue.launch(
+            Self.elements[output.dtype], blocks: queue.blocks(for: output.count - done, each: 256, perMultiprocessor: 32), threads: 256,
+            matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax, parts.nestedOffset, output, done,
+            output.count, sizes[0], sizes[1])
+    }
+}
+
+extension GatherFourBit: CUDAKernel {
+    private static let rows = CUDAFunctions("four_bit", "gather_four_bit")
+
+    func launch(on queue: CUDAQueue) {
+        let parts = matrix.parts
+        queue.launch(
+            Self.rows[output.dtype], blocks: CUDAGrid(rows: indices.count, columns: matrix.columns), threads: 256, matrix.packed, matrix.code,
+            parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax, parts.nestedOffset, indices, indices.dtype.code, indices.count,
+            matrix.rows, matrix.columns, matrix.blockSize, parts.nestedBlockSize, output)
+    }
+}
+
+extension FourBitMatrix {
+    /// The scales as kernels take them: either the first or all others.
+    fileprivate var parts: (
+        absmax: Slice?, absmaxCodes: Slice?, nestedCode: Slice?, nestedAbsmax: Slice?, nestedOffset: Slice?, nestedBlockSize: Int
+    ) {
+        switch scales {
+        case .plain(let absmax): (absmax, nil, nil, nil, nil, 1)
+        case .nested(let codes, let code, let absmax, let offset, let blockSize): (nil, codes, code, absmax, offset, blockSize)
+        }
+    }
+}
+
+extension CUDAGrid {
+    /// Threads by 256 along the columns of a matrix, and a row, or some, to each place along the y axis.
+    init(rows: Int, columns: Int) { self.init(min((columns + 255) / 256, 1 << 20), min(rows, 65_535)) }
+}

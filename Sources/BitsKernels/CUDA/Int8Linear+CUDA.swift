@@ -1,0 +1,66 @@
+// Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
+
+extension Int8Linear: CUDAKernel {
+    func launch(on queue: CUDAQueue) {
+        guard output.count > 0 else { return }
+        let k = weight.columns
+        let codes = queue.scratch(.int8, count: m * k)
+        let scales = queue.scratch(.float32, count: m)
+        let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
+        let list = threshold > 0 ? queue.scratch(.int32, count: k + 1) : nil
+        QuantizeInt8Rows(input, columns: k, threshold: threshold, codes: codes, scales: scales, outliers: marks).launch(on: queue)
+        queue.finishRows(input, scales: scales, marks: marks, list: list, rows: m, width: k)
+        CUDAInt8Product(
+            a: codes, aStride: k, aScales: scales, b: weight.codes, bStride: k, bScales: weight.scales, bias: bias, outlierInput: input,
+            outlierColumns: list, output: output, m: m, n: weight.rows, k: k
+        ).launch(on: queue)
+    }
+}
+
+extension Int8LinearInputGradient: CUDAKernel {
+    func launch(on queue: CUDAQueue) {
+        guard inputGradient.count > 0 else { return }
+        let values = queue.scratch(inputGradient.dtype, count: weight.codes.count)
+        DequantizeInt8(weight, into: values).launch(on: queue)
+        MatrixProduct(outputGradient, values, into: inputGradient, m: m, n: weight.columns, k: weight.rows, precision: precision).launch(on: queue)
+    }
+}
+
+extension Int8LinearWeightGradient: CUDAKernel {
+    private static let finishColumns = CUDAFunction("int8_linear", "int8_finish_columns")
+    private static let transpose = CUDAFunction("int8_linear", "int8_transpose")
+    private static let outlierGradient = CUDAFunction("int8_linear", "int8_outlier_gradient")
+
+    func launch(on queue: CUDAQueue) {
+        guard weightGradient.count > 0 else { return }
+        let (g, gScales) = quantizedColumns(outputGradient, width: n, marks: nil, on: queue)
+        let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
+        let (x, xScales) = quantizedColumns(input, width: k, marks: marks, on: queue)
+        CUDAInt8Product(
+            a: g, aStride: codeStride, aScales: gScales, b: x, bStride: codeStride, bScales: xScales, output: weightGradient, m: n, n: k,
+            k: codeStride
+        ).launch(on: queue)
+        guard let marks else { return }
+        let list = queue.scratch(.int32, count: k + 1)
+        queue.finishRows(nil, scales: nil, marks: marks, list: list, rows: 0, width: k)
+        queue.launch(
+            Self.outlierGradient, blocks: CUDAGrid((n + 255) / 256, min((k + 7) / 8, 32)), threads: 256, outputGradient, outputGradient.dtype.code,
+            input, input.dtype.code, list, weightGradient, weightGradient.dtype.code, m, n, k)
+    }
+
+    /// Codes of a column and the zeros behind them: a multiple of what is loaded at once.
+    private var codeStride: Int { (m + 15) / 16 * 16 }
+
+    /// Codes of the columns as rows, and scales; notes in `marks` which hold outliers.
+    private func quantizedColumns(_ values: Slice, width: Int, marks: Slice?, on queue: CUDAQueue) -> (codes: Slice, scales: Slice) {
+        let codes = queue.scratch(.int8, count: m * width)
+        let scales = queue.scratch(.float32, count: width)
+        QuantizeInt8Columns(values, codes: codes, scales: scales).launch(on: queue)
+        queue.launch(
+            Self.finishColumns, blocks: (width + 31) / 32, threads: 1024, values, values.dtype.code, scales, marks, threshold, m, width)
+        let transposed = queue.scratch(.int8, count: width * codeStride)
+        queue.launch(
+            Self.transpose, blocks: ((m + 63) / 64) * ((width + 63) / 64), threads: 256, codes, transposed, m, width, codeStride)
+        return (transposed, scales)
+    }
+}

@@ -1,0 +1,258 @@
+// Quantization to the nearest entries of a codebook, block by block, its inverse, and the mean that double quantization subtracts.
+
+// MARK: Quantization
+
+// What a block of elements is multiplied by, and the count of elements that are not finite.
+struct BlockScale {
+    float absmax, inverse;
+    // Whether every element times `inverse` is from -1 to 1, give or take a rounding.
+    bool is_ordinary;
+};
+
+__device__ __forceinline__ BlockScale block_scale(uint32 absmax_bits) {
+    BlockScale scale;
+    scale.absmax = __uint_as_float(absmax_bits);
+    scale.inverse = __frcp_rn(scale.absmax);
+    scale.is_ordinary = scale.inverse > 0 && scale.inverse < INFINITE;
+    return scale;
+}
+
+__device__ __forceinline__ uint32 magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffff; }
+__device__ __forceinline__ bool is_finite(float x) { return magnitude_bits(x) < 0x7f800000; }
+
+__device__ __forceinline__ uint32 code_of_any(const float *thresholds, const uint8 *order, float y) {
+    const uint32 code = nearest_code(thresholds, y);
+    return order != nullptr && y == y ? order[code] : code;
+}
+
+// Runs of 256 elements, one to a warp and eight to a lane, in blocks of 8, 16, ... or 256.
+template <typename T>
+__device__ __forceinline__ void quantize_runs(
+    const T *input, const float *offset, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 count, int block_size) {
+    __shared__ uint32 entries[2 * CODE_BUCKETS];
+    __shared__ float thresholds[256];
+    for (int i = threadIdx.x; i < 2 * CODE_BUCKETS; i += blockDim.x) entries[i] = table->entries[i];
+    for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
+    __syncthreads();
+    const bool is_exact = table->is_exact != 0;
+    const bool is_aligned = is_aligned16(input) && ((uint64)codes & 7) == 0;
+    const float shift = offset != nullptr ? *offset : 0;
+    const int lane = threadIdx.x & 31, block_lanes = block_size / 8, block_shift = 31 - __clz(block_size);
+    constexpr int RUNS = sizeof(T) == 4 ? 2 : 4;  // in registers at a time
+    const int64 warps = thread_count() / 32;
+    for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
+        const int64 first = group * (RUNS * 256) + 8 * lane;
+        const bool is_whole = is_aligned && (group + 1) * (RUNS * 256) <= count;
+        Eight<T> x[RUNS];
+        if (is_whole) {
+#pragma unroll
+            for (int r = 0; r < RUNS; r++) x[r].load(input + first + r * 256);
+        } else {
+#pragma unroll
+            for (int r = 0; r < RUNS; r++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const int64 at = first + r * 256 + 2 * i;
+                    x[r].set(i, at < count ? widen(input[at]) : 0, at + 1 < count ? widen(input[at + 1]) : 0);
+                }
+        }
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 at = first + r * 256;
+            float y[8];
+            uint32 largest = 0;
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                y[i] = offset != nullptr ? x[r][i] - shift : x[r][i];
+                largest = max(largest, magnitude_bits(y[i]));
+            }
+            if (block_lanes == 32) largest = warp_max(largest);
+            else
+                for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
+            BlockScale scale = block_scale(largest);
+            uint32 low = 0, high = 0;
+            if (__all_sync(FULL_WARP, scale.is_ordinary) && is_exact) {
+                uint32 c[8];
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    y[i] *= scale.inverse;
+                    c[i] = code_of_either(entries, y[i]);
+                }
+                low = third_bytes(c[0], c[1], c[2], c[3]) ^ sign_bytes(y[0], y[1], y[2], y[3]);
+                high = third_bytes(c[4], c[5], c[6], c[7]) ^ sign_bytes(y[4], y[5], y[6], y[7]);
+            } else {
+                largest = 0;
+                int others = 0;
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    others += !is_finite(x[r][i]);
+                    if (y[i] == y[i]) largest = max(largest, magnitude_bits(y[i]));
+                }
+                for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
+                scale = block_scale(largest);
+#pragma unroll
+                for (int i = 0; i < 8; i++) {
+                    const uint32 code = nearest_code(thresholds, y[i] * scale.inverse) << (8 * (i % 4));
+                    if (i < 4) low |= code;
+                    else high |= code;
+                }
+                if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+            }
+            if (is_whole) {
+                *(uint2 *)(codes + at) = make_uint2(low, high);
+            } else {
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+                    if (at + i < count) codes[at + i] = (uint8)((i < 4 ? low : high) >> (8 * (i % 4)));
+            }
+            if ((lane & (block_lanes - 1)) == 0 && at < count) absmax[at >> block_shift] = scale.absmax;
+        }
+    }
+}
+
+// Blocks of any size, each by a warp, or by all threads of a block where `is_wide`.
+template <typename T>
+__device__ __forceinline__ void quantize_blocks(
+    const T *input, const float *offset, const CodeTable *table, const uint8 *order, uint8 *codes, float *absmax, uint64 *non_finite, int64 count,
+    int64 block_size, int is_wide) {
+    __shared__ float thresholds[256];
+    __shared__ float partial[33];
+    for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
+    __syncthreads();
+    const float shift = offset != nullptr ? *offset : 0;
+    const int64 blocks = (count + block_size - 1) / block_size;
+    const int64 stride = is_wide ? blockDim.x : 32, rank = is_wide ? threadIdx.x : threadIdx.x & 31;
+    const int64 teams = is_wide ? gridDim.x : thread_count() / 32;
+    int others = 0;
+    for (int64 block = is_wide ? blockIdx.x : thread_index() / 32; block < blocks; block += teams) {
+        const int64 begin = block * block_size, end = min(begin + block_size, count);
+        float largest = 0;
+        for (int64 i = begin + rank; i < end; i += stride) {
+            const float x = widen(input[i]);
+            others += !is_finite(x);
+            largest = fmaxf(largest, fabsf(offset != nullptr ? x - shift : x));
+        }
+        largest = is_wide ? block_max(largest, partial) : warp_max(largest);
+        const float inverse = __frcp_rn(largest);
+        if (rank == 0) absmax[block] = largest;
+        for (int64 i = begin + rank; i < end; i += stride) {
+            const float x = widen(input[i]);
+            codes[i] = (uint8)code_of_any(thresholds, order, (offset != nullptr ? x - shift : x) * inverse);
+        }
+    }
+    if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+}
+
+// MARK: Dequantization
+
+// Eight elements to a lane, in blocks of 2^block_shift of which 8 is a divisor; addresses aligned.
+template <typename T>
+__device__ __forceinline__ void dequantize_runs(
+    const uint8 *codes, const float *codebook, const float *absmax, const float *offset, T *output, int64 count, int block_shift) {
+    // A copy of the codebook for each lane, so that no two of a warp want the same bank.
+    __shared__ float values[256 * 32];
+    for (int i = threadIdx.x; i < 256 * 32; i += blockDim.x) values[i] = codebook[i / 32];
+    __syncthreads();
+    const int lane = threadIdx.x & 31;
+    const float shift = offset != nullptr ? *offset : 0;
+    constexpr int RUNS = 4;
+    const int64 warps = thread_count() / 32;
+    for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
+        const int64 first = group * (RUNS * 256) + 8 * lane;
+        uint2 c[RUNS];
+        float scale[RUNS];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 at = first + r * 256;
+            if (at >= count) continue;
+            c[r] = *(const uint2 *)(codes + at);
+            scale[r] = absmax[at >> block_shift];
+        }
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) {
+            const int64 at = first + r * 256;
+            if (at >= count) continue;
+            Eight<T> y;
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const uint32 word = i < 2 ? c[r].x : c[r].y;
+                float low = values[((word >> (i % 2 * 16)) & 255) * 32 + lane] * scale[r];
+                float high = values[((word >> (i % 2 * 16 + 8)) & 255) * 32 + lane] * scale[r];
+                if (offset != nullptr) low += shift, high += shift;
+                y.set(i, low, high);
+            }
+            y.store(output + at);
+        }
+    }
+}
+
+template <typename T>
+__device__ __forceinline__ void dequantize_elements(
+    const uint8 *codes, const float *codebook, const float *absmax, const float *offset, T *output, int64 begin, int64 count, int64 block_size) {
+    __shared__ float values[256];
+    for (int i = threadIdx.x; i < 256; i += blockDim.x) values[i] = codebook[i];
+    __syncthreads();
+    for (int64 i = begin + thread_index(); i < count; i += thread_count()) {
+        const float value = values[codes[i]] * absmax[i / block_size];
+        output[i] = narrow<T>(offset != nullptr ? value + *offset : value);
+    }
+}
+
+#define BLOCKWISE(suffix, T)                                                                                                                        \
+    extern "C" __global__ void __launch_bounds__(512, 2) quantize_blockwise_runs_##suffix(                                                          \
+        const T *input, const float *offset, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 count, int block_size) { \
+        quantize_runs(input, offset, table, codes, absmax, non_finite, count, block_size);                                                          \
+    }                                                                                                                                               \
+    extern "C" __global__ void __launch_bounds__(256) quantize_blockwise_##suffix(                                                                  \
+        const T *input, const float *offset, const CodeTable *table, const uint8 *order, uint8 *codes, float *absmax, uint64 *non_finite,            \
+        int64 count, int64 block_size, int is_wide) {                                                                                               \
+        quantize_blocks(input, offset, table, order, codes, absmax, non_finite, count, block_size, is_wide);                                        \
+    }                                                                                                                                               \
+    extern "C" __global__ void __launch_bounds__(512) dequantize_blockwise_runs_##suffix(                                                           \
+        const uint8 *codes, const float *codebook, const float *absmax, const float *offset, T *output, int64 count, int block_shift) {             \
+        dequantize_runs(codes, codebook, absmax, offset, output, count, block_shift);                                                               \
+    }                                                                                                                                               \
+    extern "C" __global__ void __launch_bounds__(256) dequantize_blockwise_##suffix(                                                                \
+        const uint8 *codes, const float *codebook, const float *absmax, const float *offset, T *output, int64 begin, int64 count,                   \
+        int64 block_size) {                                                                                                                         \
+        dequantize_elements(codes, codebook, absmax, offset, output, begin, count, block_size);                                                     \
+    }
+BLOCKWISE(f32, float)
+BLOCKWISE(f16, float16)
+BLOCKWISE(bf16, bfloat16)
+
+// MARK: Mean
+
+// The 1024 running sums of `MeanInDouble`, 32 to a block of 256 threads, of whose warps one adds while all of them fetch.
+extern "C" __global__ void __launch_bounds__(256) mean_strands(const float *input, int64 count, double *sums) {
+    constexpr int ROWS = 128;
+    __shared__ float rows[ROWS][32];
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    const int64 strand = 32 * blockIdx.x + lane;
+    double sum = 0;
+    for (int64 begin = 0; begin * 1024 < count; begin += ROWS) {
+        __syncthreads();
+#pragma unroll
+        for (int r = 0; r < ROWS / 8; r++) {
+            const int64 i = (begin + warp + 8 * r) * 1024 + strand;
+            rows[warp + 8 * r][lane] = i < count ? input[i] : 0;
+        }
+        __syncthreads();
+        if (warp == 0)
+            for (int r = 0; r < ROWS; r++)
+                if ((begin + r) * 1024 + strand < count) sum += (double)rows[r][lane];
+    }
+    if (warp == 0) sums[strand] = sum;
+}
+
+// Joins them; one block of 512 threads.
+extern "C" __global__ void __launch_bounds__(512) mean_of_strands(const double *sums, int64 count, float *mean) {
+    __shared__ double s[1024];
+    s[threadIdx.x] = sums[threadIdx.x];
+    s[threadIdx.x + 512] = sums[threadIdx.x + 512];
+    for (int h = 512; h > 0; h >>= 1) {
+        __syncthreads();
+        if (threadIdx.x < h) s[threadIdx.x] += s[threadIdx.x + h];
+    }
+    if (threadIdx.x == 0) *mean = count == 0 ? 0 : __double2float_rn(__ddiv_rn(s[0], (double)count));
+}

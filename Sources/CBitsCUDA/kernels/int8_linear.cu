@@ -1,0 +1,322 @@
+// Products of int8 matrices, exact in int32, and what they stand for; the preparation of layers' operands.
+//
+// Shapes: a [M, K], b [N, K]; a row of either begins `stride` codes after the one before.
+
+// fl(1 / 127²) and fl(1 / 127)
+#define PRODUCT_UNIT (1.0f / 16129.0f)
+#define CODE_UNIT (1.0f / 127.0f)
+
+// What a product of codes stands for.
+__device__ __forceinline__ float rescaled(int product, float row_scale, float column_scale, float bias) {
+    return __fmaf_rn(__fmul_rn(__fmul_rn((float)product, row_scale), column_scale), PRODUCT_UNIT, bias);
+}
+
+// An element of a quantized matrix, rounded to `type`.
+__device__ __forceinline__ float decoded(int8 code, float scale, int type) {
+    float x = __fmul_rn(__fmul_rn((float)code, scale), CODE_UNIT);
+    if (type == FLOAT16) return widen(narrow<float16>(x));
+    if (type == BFLOAT16) return widen(narrow<bfloat16>(x));
+    return x;
+}
+
+// Columns that are multiplied as they are: how many, then which, in ascending order.
+struct outlier_list {
+    const void *input;
+    int type;
+    // NULL: none.
+    const int *columns;
+};
+
+// MARK: Tiles
+
+// 256 threads compute a tile of 128 x 128; 8 warps, 2 by 4, each 64 x 32. A row of a tile is 64 codes.
+enum { TILE = 128, DEPTH = 64, PITCH = DEPTH + 16, OUTPUT_PITCH = 36, CHUNK = 16 };
+
+struct code_matrix {
+    const int8 *codes;
+    int64 stride, rows;
+};
+
+struct half_row {
+    uint4 low, high;
+};
+
+// 32 codes of a row of a tile, which a thread brings; zeros beyond the ends.
+__device__ __forceinline__ half_row load_part(code_matrix x, int64 from, int64 k, int64 depth, bool in_vectors) {
+    int64 row = from + threadIdx.x / 2, column = k + threadIdx.x % 2 * 32;
+    int64 width = row < x.rows ? depth - column : 0;
+    const uint8 *at = (const uint8 *)x.codes + row * x.stride + column;
+    half_row part;
+    if (in_vectors && width >= 32) {
+        part.low = ((const uint4 *)at)[0];
+        part.high = ((const uint4 *)at)[1];
+        return part;
+    }
+    uint32 words[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        words[i] = 0;
+#pragma unroll
+        for (int e = 0; e < 4; e++) words[i] |= (4 * i + e < width ? (uint32)at[4 * i + e] : 0) << (8 * e);
+    }
+    part.low = make_uint4(words[0], words[1], words[2], words[3]);
+    part.high = make_uint4(words[4], words[5], words[6], words[7]);
+    return part;
+}
+__device__ __forceinline__ void store_part(uint8 *tile, half_row part) {
+    uint4 *at = (uint4 *)(tile + threadIdx.x / 2 * PITCH + threadIdx.x % 2 * 32);
+    at[0] = part.low;
+    at[1] = part.high;
+}
+
+// Four blocks of 8 rows of 16 codes at (row, depth) (0, 0), (8, 0), (0, 16), (8, 16) from `row` and `k` on.
+__device__ __forceinline__ void load_blocks(uint32 *blocks, const uint8 *tile, int row, int k) {
+    int lane = threadIdx.x % 32;
+    uint32 address = (uint32)__cvta_generic_to_shared(tile + (row + lane % 16) * PITCH + k + lane / 16 * 16);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(blocks[0]), "=r"(blocks[1]), "=r"(blocks[2]), "=r"(blocks[3]) : "r"(address));
+}
+
+// 16 x 8 sums of 32 products, which wrap around.
+__device__ __forceinline__ void multiply(int *sums, const uint32 *a, uint32 b0, uint32 b1) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+#pragma unroll
+    for (int part = 0; part < 4; part++) {
+        int *half = sums + part % 2 * 2;
+        asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
+                     : "+r"(half[0]), "+r"(half[1]) : "r"(a[part]), "r"(part / 2 ? b1 : b0));
+    }
+#endif
+}
+
+union tile_memory {
+    uint8 operands[2][2][TILE * PITCH];
+    float staged[8][16 * OUTPUT_PITCH];
+    // Outlier columns of the rows of the input and of the weight.
+    float outliers[2][CHUNK][TILE];
+};
+
+// Leaves sums (16 i + 8 (c / 2) + lane / 4, 8 j + 2 (lane % 4) + c % 2) of a warp's part in sums[i][j][c].
+__device__ __forceinline__ void multiply_tile(int (*sums)[4][4], code_matrix a, code_matrix b, int64 row, int64 column, int64 k, tile_memory &memory) {
+    int warp = threadIdx.x / 32;
+    int y = warp / 4 * 64, x = warp % 4 * 32;
+    bool a_vectors = is_aligned16(a.codes) && a.stride % 16 == 0, b_vectors = is_aligned16(b.codes) && b.stride % 16 == 0;
+    half_row a_part = load_part(a, row, 0, k, a_vectors), b_part = load_part(b, column, 0, k, b_vectors);
+    int half = 0;
+    for (int64 t = 0; t < k; t += DEPTH, half ^= 1) {
+        store_part(memory.operands[half][0], a_part);
+        store_part(memory.operands[half][1], b_part);
+        // One barrier a step: whoever writes this half again has passed the next one, and so has everybody who reads it now.
+        __syncthreads();
+        if (t + DEPTH < k) {
+            a_part = load_part(a, row, t + DEPTH, k, a_vectors);
+            b_part = load_part(b, column, t + DEPTH, k, b_vectors);
+        }
+#pragma unroll
+        for (int d = 0; d < DEPTH; d += 32) {
+            uint32 a_blocks[4][4], b_blocks[2][4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) load_blocks(a_blocks[i], memory.operands[half][0], y + 16 * i, d);
+#pragma unroll
+            for (int j = 0; j < 2; j++) load_blocks(b_blocks[j], memory.operands[half][1], x + 16 * j, d);
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++) multiply(sums[i][j], a_blocks[i], b_blocks[j / 2][j % 2], b_blocks[j / 2][j % 2 + 2]);
+        }
+    }
+    __syncthreads();
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+int8_product(const int8 *a, int64 a_stride, const int8 *b, int64 b_stride, int *output, int64 m, int64 n, int64 k) {
+    __shared__ __align__(16) tile_memory memory;
+    int64 across = (n + TILE - 1) / TILE;
+    int64 row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
+    int sums[4][4][4] = {};
+    multiply_tile(sums, code_matrix{a, a_stride, m}, code_matrix{b, b_stride, n}, row, column, k, memory);
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) {
+                int64 r = row + warp / 4 * 64 + 16 * i + lane / 4 + c / 2 * 8, s = column + warp % 4 * 32 + 8 * j + lane % 4 * 2 + c % 2;
+                if (r < m && s < n) output[r * n + s] = sums[i][j][c];
+            }
+}
+
+// Adds the outlier columns to a tile, CHUNK of them at a time.
+__device__ __forceinline__ void add_outliers(
+    float (*values)[4][4], outlier_list outliers, code_matrix weight, const float *weight_scales, int64 row, int64 column, int64 m, int64 n, int64 k,
+    tile_memory &memory) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int y = warp / 4 * 64 + lane / 4, x = warp % 4 * 32 + lane % 4 * 2;
+    int count = outliers.columns[0];
+    for (int from = 0; from < count; from += CHUNK) {
+        int width = min((int)CHUNK, count - from);
+        for (int e = threadIdx.x; e < width * TILE; e += 256) {
+            int64 t = outliers.columns[1 + from + e / TILE];
+            int64 r = row + e % TILE, s = column + e % TILE;
+            memory.outliers[0][e / TILE][e % TILE] = r < m ? load_float(outliers.input, outliers.type, r * k + t) : 0.0f;
+            memory.outliers[1][e / TILE][e % TILE] = s < n ? decoded(weight.codes[s * weight.stride + t], weight_scales[s], outliers.type) : 0.0f;
+        }
+        __syncthreads();
+        for (int o = 0; o < width; o++) {
+            float u[8], v[8];
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                u[e] = memory.outliers[0][o][y + 8 * e];
+                v[e] = memory.outliers[1][o][x + e / 2 * 8 + e % 2];
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+#pragma unroll
+                    for (int c = 0; c < 4; c++) values[i][j][c] = __fmaf_rn(u[2 * i + c / 2], v[2 * j + c % 2], values[i][j][c]);
+        }
+        __syncthreads();
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
+    const int8 *a, int64 a_stride, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
+    const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) {
+    __shared__ __align__(16) tile_memory memory;
+    int64 across = (n + TILE - 1) / TILE;
+    int64 row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
+    int sums[4][4][4] = {};
+    code_matrix left = {a, a_stride, m}, right = {b, b_stride, n};
+    multiply_tile(sums, left, right, row, column, k, memory);
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int64 first_row = row + warp / 4 * 64, first_column = column + warp % 4 * 32;
+    float values[4][4][4];
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            int64 s = min(first_column + 8 * j + lane % 4 * 2 + h, n - 1);
+            float column_scale = b_scales[s], shift = bias ? load_float(bias, bias_type, s) : 0.0f;
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int c = h; c < 4; c += 2) {
+                    int64 r = min(first_row + 16 * i + lane / 4 + c / 2 * 8, m - 1);
+                    values[i][j][c] = rescaled(sums[i][j][c], a_scales[r], column_scale, shift);
+                }
+        }
+    if (outlier_columns)
+        add_outliers(values, outlier_list{outlier_input, outlier_type, outlier_columns}, right, b_scales, row, column, m, n, k, memory);
+    // 16 x 32 of a warp at a time go through shared memory, so that a row's elements are stored together.
+    float *staged = memory.staged[warp];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) staged[(lane / 4 + c / 2 * 8) * OUTPUT_PITCH + 8 * j + lane % 4 * 2 + c % 2] = values[i][j][c];
+        __syncwarp();
+#pragma unroll 1
+        for (int r = 0; r < 16; r++) {
+            int64 i_row = first_row + 16 * i + r;
+            if (i_row < m && first_column + lane < n)
+                store_float(output, output_type, i_row * n + first_column + lane, staged[r * OUTPUT_PITCH + lane]);
+        }
+        __syncwarp();
+    }
+}
+
+// MARK: Preparation
+
+// A block for each row: the scale of one that holds NaN becomes NaN. One block more, where there are `marks`, lists the columns that are marked.
+extern "C" __global__ void __launch_bounds__(256)
+int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks, int *columns, int64 rows, int64 width) {
+    if (blockIdx.x < rows) {
+        bool found = false;
+        for (int64 t = threadIdx.x; t < width; t += 256) {
+            float x = load_float(input, type, blockIdx.x * width + t);
+            found |= x != x;
+        }
+        if (__syncthreads_or(found) && threadIdx.x == 0) scales[blockIdx.x] = NOT_A_NUMBER;
+        return;
+    }
+    // Threads take runs of columns; counts before a thread's own are where it lists.
+    __shared__ int counts[256];
+    int64 run = (width + 255) / 256, from = min(threadIdx.x * run, width), to = min(from + run, width);
+    int count = 0;
+    for (int64 t = from; t < to; t++) count += marks[t] != 0;
+    counts[threadIdx.x] = count;
+    __syncthreads();
+    int place = 1;
+    for (int i = 0; i < threadIdx.x; i++) place += counts[i];
+    if (threadIdx.x == 255) columns[0] = place - 1 + count;
+    for (int64 t = from; t < to; t++)
+        if (marks[t]) columns[place++] = (int)t;
+}
+
+// A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is above 0.
+extern "C" __global__ void __launch_bounds__(1024)
+int8_finish_columns(const void *input, int type, float *scales, uint8 *marks, float threshold, int64 rows, int64 width) {
+    __shared__ uint32 found[32];
+    if (threadIdx.x < 32) found[threadIdx.x] = 0;
+    __syncthreads();
+    int64 column = blockIdx.x * 32ll + threadIdx.x % 32;
+    uint32 flags = 0;
+    if (column < width) {
+        for (int64 r = threadIdx.x / 32; r < rows; r += 32) {
+            float x = load_float(input, type, r * width + column);
+            flags |= (x != x ? 1 : 0) | (fabsf(x) >= threshold ? 2 : 0);
+        }
+    }
+    if (flags) atomicOr(&found[threadIdx.x % 32], flags);
+    __syncthreads();
+    if (threadIdx.x < 32 && column < width) {
+        if (found[threadIdx.x] & 1) scales[column] = NOT_A_NUMBER;
+        if (marks) marks[column] = threshold > 0 && (found[threadIdx.x] & 2) ? 1 : 0;
+    }
+}
+
+// Codes [rows, width] as [width, stride], zeros behind the rows. Blocks of 256 take 64 x 64.
+extern "C" __global__ void __launch_bounds__(256) int8_transpose(const int8 *codes, int8 *output, int64 rows, int64 width, int64 stride) {
+    __shared__ int8 tile[64][65];
+    int64 across = (width + 63) / 64;
+    int64 row = blockIdx.x / across * 64, column = blockIdx.x % across * 64;
+    for (int e = threadIdx.x; e < 64 * 64; e += 256) {
+        int64 r = row + e / 64, t = column + e % 64;
+        tile[e / 64][e % 64] = r < rows && t < width ? codes[r * width + t] : 0;
+    }
+    __syncthreads();
+    for (int e = threadIdx.x; e < 64 * 64; e += 256) {
+        int64 t = column + e / 64, r = row + e % 64;
+        if (t < width && r < stride) output[t * stride + r] = tile[e % 64][e / 64];
+    }
+}
+
+// Columns t of the list: output[j, t] = Σ gradient[i, j] * input[i, t]. A thread takes one j, and 8 columns at a time.
+extern "C" __global__ void __launch_bounds__(256) int8_outlier_gradient(
+    const void *gradient, int gradient_type, const void *input, int input_type, const int *columns, void *output, int output_type, int64 m, int64 n,
+    int64 k) {
+    int64 j = thread_index();
+    int count = columns[0];
+    if (j >= n) return;
+    for (int from = blockIdx.y * 8; from < count; from += gridDim.y * 8) {
+        int64 t[8];
+        float sums[8] = {};
+#pragma unroll
+        for (int e = 0; e < 8; e++) t[e] = columns[1 + min(from + e, count - 1)];
+        for (int64 i = 0; i < m; i++) {
+            float g = load_float(gradient, gradient_type, i * n + j);
+#pragma unroll
+            for (int e = 0; e < 8; e++) sums[e] = __fmaf_rn(g, load_float(input, input_type, i * k + t[e]), sums[e]);
+        }
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            if (from + e < count) store_float(output, output_type, j * k + t[e], sums[e]);
+    }
+}

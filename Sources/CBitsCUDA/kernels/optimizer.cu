@@ -1,0 +1,499 @@
+// Optimizer steps: many parameters in a launch, each with its update and its moments in 8 or 32 bits.
+//
+// What is ordinary (moments in 8 bits in blocks of 256, aligned, one type for parameter and gradient) goes by `step_runs`, a warp per block and a version
+// for each rule. A block with anything that is not finite is left as it is and noted; `step_units`, which does everything for everything, steps those
+// and whatever else is not ordinary.
+
+// One parameter, as the host writes it.
+struct ParameterStep {
+    void *parameter;
+    const void *gradient;
+    const float *scale;  // of the gradient; null: 1
+    const float *trust;  // multiplies the step; null: 1
+    void *values[3];     // of the moments
+    float *absmax[3];
+    const CodeTable *tables[3];
+    int64 count;
+    int64 first;         // of its units, among those of all parameters
+    int unit;            // elements per unit: whole blocks of the moments
+    int block_size;      // 0: moments in float32
+    int block_shift;     // its logarithm
+    int parameter_type, gradient_type;
+    int moments, signs;  // how many; a bit for each that is signed
+    int rule, flags;
+    float beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon;
+    float step, decay, coupled_decay, limit;
+    float trust_limit, direction_scale;
+    int chunk;           // the first of its norm chunks
+};
+
+enum { ADAM = 0, ADEMAMIX = 1, MOMENTUM = 2, RMSPROP = 3, ADAGRAD = 4, LION = 5 };
+enum { DECAYS_FIRST = 1, SKIPS_ZEROS = 2, USES_MAXIMUM = 4, IS_FIRST = 8, IS_NESTEROV = 16, ROUNDS_TWICE = 32, IS_CENTERED = 64, HAS_MOMENTUM = 128 };
+
+__device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }
+
+// The parameter that a unit, or a chunk, belongs to: the last whose first is not beyond it.
+template <typename First> __device__ __forceinline__ int owner_of(int64 unit, int count, First first) {
+    int low = 0, high = count;
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        if (first(middle) <= unit) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+__device__ __forceinline__ float rounded_to(int type, float x) {
+    if (type == FLOAT16) return widen(narrow<float16>(x));
+    if (type == BFLOAT16) return widen(narrow<bfloat16>(x));
+    return x;
+}
+
+// MARK: Any element
+
+// The direction of the step; `s` are the element's moments, which change.
+__device__ __forceinline__ float direction_of(const ParameterStep &u, float g, float s[3]) {
+    switch (u.rule) {
+    case ADAM: {
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[1] = __fmaf_rn(u.beta2, s[1], u.gain2 * (g * g));
+        float variance = s[1];
+        if (u.flags & USES_MAXIMUM) variance = s[2] = s[1] > s[2] ? s[1] : s[2];
+        return s[0] / (__fsqrt_rn(variance) + u.epsilon);
+    }
+    case ADEMAMIX:
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[1] = __fmaf_rn(u.beta3, s[1], u.gain3 * g);
+        s[2] = __fmaf_rn(u.beta2, s[2], u.gain2 * (g * g));
+        return __fmaf_rn(u.alpha, s[1], u.bias * s[0]) / (__fsqrt_rn(s[2]) + u.epsilon);
+    case MOMENTUM:
+        if (u.moments == 0) return g;
+        s[0] = u.flags & IS_FIRST       ? g
+            : u.flags & ROUNDS_TWICE    ? u.beta1 * s[0] + u.gain1 * g
+                                        : __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        return u.flags & IS_NESTEROV ? __fmaf_rn(u.beta1, s[0], g) : s[0];
+    case RMSPROP: {
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g * g);
+        float variance = s[0];
+        if (u.flags & IS_CENTERED) {
+            const float mean = __fmaf_rn(u.beta1, u.moments == 3 ? s[2] : s[1], u.gain1 * g);
+            if (u.moments == 3) s[2] = mean;
+            else s[1] = mean;
+            variance = __fmaf_rn(-mean, mean, variance);
+            if (!(variance > 0)) variance = 0;
+        }
+        const float d = g / (__fsqrt_rn(variance) + u.epsilon);
+        if (!(u.flags & HAS_MOMENTUM)) return d;
+        return s[1] = __fmaf_rn(u.beta2, s[1], d);
+    }
+    case ADAGRAD:
+        s[0] = __fmaf_rn(g, g, s[0]);
+        return g / (__fsqrt_rn(s[0]) + u.epsilon);
+    default: {
+        const float x = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[0] = __fmaf_rn(u.beta2, s[0], u.gain2 * g);
+        return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
+    }
+    }
+}
+
+enum Outcome { STAYS, CLEARS, MOVES };
+
+// What becomes of an element; `gradient` is scaled already, `s` are its moments, which change.
+__device__ __forceinline__ Outcome outcome_of(const ParameterStep &u, float value, float gradient, float s[3], float &direction) {
+    direction = 0;
+    if ((u.flags & SKIPS_ZEROS) && gradient == 0) return STAYS;
+    if (is_finite(gradient)) {
+        float g = -u.limit >= gradient ? -u.limit : gradient;
+        g = u.limit < g ? u.limit : g;
+        if (u.coupled_decay != 0) g = __fmaf_rn(u.coupled_decay, value, g);
+        const float d = direction_of(u, g, s);
+        const bool fits = (u.moments < 1 || is_finite(s[0])) && (u.moments < 2 || is_finite(s[1])) && (u.moments < 3 || is_finite(s[2]));
+        if (fits) {
+            direction = d;
+            return MOVES;
+        }
+    }
+    s[0] = s[1] = s[2] = 0;
+    return CLEARS;
+}
+
+// An element as it lies in memory.
+struct Element {
+    float value, gradient;
+    float s[3];
+};
+
+__device__ __forceinline__ Element element_of(const ParameterStep &u, float scale, int64 i) {
+    Element e;
+    e.value = load_float(u.parameter, u.parameter_type, i);
+    e.gradient = scale * load_float(u.gradient, u.gradient_type, i);
+#pragma unroll
+    for (int k = 0; k < 3; k++) {
+        e.s[k] = 0;
+        if (k < u.moments)
+            e.s[k] = u.block_size == 0 ? ((const float *)u.values[k])[i]
+                                       : u.tables[k]->codebook[((const uint8 *)u.values[k])[i]] * u.absmax[k][i >> u.block_shift];
+    }
+    return e;
+}
+
+__device__ __forceinline__ void move(const ParameterStep &u, float step, int64 i, float value, float direction) {
+    const int type = u.parameter_type;
+    if (u.flags & DECAYS_FIRST) value = __fmaf_rn(step, direction, rounded_to(type, value * u.decay));
+    else value = rounded_to(type, __fmaf_rn(step, direction, value)) * u.decay;
+    store_float(u.parameter, type, i, value);
+}
+
+// The code of a moment that is multiplied by `inverse`.
+__device__ __forceinline__ uint32 moment_code(const CodeTable *table, bool is_signed, float s, float inverse) {
+    const float y = s * inverse;
+    const uint32 code = nearest_code(table->thresholds, y);
+    if (!is_signed || y != y || s == 0) return code;
+    const uint32 has_sign = __float_as_uint(table->codebook[code]) >> 31, sign = __float_as_uint(s) >> 31;
+    if (has_sign == sign) return code;
+    return sign ? (code > 0 ? code - 1 : 0) : min(code + 1, 255u);
+}
+
+// A unit of 256 threads: elements of float32 moments, or whole blocks, at most one where they are larger than 256.
+__device__ __forceinline__ void step_unit(const ParameterStep &u, int64 unit) {
+    __shared__ uint32 largest[3][8];
+    __shared__ int moves[8];
+    const int64 begin = unit * u.unit, end = min(begin + u.unit, u.count);
+    const float scale = u.scale != nullptr ? *u.scale : 1, step = u.trust != nullptr ? u.step * *u.trust : u.step;
+    if (u.block_size == 0) {
+        for (int64 i = begin + threadIdx.x; i < end; i += 256) {
+            Element e = element_of(u, scale, i);
+            float direction;
+            const Outcome outcome = outcome_of(u, e.value, e.gradient, e.s, direction);
+            if (outcome == STAYS) continue;
+            if (outcome == MOVES) move(u, step, i, e.value, direction);
+#pragma unroll
+            for (int k = 0; k < 3; k++)
+                if (k < u.moments) ((float *)u.values[k])[i] = e.s[k];
+        }
+        return;
+    }
+    // First the scales and whether a block changes at all, while nothing is written; then the same again, with the writing.
+    uint32 most[3] = {0, 0, 0};
+    bool changes = !(u.flags & SKIPS_ZEROS);
+    for (int64 i = begin + threadIdx.x; i < end; i += 256) {
+        Element e = element_of(u, scale, i);
+        float direction;
+        changes |= !(e.gradient == 0);
+        outcome_of(u, e.value, e.gradient, e.s, direction);
+#pragma unroll
+        for (int k = 0; k < 3; k++)
+            if (e.s[k] == e.s[k]) most[k] = max(most[k], __float_as_uint(e.s[k]) & 0x7fffffff);
+    }
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    changes = __any_sync(FULL_WARP, changes);
+#pragma unroll
+    for (int k = 0; k < 3; k++) {
+        most[k] = warp_max(most[k]);
+        if (lane == 0) largest[k][warp] = most[k];
+    }
+    if (lane == 0) moves[warp] = changes;
+    __syncthreads();
+    const int block_warps = min(u.block_size, 256) / 32, first_warp = warp & ~(block_warps - 1);
+    changes = false;
+    most[0] = most[1] = most[2] = 0;
+    for (int w = first_warp; w < first_warp + block_warps; w++) {
+        changes |= moves[w] != 0;
+#pragma unroll
+        for (int k = 0; k < 3; k++) most[k] = max(most[k], largest[k][w]);
+    }
+    for (int64 i = begin + threadIdx.x; i < end && changes; i += 256) {
+        Element e = element_of(u, scale, i);
+        float direction;
+        const Outcome outcome = outcome_of(u, e.value, e.gradient, e.s, direction);
+        if (outcome == MOVES) move(u, step, i, e.value, direction);
+#pragma unroll
+        for (int k = 0; k < 3; k++)
+            if (k < u.moments) {
+                const float inverse = __frcp_rn(fmaxf(__uint_as_float(most[k]), __int_as_float(0x00800000)));
+                ((uint8 *)u.values[k])[i] = (uint8)moment_code(u.tables[k], u.signs >> k & 1, e.s[k], inverse);
+            }
+    }
+    // The old scales are read until here.
+    __syncthreads();
+    const int64 first = begin + 32 * warp;
+    if (lane == 0 && warp == first_warp && first < end && changes)
+#pragma unroll
+        for (int k = 0; k < 3; k++)
+            if (k < u.moments) u.absmax[k][first >> u.block_shift] = __uint_as_float(most[k]);
+    __syncthreads();
+}
+
+// All `units`, or those of a list with their number before it.
+extern "C" __global__ void __launch_bounds__(256) step_units(const ParameterStep *steps, int count, int64 units, const uint32 *list) {
+    if (list != nullptr) units = list[0];
+    for (int64 i = blockIdx.x; i < units; i += gridDim.x) {
+        const int64 unit = list != nullptr ? list[1 + i] : i;
+        const ParameterStep &u = steps[owner_of(unit, count, [=](int k) { return steps[k].first; })];
+        step_unit(u, unit - u.first);
+    }
+}
+
+// MARK: Ordinary blocks
+
+// The numbers of an update that all parameters of a launch share.
+struct Numbers {
+    float beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon;
+    int flags;
+};
+
+// Rules of ordinary blocks: how many moments, which of them (bits) are never negative, and the direction, with the moments of one element.
+struct AdamRule {
+    static constexpr int MOMENTS = 2, POSITIVE = 2;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[1] = __fmaf_rn(u.beta2, s[1], u.gain2 * (g * g));
+        return __fdiv_rn(s[0], __fsqrt_rn(s[1]) + u.epsilon);
+    }
+};
+struct AdEMAMixRule {
+    static constexpr int MOMENTS = 3, POSITIVE = 4;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[1] = __fmaf_rn(u.beta3, s[1], u.gain3 * g);
+        s[2] = __fmaf_rn(u.beta2, s[2], u.gain2 * (g * g));
+        return __fdiv_rn(__fmaf_rn(u.alpha, s[1], u.bias * s[0]), __fsqrt_rn(s[2]) + u.epsilon);
+    }
+};
+struct MomentumRule {
+    static constexpr int MOMENTS = 1, POSITIVE = 0;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        const float share = u.gain1 * g;
+        s[0] = u.flags & IS_FIRST ? g : u.flags & ROUNDS_TWICE ? u.beta1 * s[0] + share : __fmaf_rn(u.beta1, s[0], share);
+        return u.flags & IS_NESTEROV ? __fmaf_rn(u.beta1, s[0], g) : s[0];
+    }
+};
+struct RMSPropRule {
+    static constexpr int MOMENTS = 1, POSITIVE = 1;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g * g);
+        return __fdiv_rn(g, __fsqrt_rn(s[0]) + u.epsilon);
+    }
+};
+struct AdagradRule {
+    static constexpr int MOMENTS = 1, POSITIVE = 1;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        s[0] = __fmaf_rn(g, g, s[0]);
+        return __fdiv_rn(g, __fsqrt_rn(s[0]) + u.epsilon);
+    }
+};
+struct LionRule {
+    static constexpr int MOMENTS = 1, POSITIVE = 0;
+    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+        const float x = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
+        s[0] = __fmaf_rn(u.beta2, s[0], u.gain2 * g);
+        return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
+    }
+};
+
+// Where a warp is: block `index` of a parameter.
+struct Place {
+    const ParameterStep *step;
+    int index;
+    __device__ __forceinline__ void advance(int blocks) {
+        index += blocks;
+        for (int own = (int)(step->count >> 8); index >= own; own = (int)(step->count >> 8)) index -= own, step++;
+    }
+};
+
+// What a lane needs of a block: eight elements in a row.
+template <typename Rule, typename T> struct Lane {
+    Eight<T> parameter, gradient;
+    uint2 codes[Rule::MOMENTS];
+    float absmax[Rule::MOMENTS];
+    float scale, trust;
+
+    __device__ __forceinline__ void load(const Place &place, int lane) {
+        const ParameterStep &u = *place.step;
+        const int64 at = ((int64)place.index << 8) + 8 * lane;
+        parameter.load((const T *)u.parameter + at);
+        gradient.load((const T *)u.gradient + at);
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) {
+            codes[k] = *(const uint2 *)((const uint8 *)u.values[k] + at);
+            absmax[k] = u.absmax[k][place.index];
+        }
+        scale = u.scale != nullptr ? *u.scale : 1;
+        trust = u.trust != nullptr ? *u.trust : 1;
+    }
+};
+
+// The larger of a magnitude and that of x, by their bits: NaN is beyond all.
+__device__ __forceinline__ uint32 larger_magnitude(uint32 largest, float x) { return max(largest, __float_as_uint(x) & 0x7fffffff); }
+
+// Codes of eight moments times `inverse`.
+__device__ __forceinline__ uint2 codes_of(bool is_positive, const uint32 *entries, const float s[8], float inverse) {
+    uint32 c[8];
+    float y[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        // A sum with zero has no negative zero, which would count as a number below zero.
+        y[i] = __fmaf_rn(s[i], inverse, 0.0f);
+        c[i] = is_positive ? code_of_magnitude(entries, y[i]) : code_of_either(entries, y[i]);
+    }
+    uint2 codes = make_uint2(third_bytes(c[0], c[1], c[2], c[3]), third_bytes(c[4], c[5], c[6], c[7]));
+    if (!is_positive) {
+        codes.x ^= sign_bytes(y[0], y[1], y[2], y[3]);
+        codes.y ^= sign_bytes(y[4], y[5], y[6], y[7]);
+    }
+    return codes;
+}
+
+// Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256.
+template <typename Rule, typename T>
+__device__ __forceinline__ void step_runs(
+    const ParameterStep *steps, int count, int64 blocks, uint32 *noted, const Numbers &u, float step, float decay, float coupled_decay) {
+    extern __shared__ uint32 shared[];
+    // Of each moment: its codebook, then the entries of its table.
+    const uint32 *tables[Rule::MOMENTS];
+    bool is_exact = true;
+    uint32 *end = shared;
+#pragma unroll
+    for (int k = 0; k < Rule::MOMENTS; k++) {
+        const CodeTable *table = steps->tables[k];
+        const int entries = (Rule::POSITIVE >> k & 1 ? 1 : 2) * CODE_BUCKETS;
+        is_exact &= table->is_exact != 0;
+        for (int i = threadIdx.x; i < 256; i += blockDim.x) end[i] = __float_as_uint(table->codebook[i]);
+        for (int i = threadIdx.x; i < entries; i += blockDim.x) end[256 + i] = table->entries[i];
+        tables[k] = end;
+        end += 256 + entries;
+    }
+    __syncthreads();
+    const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
+    const int64 begin = blocks * blockIdx.x / gridDim.x, stop = blocks * (blockIdx.x + 1) / gridDim.x;
+    int64 block = begin + (threadIdx.x >> 5);
+    if (block >= stop) return;
+    Place place;
+    place.step = steps + owner_of(block, count, [=](int k) { return steps[k].first; });
+    place.index = (int)(block - place.step->first);
+    Lane<Rule, T> now;
+    now.load(place, lane);
+    for (;;) {
+        const bool is_last = block + warps >= stop;
+        Place next = place;
+        Lane<Rule, T> ahead;
+        if (!is_last) {
+            next.advance(warps);
+            ahead.load(next, lane);
+        }
+        float s[Rule::MOMENTS][8];
+        uint32 largest[Rule::MOMENTS];
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) largest[k] = 0;
+        const float scaled_step = step * now.trust;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float p[2];
+#pragma unroll
+            for (int j = 0; j < 2; j++) {
+                const int e = 2 * i + j;
+                p[j] = now.parameter[e];
+                float g = now.scale * now.gradient[e], own[Rule::MOMENTS];
+                if (coupled_decay != 0) g = __fmaf_rn(coupled_decay, p[j], g);
+#pragma unroll
+                for (int k = 0; k < Rule::MOMENTS; k++) {
+                    const uint32 word = e < 4 ? now.codes[k].x : now.codes[k].y;
+                    own[k] = __uint_as_float(tables[k][word >> (e % 4 * 8) & 255]) * now.absmax[k];
+                }
+                const float direction = Rule::direction(u, g, own);
+#pragma unroll
+                for (int k = 0; k < Rule::MOMENTS; k++) {
+                    s[k][e] = own[k];
+                    // What should not be negative counts as not ordinary where it is.
+                    largest[k] = Rule::POSITIVE >> k & 1 ? max(largest[k], __float_as_uint(own[k])) : larger_magnitude(largest[k], own[k]);
+                }
+                if (u.flags & DECAYS_FIRST) p[j] = widen(narrow<T>(p[j] * decay));
+                p[j] = __fmaf_rn(scaled_step, direction, p[j]);
+            }
+            now.parameter.set(i, p[0], p[1]);
+            if (!(u.flags & DECAYS_FIRST) && decay != 1) now.parameter.set(i, now.parameter[2 * i] * decay, now.parameter[2 * i + 1] * decay);
+        }
+        bool is_ordinary = is_exact;
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) {
+            largest[k] = warp_max(largest[k]);
+            is_ordinary &= largest[k] < 0x7f800000;
+        }
+        const ParameterStep &own = *place.step;
+        const int64 at = ((int64)place.index << 8) + 8 * lane;
+        if (is_ordinary) {
+            now.parameter.store((T *)own.parameter + at);
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) {
+                const float inverse = __frcp_rn(fmaxf(__uint_as_float(largest[k]), __int_as_float(0x00800000)));
+                *(uint2 *)((uint8 *)own.values[k] + at) = codes_of(Rule::POSITIVE >> k & 1, tables[k] + 256, s[k], inverse);
+                if (lane == 0) own.absmax[k][place.index] = __uint_as_float(largest[k]);
+            }
+        } else if (lane == 0) {
+            noted[1 + atomicAdd(noted, 1u)] = (uint32)block;
+        }
+        if (is_last) break;
+        place = next;
+        now = ahead;
+        block += warps;
+    }
+}
+
+#define STEP_RUNS_OF(name, Rule, suffix, T)                                                                                                      \
+    extern "C" __global__ void __launch_bounds__(512, 2) name##_##suffix(                                                                        \
+        const ParameterStep *steps, int count, int64 blocks, uint32 *noted, float beta1, float gain1, float beta2, float gain2, float beta3,      \
+        float gain3, float alpha, float bias, float epsilon, int flags, float step, float decay, float coupled_decay) {                           \
+        const Numbers numbers = {beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon, flags};                                          \
+        step_runs<Rule, T>(steps, count, blocks, noted, numbers, step, decay, coupled_decay);                                                     \
+    }
+#define STEP_RUNS(name, Rule)                     \
+    STEP_RUNS_OF(name, Rule, f32, float)          \
+    STEP_RUNS_OF(name, Rule, f16, float16)        \
+    STEP_RUNS_OF(name, Rule, bf16, bfloat16)
+STEP_RUNS(adam, AdamRule)
+STEP_RUNS(ademamix, AdEMAMixRule)
+STEP_RUNS(momentum, MomentumRule)
+STEP_RUNS(rmsprop, RMSPropRule)
+STEP_RUNS(adagrad, AdagradRule)
+STEP_RUNS(lion, LionRule)
+
+// MARK: Trust
+
+// The sums of the squares of parameter and direction of each chunk of 4096 elements, in the order of `VectorNorm`: 16 lanes to a chunk.
+extern "C" __global__ void __launch_bounds__(256) step_squares(const ParameterStep *steps, int count, int64 chunks, double *squares) {
+    const int lane = threadIdx.x & 15;
+    for (int64 i = thread_index() / 16; i < (chunks + 1) / 2 * 2; i += thread_count() / 16) {
+        double length = 0, move = 0;
+        if (i < chunks) {
+            const ParameterStep &u = steps[owner_of(i, count, [=](int k) { return steps[k].chunk; })];
+            const float scale = u.scale != nullptr ? *u.scale : 1;
+            const int64 begin = (i - u.chunk) * 4096, end = min(begin + 4096, u.count);
+            for (int64 at = begin + lane; at < end; at += 16) {
+                Element e = element_of(u, scale, at);
+                float direction;
+                outcome_of(u, e.value, e.gradient, e.s, direction);
+                if (is_finite(e.value)) length += (double)e.value * (double)e.value;
+                if (is_finite(direction)) move += (double)direction * (double)direction;
+            }
+        }
+        for (int h = 8; h > 0; h >>= 1) {
+            length += __shfl_xor_sync(FULL_WARP, length, h);
+            move += __shfl_xor_sync(FULL_WARP, move, h);
+        }
+        if (lane == 0 && i < chunks) {
+            squares[2 * i] = length;
+            squares[2 * i + 1] = move;
+        }
+    }
+}
+
+// What the step of each parameter is multiplied by; a warp for each.
+extern "C" __global__ void __launch_bounds__(32) step_trust(const ParameterStep *steps, const double *squares, float *trust) {
+    const ParameterStep &u = steps[blockIdx.x];
+    const double *own = squares + 2 * (int64)u.chunk;
+    const int64 chunks = (u.count + 4095) / 4096;
+    const double longest = (double)u.trust_limit * __dsqrt_rn(sum_in_order<2>(own, chunks));
+    const double length = (double)u.direction_scale * __dsqrt_rn(sum_in_order<2>(own + 1, chunks));
+    if (threadIdx.x == 0) trust[blockIdx.x] = length > longest ? __double2float_rn(__ddiv_rn(longest, length)) : 1.0f;
+}
