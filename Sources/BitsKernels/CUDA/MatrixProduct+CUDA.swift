@@ -38,7 +38,8 @@ extension MatrixProduct: CUDAKernel {
     private func launchPlain(on queue: CUDAQueue) {
         queue.launch(
             Self.plain, blocks: tiles(of: 64), threads: 256, a, a.dtype.code, aStride, Int32(transposesA ? 1 : 0), b, b.dtype.code, bStride,
-            Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue)
+            Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0),
+            precision.rawValue)
     }
 
     /// Whether the time goes into reading b, a row at a time: then it is read once, for all of few rows of a.

@@ -1,0 +1,241 @@
+// Products of few rows with a 4-bit weight that is read once, as it lies: output [M, N] = x [M, K] · Wᵀ (+ bias).
+//
+// `W[n, k] = rn(fl(code[c] * scale))`, rounded to the type of x, is a matter of one access to shared memory for two numbers: a byte of the weight is
+// replaced by both numbers of the code, from a table that 16 lanes have copies of. A byte holds two neighbours in k, which is what a register of a
+// tensor core's operand holds; in what order k is summed does not matter, so a lane takes 16 bytes of a row at a time, and the same 32 elements of x.
+
+#if __CUDA_ARCH__ >= 800
+
+struct four_bit_weight {
+    const uint8 *packed;
+    const float *code;
+    // Of each block of 2^block_shift elements; NULL where scales are nested.
+    const float *absmax;
+    const uint8 *absmax_codes;
+    const float *nested_code, *nested_absmax, *nested_offset;
+    int block_shift, nested_shift;
+    int64 rows, columns;
+};
+
+// UNIT elements of k of 16 rows are what a warp takes at a time. The table has a row of 256 bytes for each byte of the weight, so that an address is a
+// permutation of bytes: half of it pairs of numbers, the other half room for sums.
+enum { WARPS = 8, UNIT = 256, TABLE_BYTES = 256 * 256, SUMS = 256 * 32 };
+extern __shared__ __align__(1024) uint8 memory[];
+
+__device__ __forceinline__ float *sum_at(int i) { return (float *)(memory + i / 32 * 256 + 128 + i % 32 * 4); }
+
+// How scales are found: one for 64 elements, plain or nested, so that a row's four of a unit lie together; or any others.
+enum scale_form { PLAIN_64, NESTED_64, OTHER };
+
+__device__ __forceinline__ uint4 load_once(const void *address) {
+    uint4 x;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(address));
+    return x;
+}
+
+// What a lane holds of a unit: of each of two rows 16 bytes in either half, and what their scales are made of.
+struct unit_part {
+    uint4 bytes[2][2];
+    // Plain: the scales of either half. Nested: the codes, four together or one for each half; and the absmax that belongs to them.
+    uint32 scales[2][2];
+    float outer[2];
+};
+
+// Where a lane reads: its two rows of a tile.
+struct lane_rows {
+    const uint8 *packed[2];
+    int64 element[2];
+
+    __device__ __forceinline__ lane_rows(const four_bit_weight &w, int64 tile) {
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            // Rows beyond the end are read again, and what comes of them is dropped.
+            element[r] = min(tile * 16 + threadIdx.x % 32 / 4 + 8 * r, w.rows - 1) * w.columns;
+            packed[r] = w.packed + element[r] / 2 + threadIdx.x % 4 * 16;
+        }
+    }
+
+    template <scale_form FORM> __device__ __forceinline__ unit_part load(const four_bit_weight &w, int unit) const {
+        unit_part part;
+        int quarter = threadIdx.x % 4;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            part.bytes[r][0] = load_once(packed[r] + unit * (int64)(UNIT / 2));
+            part.bytes[r][1] = load_once(packed[r] + unit * (int64)(UNIT / 2) + UNIT / 4);
+            int64 from = element[r] + unit * (int64)UNIT;
+            if (FORM == PLAIN_64) {
+                const float *scales = w.absmax + from / 64 + quarter / 2;
+                part.scales[r][0] = __float_as_uint(scales[0]);
+                part.scales[r][1] = __float_as_uint(scales[2]);
+            } else if (FORM == NESTED_64) {
+                part.scales[r][0] = *(const uint32 *)(w.absmax_codes + from / 64);
+                part.outer[r] = w.nested_absmax[(from / 64) >> w.nested_shift];
+            } else {
+#pragma unroll
+                for (int h = 0; h < 2; h++) {
+                    int64 block = (from + 128 * h + quarter * 32) >> w.block_shift;
+                    part.scales[r][h] = w.absmax ? __float_as_uint(w.absmax[block]) : w.absmax_codes[block];
+                }
+                if (!w.absmax) part.outer[r] = w.nested_absmax[from >> w.block_shift >> w.nested_shift];
+            }
+        }
+        return part;
+    }
+};
+
+// The scale of a lane's half h of row r.
+template <scale_form FORM> __device__ __forceinline__ float scale_of(const unit_part &part, int r, int h, bool is_plain, float offset) {
+    if (FORM == PLAIN_64 || (FORM == OTHER && is_plain)) return __uint_as_float(part.scales[r][h]);
+    uint32 code = FORM == NESTED_64 ? part.scales[r][0] >> (16 * h + threadIdx.x % 4 / 2 * 8) & 255 : part.scales[r][h];
+    return __fadd_rn(__fmul_rn(((const float *)(memory + TABLE_BYTES))[code], part.outer[r]), offset);
+}
+
+template <typename T> __device__ uint32 packed(float even, float odd);
+template <> __device__ __forceinline__ uint32 packed<bfloat16>(float even, float odd) {
+    uint32 x;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(odd), "f"(even));
+    return x;
+}
+template <> __device__ __forceinline__ uint32 packed<float16>(float even, float odd) {
+    uint32 x;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(odd), "f"(even));
+    return x;
+}
+
+// The two numbers of byte i of `word`.
+template <typename T, int I> __device__ __forceinline__ uint32 decoded(uint32 word, float scale, uint32 copy) {
+    uint32 address = __byte_perm(word, copy, 0x5504 | I << 4);
+    float2 pair = *(const float2 *)(memory + address);
+    return packed<T>(__fmul_rn(pair.x, scale), __fmul_rn(pair.y, scale));
+}
+
+template <typename T> __device__ void multiply(float *sums, const uint32 *a, uint32 b0, uint32 b1);
+template <> __device__ __forceinline__ void multiply<float16>(float *sums, const uint32 *a, uint32 b0, uint32 b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+template <> __device__ __forceinline__ void multiply<bfloat16>(float *sums, const uint32 *a, uint32 b0, uint32 b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ __forceinline__ uint32 word_of(const uint4 &x, int i) { return i == 0 ? x.x : i == 1 ? x.y : i == 2 ? x.z : x.w; }
+
+// Adds a unit to the sums of 16 rows and 8 * TILES columns. `x` is where the lane reads: its 32 elements in the unit of its row of each tile.
+template <typename T, scale_form FORM, int TILES>
+__device__ __forceinline__ void multiply_unit(
+    float (*sums)[4], const unit_part &part, const uint16 *const *x, const bool *is_row, bool is_plain, float offset, uint32 copy) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        uint4 b[TILES][4];
+#pragma unroll
+        for (int i = 0; i < TILES; i++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) b[i][e] = is_row[i] ? ((const uint4 *)(x[i] + 128 * h))[e] : make_uint4(0, 0, 0, 0);
+        float upper = scale_of<FORM>(part, 0, h, is_plain, offset), lower = scale_of<FORM>(part, 1, h, is_plain, offset);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            uint32 u = word_of(part.bytes[0][h], i), v = word_of(part.bytes[1][h], i);
+            uint32 first[4] = {
+                decoded<T, 0>(u, upper, copy), decoded<T, 0>(v, lower, copy), decoded<T, 1>(u, upper, copy), decoded<T, 1>(v, lower, copy)};
+            uint32 second[4] = {
+                decoded<T, 2>(u, upper, copy), decoded<T, 2>(v, lower, copy), decoded<T, 3>(u, upper, copy), decoded<T, 3>(v, lower, copy)};
+#pragma unroll
+            for (int j = 0; j < TILES; j++) {
+                multiply<T>(sums[j], first, b[j][i].x, b[j][i].y);
+                multiply<T>(sums[j], second, b[j][i].z, b[j][i].w);
+            }
+        }
+    }
+}
+
+template <typename T, scale_form FORM, int TILES>
+__device__ __forceinline__ void multiply_rows(
+    const uint16 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    uint32 copy = lane % 16 * 8;
+    int64 tiles = (w.rows + 15) / 16;
+    int units = (int)(w.columns / UNIT);
+    const uint16 *x_rows[TILES];
+    bool is_row[TILES];
+#pragma unroll
+    for (int i = 0; i < TILES; i++) {
+        is_row[i] = 8 * i + lane / 4 < m;
+        x_rows[i] = x + (8 * i + lane / 4) * w.columns + lane % 4 * 32;
+    }
+    // A warp takes units warp, warp + 8, ... of each tile of its block, and has one loaded ahead.
+    unit_part ahead;
+    int64 next_tile = blockIdx.x;
+    int next_unit = warp;
+    lane_rows rows(w, next_tile);
+    if (warp < units) ahead = rows.load<FORM>(w, next_unit);
+    // A thread has one byte's pair to copy; threads begin at different copies, so that they do not meet in a bank.
+    float2 pair = make_float2(w.code[threadIdx.x >> 4], w.code[threadIdx.x & 15]);
+#pragma unroll
+    for (int i = 0; i < 16; i++) *(float2 *)(memory + threadIdx.x * 256 + (i + threadIdx.x) % 16 * 8) = pair;
+    bool is_plain = w.absmax;
+    if (!is_plain) ((float *)(memory + TABLE_BYTES))[threadIdx.x] = w.nested_code[threadIdx.x];
+    float offset = is_plain ? 0.0f : w.nested_offset[0];
+    __syncthreads();
+    int kept = 0, room = SUMS / (16 * WARPS * m);
+    int64 first_kept = blockIdx.x;
+    for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        float sums[TILES][4] = {};
+        for (int unit = warp; unit < units; unit += WARPS) {
+            unit_part part = ahead;
+            if ((next_unit += WARPS) >= units) {
+                next_unit = warp;
+                next_tile += gridDim.x;
+                rows = lane_rows(w, next_tile);
+            }
+            if (next_tile < tiles) ahead = rows.load<FORM>(w, next_unit);
+            const uint16 *from[TILES];
+#pragma unroll
+            for (int i = 0; i < TILES; i++) from[i] = x_rows[i] + unit * (int64)UNIT;
+            multiply_unit<T, FORM, TILES>(sums, part, from, is_row, is_plain, offset, copy);
+        }
+#pragma unroll
+        for (int i = 0; i < TILES; i++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) {
+                int row = lane / 4 + c / 2 * 8, column = 8 * i + lane % 4 * 2 + c % 2;
+                if (column < m) *sum_at(((kept * 16 + row) * m + column) * WARPS + warp) = sums[i][c];
+            }
+        if (++kept < room && tile + gridDim.x < tiles) continue;
+        // The sums of all warps are added when the room for them is used up, or at the end.
+        __syncthreads();
+        for (int i = threadIdx.x; i < kept * 16 * m; i += 32 * WARPS) {
+            int64 row = (first_kept + i / (16 * m) * (int64)gridDim.x) * 16 + i / m % 16;
+            if (row >= w.rows) continue;
+            float sum = bias ? load_float(bias, bias_type, row) : 0.0f;
+#pragma unroll
+            for (int s = 0; s < WARPS; s++) sum += *sum_at(i * WARPS + s);
+            store_float(output, output_type, i % m * w.rows + row, sum);
+        }
+        __syncthreads();
+        kept = 0;
+        first_kept = tile + gridDim.x;
+    }
+}
+
+#define FEW_ROWS(NAME, T, FORM, TILES) \
+    extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
+        const uint16 *x, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
+        const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
+        int output_type, int m, int64 n, int64 k) { \
+        four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
+        multiply_rows<T, FORM, TILES>(x, w, bias, bias_type, output, output_type, m); \
+    }
+#define FEW_ROWS_OF(SUFFIX, T) \
+    FEW_ROWS(four_bit_rows_8_plain_##SUFFIX, T, PLAIN_64, 1) \
+    FEW_ROWS(four_bit_rows_8_nested_##SUFFIX, T, NESTED_64, 1) \
+    FEW_ROWS(four_bit_rows_8_other_##SUFFIX, T, OTHER, 1) \
+    FEW_ROWS(four_bit_rows_16_plain_##SUFFIX, T, PLAIN_64, 2) \
+    FEW_ROWS(four_bit_rows_16_nested_##SUFFIX, T, NESTED_64, 2) \
+    FEW_ROWS(four_bit_rows_16_other_##SUFFIX, T, OTHER, 2)
+FEW_ROWS_OF(f16, float16)
+FEW_ROWS_OF(bf16, bfloat16)
+
+#endif
