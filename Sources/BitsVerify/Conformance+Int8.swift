@@ -92,11 +92,11 @@ extension ConformanceCase {
         ]
     }
 
-    private static func int8Matrix(_ device: Device, _ rows: Int, _ columns: Int) -> Int8Matrix {
+    static func int8Matrix(_ device: Device, _ rows: Int, _ columns: Int) -> Int8Matrix {
         Int8Matrix(codes: int8Codes(device, rows * columns), scales: positive(device, rows, 9, .float32), columns: columns)
     }
 
-    private static func int8Codes(_ device: Device, _ count: Int) -> Slice {
+    static func int8Codes(_ device: Device, _ count: Int) -> Slice {
         device.integers((0..<count).map { $0 * 37 % 255 - 127 }, as: .int8)
     }
 }

@@ -93,7 +93,11 @@ extension ConformanceCase {
 
     /// [23, 100] in blocks of 64.
     private static func fourBitMatrix(_ device: Device, nested: Bool) -> FourBitMatrix {
-        let blocks = blockCount(23 * 100, blockSize: 64)
+        fourBitMatrix(device, 23, 100, blockSize: 64, nested: nested)
+    }
+
+    static func fourBitMatrix(_ device: Device, _ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
+        let blocks = blockCount(rows * columns, blockSize: blockSize)
         let scales: FourBitMatrix.Scales =
             nested
             ? .nested(
@@ -101,7 +105,8 @@ extension ConformanceCase {
                 offset: device.input([0.2]), blockSize: 16)
             : .plain(positive(device, blocks, 5, .float32))
         return FourBitMatrix(
-            packed: codes(device, 23 * 50), rows: 23, columns: 100, blockSize: 64, code: device.input(FourBitFormat.nf4.values), scales: scales)
+            packed: codes(device, (rows * columns + 1) / 2), rows: rows, columns: columns, blockSize: blockSize,
+            code: device.input(FourBitFormat.nf4.values), scales: scales)
     }
 
     private static func codes(_ device: Device, _ count: Int) -> Slice {

@@ -28,7 +28,7 @@ package struct ConformanceCase: Sendable {
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static let all: [ConformanceCase] =
-        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile + large
+        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile + large + products
 }
 
 extension ConformanceCase: CustomStringConvertible {

@@ -1,0 +1,86 @@
+import BitsKernels
+
+// Shapes: M = rows of the output, N = its columns, K = terms of a sum.
+
+extension ConformanceCase {
+    /// Products of sizes at which devices share the work in other ways than they do for small ones.
+    static var products: [ConformanceCase] { ProductPrecision.allCases.flatMap { dense($0) + fourBit($0) } + int8Tiles }
+
+    /// Few rows, and enough of everything for a library of products.
+    private static func dense(_ precision: ProductPrecision) -> [ConformanceCase] {
+        let few = [(1, 300, 1100), (2, 90, 512), (5, 70, 520), (8, 33, 264), (16, 300, 256)].map { m, n, k in
+            dense(precision, (m, n, k), transposesA: false, transposesB: true, accumulates: m == 5)
+        }
+        let large = [(false, false), (false, true), (true, false), (true, true)].flatMap { transposesA, transposesB in
+            [false, true].map {
+                dense(precision, (150, 136, 264), transposesA: transposesA, transposesB: transposesB, accumulates: $0)
+            }
+        }
+        return few + large
+    }
+
+    private static func dense(
+        _ precision: ProductPrecision, _ size: (m: Int, n: Int, k: Int), transposesA: Bool, transposesB: Bool, accumulates: Bool
+    ) -> ConformanceCase {
+        let (m, n, k) = size
+        let variant = "\(precision), \(m) x \(n) x \(k), transposed: \(transposesA), \(transposesB)\(accumulates ? ", added" : "")"
+        return ConformanceCase(variant) { device in
+            let dtype = precision.dtype
+            let output = ordinary(device, m * n, 1, accumulates ? .float32 : dtype)
+            let kernel = MatrixProduct(
+                ordinary(device, m * k, 2, dtype), ordinary(device, n * k, 3, dtype), into: output, m: m, n: n, k: k, transposesA: transposesA,
+                transposesB: transposesB, bias: accumulates ? nil : ordinary(device, n, 4, dtype), accumulates: accumulates, precision: precision)
+            return (kernel, [sums("output", output, terms: k)])
+        }
+    }
+
+    /// Rows that are whole blocks, of every kind of block, for few rows of the input and for several.
+    private static func fourBit(_ precision: ProductPrecision) -> [ConformanceCase] {
+        let (n, k) = (40, 512)
+        return [32, 64, 256, 4096].flatMap { blockSize in
+            [(1, false), (5, true), (9, true), (16, false), (40, true)].map { m, nested in
+                ConformanceCase("\(precision), \(m) rows, \(nested ? "nested" : "plain") blocks of \(blockSize)") { device in
+                    let output = device.output(m == 9 ? .float32 : precision.dtype, count: m * n)
+                    let kernel = FourBitLinear(
+                        ordinary(device, m * k, 5, m == 5 ? .float32 : precision.dtype),
+                        weight: fourBitMatrix(device, n, k, blockSize: blockSize, nested: nested),
+                        bias: m == 16 ? nil : ordinary(device, n, 6, .float32), into: output, precision: precision)
+                    return (kernel, [sums("output", output, terms: k)])
+                }
+            }
+        }
+    }
+
+    private static var int8Tiles: [ConformanceCase] {
+        let (n, k) = (140, 272)
+        return [1, 7, 16, 150].flatMap { m in
+            [0, 3.4].map { (threshold: Float) in
+                ConformanceCase("\(m) rows, threshold \(threshold)") { device in
+                    let output = device.output(.float32, count: m * n)
+                    let kernel = Int8Linear(
+                        ordinary(device, m * k, 1, .bfloat16), weight: int8Matrix(device, n, k), bias: ordinary(device, n, 2, .float32),
+                        threshold: threshold, into: output, m: m)
+                    return (kernel, [threshold == 0 ? KernelOutput("output", output) : sums("output", output, terms: k)])
+                }
+            }
+        } + [
+            ConformanceCase("150 x \(n) x \(k)") { device in
+                let output = device.output(.int32, count: 150 * n)
+                let kernel = Int8Product(int8Codes(device, 150 * k), int8Codes(device, n * k), into: output, m: 150, n: n, k: k)
+                return (kernel, [KernelOutput("output", output)])
+            },
+            ConformanceCase("150 rows") { device in
+                let output = device.output(.float32, count: n * k)
+                let kernel = Int8LinearWeightGradient(
+                    ordinary(device, 150 * n, 3, .bfloat16), input: ordinary(device, 150 * k, 4, .bfloat16), threshold: 3.4, into: output, m: 150,
+                    n: n, k: k)
+                return (kernel, [sums("weight gradient", output, terms: 150)])
+            },
+        ]
+    }
+
+    /// Numbers around 1 are added, each time rounding the sum so far.
+    private static func sums(_ name: String, _ output: Slice, terms: Int) -> KernelOutput {
+        KernelOutput(name, output, absolute: 3e-7 * Float(terms + 1), relative: 2e-6)
+    }
+}
