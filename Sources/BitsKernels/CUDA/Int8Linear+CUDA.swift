@@ -1,15 +1,26 @@
 // Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
 
 extension Int8Linear: CUDAKernel {
+    private static let prepareRows = CUDAFunction("int8_linear", "int8_prepare_rows")
+    /// Rows up to which one launch prepares all, each of its blocks reading every row.
+    private static let mostFewRows = 16
+
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         let k = weight.columns
         let codes = queue.scratch(.int8, count: m * k)
         let scales = queue.scratch(.float32, count: m)
-        let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
         let list = threshold > 0 ? queue.scratch(.int32, count: k + 1) : nil
-        QuantizeInt8Rows(input, columns: k, threshold: threshold, codes: codes, scales: scales, outliers: marks).launch(on: queue)
-        queue.finishRows(input, scales: scales, marks: marks, list: list, rows: m, width: k)
+        let markBytes = (k + 31) / 32 * 4
+        if m <= Self.mostFewRows && markBytes <= queue.properties.sharedByteCount / 2 {
+            queue.launch(
+                Self.prepareRows, blocks: m, threads: 1024, sharedByteCount: markBytes, input, input.dtype.code, threshold, codes, scales, list,
+                Int32(m), Int32(k))
+        } else {
+            let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
+            QuantizeInt8Rows(input, columns: k, threshold: threshold, codes: codes, scales: scales, outliers: marks).launch(on: queue)
+            queue.finishRows(input, scales: scales, marks: marks, list: list, rows: m, width: k)
+        }
         CUDAInt8Product(
             a: codes, aStride: k, aScales: scales, b: weight.codes, bStride: k, bScales: weight.scales, bias: bias, outlierInput: input,
             outlierColumns: list, output: output, m: m, n: weight.rows, k: k

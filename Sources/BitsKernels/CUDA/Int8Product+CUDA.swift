@@ -5,6 +5,7 @@ extension Int8Product: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
+        if queue.multiplyByLibrary(a, aStride: k, b, bStride: k, into: output, m: m, n: n, k: k) { return }
         queue.launch(Self.function, blocks: queue.tiles(m, n), threads: 256, a, k, b, k, output, m, n, k)
     }
 }
@@ -26,9 +27,9 @@ extension Int8ScaledProduct: CUDAKernel {
 
 /// A product of codes, rescaled, with the columns of a list multiplied as they are.
 struct CUDAInt8Product {
-    let a: Slice
+    var a: Slice
     let aStride: Int
-    let aScales: Slice
+    var aScales: Slice
     let b: Slice
     let bStride: Int
     let bScales: Slice
@@ -36,15 +37,66 @@ struct CUDAInt8Product {
     var outlierInput: Slice?
     /// How many, then which.
     var outlierColumns: Slice?
-    let output: Slice
-    let m: Int
+    var output: Slice
+    var m: Int
     let n: Int
     let k: Int
-    private static let function = CUDAFunction("int8_linear", "int8_scaled_product")
+    private static let tiles = CUDAFunction("int8_linear", "int8_scaled_product")
+    private static let rescale = CUDAFunction("int8_linear", "int8_rescale_products")
+    private static let fewRows = [CUDAFunction("int8_linear", "int8_rows_8"), CUDAFunction("int8_linear", "int8_rows_16")]
+    /// Rows up to which it is worth reading the weight once for 16 of them at a time.
+    private static let mostFewRows = 32
+    /// Of products that wait to be rescaled.
+    private static let mostProducts = 1 << 25
 
     func launch(on queue: CUDAQueue) {
+        if readsFewRows(on: queue) {
+            for first in stride(from: 0, to: m, by: 16) { rows(first..<min(first + 16, m)).launchFewRows(on: queue) }
+            return
+        }
+        let rowsAtOnce = min(m, max(Self.mostProducts / n / 128, 1) * 128)
+        for first in stride(from: 0, to: m, by: rowsAtOnce) {
+            let some = rows(first..<min(first + rowsAtOnce, m))
+            if !some.launchByLibrary(on: queue) { some.launchTiles(on: queue) }
+        }
+    }
+
+    /// The product of some rows of a.
+    private func rows(_ rows: Range<Int>) -> CUDAInt8Product {
+        if rows.count == m { return self }
+        var some = self
+        some.m = rows.count
+        some.a = a[rows.lowerBound * aStride..<rows.upperBound * aStride]
+        some.aScales = aScales[rows]
+        some.outlierInput = outlierInput.map { $0[rows.lowerBound * k..<rows.upperBound * k] }
+        some.output = output[rows.lowerBound * n..<rows.upperBound * n]
+        return some
+    }
+
+    private func readsFewRows(on queue: CUDAQueue) -> Bool {
+        m <= Self.mostFewRows && k % 256 == 0 && aStride == k && bStride == k && queue.properties.computeCapability >= 80
+            && a.deviceAddress % 16 == 0 && b.deviceAddress % 16 == 0
+    }
+
+    private func launchFewRows(on queue: CUDAQueue) {
         queue.launch(
-            Self.function, blocks: queue.tiles(m, n), threads: 256, a, aStride, aScales, b, bStride, bScales, bias, bias?.dtype.code ?? 0,
+            Self.fewRows[m <= 8 ? 0 : 1], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256, a, aScales, b, bScales,
+            bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
+    }
+
+    private func launchByLibrary(on queue: CUDAQueue) -> Bool {
+        guard queue.isWorthLibrary(m, n, k) else { return false }
+        let products = queue.scratch(.int32, count: m * n)
+        guard queue.multiplyByLibrary(a, aStride: aStride, b, bStride: bStride, into: products, m: m, n: n, k: k) else { return false }
+        queue.launch(
+            Self.rescale, blocks: ((m + 15) / 16) * ((n + 255) / 256), threads: 256, products, aScales, b, bStride, bScales, bias,
+            bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
+        return true
+    }
+
+    private func launchTiles(on queue: CUDAQueue) {
+        queue.launch(
+            Self.tiles, blocks: queue.tiles(m, n), threads: 256, a, aStride, aScales, b, bStride, bScales, bias, bias?.dtype.code ?? 0,
             outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
     }
 }
@@ -59,5 +111,15 @@ extension CUDAQueue {
     func finishRows(_ input: Slice?, scales: Slice?, marks: Slice?, list: Slice?, rows: Int, width: Int) {
         launch(
             Self.finishRows, blocks: rows + (marks == nil ? 0 : 1), threads: 256, input, input?.dtype.code ?? 0, scales, marks, list, rows, width)
+    }
+
+    fileprivate func isWorthLibrary(_ m: Int, _ n: Int, _ k: Int) -> Bool { m * n * k >= 1 << 22 }
+
+    /// The exact product, where it is large and the library computes it.
+    fileprivate func multiplyByLibrary(_ a: Slice, aStride: Int, _ b: Slice, bStride: Int, into output: Slice, m: Int, n: Int, k: Int) -> Bool {
+        guard isWorthLibrary(m, n, k) else { return false }
+        return CUDALibraryProduct(
+            a: a, b: b, output: output, m: m, n: n, k: k, transposesB: true, aStride: aStride, bStride: bStride
+        ).launch(on: self)
     }
 }

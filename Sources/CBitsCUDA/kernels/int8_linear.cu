@@ -232,7 +232,166 @@ extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
     }
 }
 
+// MARK: Products that are there
+
+// What products of codes [M, N] stand for, with the columns of a list. A block takes 16 rows of 256 columns, a thread one column.
+extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
+    const int *products, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
+    const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) {
+    __shared__ float inputs[CHUNK][16], weights[CHUNK][256];
+    int64 across = (n + 255) / 256;
+    int64 row = blockIdx.x / across * 16, column = blockIdx.x % across * 256 + threadIdx.x;
+    int rows = (int)min((int64)16, m - row);
+    float values[16] = {};
+    if (column < n) {
+        float column_scale = b_scales[column], shift = bias ? load_float(bias, bias_type, column) : 0.0f;
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            if (i < rows) values[i] = rescaled(products[(row + i) * n + column], a_scales[row + i], column_scale, shift);
+    }
+    int count = outlier_columns ? outlier_columns[0] : 0;
+    for (int from = 0; from < count; from += CHUNK) {
+        int width = min((int)CHUNK, count - from);
+        int o = threadIdx.x / 16, i = threadIdx.x % 16;
+        inputs[o][i] = o < width && i < rows ? load_float(outlier_input, outlier_type, (row + i) * k + outlier_columns[1 + from + o]) : 0.0f;
+        for (int e = 0; e < width; e++)
+            weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + outlier_columns[1 + from + e]], b_scales[column], outlier_type) : 0.0f;
+        __syncthreads();
+        for (int e = 0; e < width; e++) {
+#pragma unroll
+            for (int r = 0; r < 16; r++) values[r] = __fmaf_rn(inputs[e][r], weights[e][threadIdx.x], values[r]);
+        }
+        __syncthreads();
+    }
+    if (column >= n) return;
+#pragma unroll
+    for (int r = 0; r < 16; r++)
+        if (r < rows) store_float(output, output_type, (row + r) * n + column, values[r]);
+}
+
+// MARK: Few rows
+
+#if __CUDA_ARCH__ >= 800
+
+// The weight is read once, by the tensor cores' own layout: what order k is summed in does not matter, so a lane takes 16 bytes of a row at a time and
+// the same 16 codes of a. UNIT codes of 16 rows of the weight are what a warp takes; the 8 warps of a block share the units of a row.
+enum { WARPS = 8, UNIT = 256, SUMS = 8192 };
+
+struct unit_part {
+    uint4 codes[2][4];
+};
+
+__device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int unit) {
+    unit_part part;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        // Rows beyond the end are read again, and what comes of them is dropped.
+        int64 row = min(tile * 16 + threadIdx.x % 32 / 4 + 8 * r, b.rows - 1);
+        const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 4 * 16;
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            uint4 &x = part.codes[r][i];
+            asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from + 64 * i));
+        }
+    }
+    return part;
+}
+
+template <int TILES>
+__device__ __forceinline__ void multiply_rows(
+    code_matrix a, const float *a_scales, code_matrix b, const float *b_scales, const void *bias, int bias_type, outlier_list outliers, void *output,
+    int output_type, int64 k) {
+    __shared__ int shared[SUMS];
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = (int)a.rows;
+    int64 tiles = (b.rows + 15) / 16, next_tile = blockIdx.x;
+    int units = (int)(k / UNIT), next_unit = warp;
+    unit_part ahead;
+    if (warp < units) ahead = load_unit(b, next_tile, next_unit);
+    int kept = 0, room = SUMS / (16 * WARPS * m);
+    int64 first_kept = blockIdx.x;
+    for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        int sums[TILES][4] = {};
+        for (int unit = warp; unit < units; unit += WARPS) {
+            unit_part part = ahead;
+            if ((next_unit += WARPS) >= units) next_unit = warp, next_tile += gridDim.x;
+            if (next_tile < tiles) ahead = load_unit(b, next_tile, next_unit);
+#pragma unroll
+            for (int j = 0; j < TILES; j++) {
+                int row = 8 * j + lane / 4;
+                const uint4 *from = (const uint4 *)(a.codes + row * a.stride + unit * (int64)UNIT + lane % 4 * 16);
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    uint4 x = row < m ? from[4 * i] : make_uint4(0, 0, 0, 0), u = part.codes[0][i], v = part.codes[1][i];
+                    uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
+                    multiply(sums[j], low, x.x, x.y);
+                    multiply(sums[j], high, x.z, x.w);
+                }
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) {
+                int row = lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
+                if (column < m) shared[((kept * 16 + row) * m + column) * WARPS + warp] = sums[j][c];
+            }
+        if (++kept < room && tile + gridDim.x < tiles) continue;
+        // The sums of all warps are added when the room for them is used up, or at the end.
+        __syncthreads();
+        for (int i = threadIdx.x; i < kept * 16 * m; i += 32 * WARPS) {
+            int64 row = (first_kept + i / (16 * m) * (int64)gridDim.x) * 16 + i / m % 16;
+            if (row >= b.rows) continue;
+            int sum = 0, column = i % m;
+#pragma unroll
+            for (int s = 0; s < WARPS; s++) sum += shared[i * WARPS + s];
+            float value = rescaled(sum, a_scales[column], b_scales[row], bias ? load_float(bias, bias_type, row) : 0.0f);
+            int count = outliers.columns ? outliers.columns[0] : 0;
+            for (int o = 0; o < count; o++) {
+                int64 t = outliers.columns[1 + o];
+                float x = load_float(outliers.input, outliers.type, column * k + t);
+                value = __fmaf_rn(x, decoded(b.codes[row * b.stride + t], b_scales[row], outliers.type), value);
+            }
+            store_float(output, output_type, column * b.rows + row, value);
+        }
+        __syncthreads();
+        kept = 0;
+        first_kept = tile + gridDim.x;
+    }
+}
+
+#define FEW_ROWS(NAME, TILES) \
+    extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
+        const int8 *a, const float *a_scales, const int8 *b, const float *b_scales, const void *bias, int bias_type, const void *outlier_input, \
+        int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) { \
+        multiply_rows<TILES>( \
+            code_matrix{a, k, m}, a_scales, code_matrix{b, k, n}, b_scales, bias, bias_type, \
+            outlier_list{outlier_input, outlier_type, outlier_columns}, output, output_type, k); \
+    }
+FEW_ROWS(int8_rows_8, 1)
+FEW_ROWS(int8_rows_16, 2)
+
+#endif
+
 // MARK: Preparation
+
+// The sum of the counts of all threads before this one; `shared` holds 33 numbers, the last of which becomes the sum of all.
+__device__ __forceinline__ int count_before(int count, int *shared) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, sum = count;
+    for (int d = 1; d < 32; d *= 2) {
+        int before = __shfl_up_sync(FULL_WARP, sum, d);
+        if (lane >= d) sum += before;
+    }
+    if (lane == 31) shared[warp] = sum;
+    __syncthreads();
+    int earlier = 0, all = 0;
+    for (int w = 0; w < blockDim.x / 32; w++) {
+        if (w == warp) earlier = all;
+        all += shared[w];
+    }
+    if (threadIdx.x == 0) shared[32] = all;
+    __syncthreads();
+    return earlier + sum - count;
+}
 
 // A block for each row: the scale of one that holds NaN becomes NaN. One block more, where there are `marks`, lists the columns that are marked.
 extern "C" __global__ void __launch_bounds__(256)
@@ -246,18 +405,58 @@ int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks,
         if (__syncthreads_or(found) && threadIdx.x == 0) scales[blockIdx.x] = NOT_A_NUMBER;
         return;
     }
-    // Threads take runs of columns; counts before a thread's own are where it lists.
-    __shared__ int counts[256];
+    // Threads take runs of columns.
+    __shared__ int counts[33];
     int64 run = (width + 255) / 256, from = min(threadIdx.x * run, width), to = min(from + run, width);
     int count = 0;
     for (int64 t = from; t < to; t++) count += marks[t] != 0;
-    counts[threadIdx.x] = count;
-    __syncthreads();
-    int place = 1;
-    for (int i = 0; i < threadIdx.x; i++) place += counts[i];
-    if (threadIdx.x == 255) columns[0] = place - 1 + count;
+    int place = 1 + count_before(count, counts);
+    if (threadIdx.x == 0) columns[0] = counts[32];
     for (int64 t = from; t < to; t++)
         if (marks[t]) columns[place++] = (int)t;
+}
+
+// All that a layer's few rows need, a block of 1024 for each row: `QuantizeInt8Rows`, NaN for the scales of rows that hold NaN, and the list of outlier
+// columns. Every block looks for outliers in all rows.
+extern "C" __global__ void __launch_bounds__(1024)
+int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) {
+    extern __shared__ uint32 marks[];
+    __shared__ float shared[33];
+    __shared__ int counts[33];
+    int64 own = (int64)blockIdx.x * width;
+    float largest = 0;
+    bool found = false;
+    for (int t = threadIdx.x; t < width; t += 1024) {
+        float x = load_float(input, type, own + t);
+        found |= x != x;
+        if (threshold == 0 || !(fabsf(x) >= threshold)) largest = fmaxf(largest, fabsf(x));
+    }
+    bool is_lost = __syncthreads_or(found);
+    largest = block_max(largest, shared);
+    if (threadIdx.x == 0) scales[blockIdx.x] = is_lost ? NOT_A_NUMBER : largest;
+    float inverse = 127.0f / largest;
+    // Whole warps, so that each gives a word of marks.
+    for (int t = threadIdx.x; t < (width + 31) / 32 * 32; t += 1024) {
+        bool is_outlier = false;
+        if (threshold > 0 && t < width)
+            for (int r = 0; r < rows; r++) is_outlier |= fabsf(load_float(input, type, (int64)r * width + t)) >= threshold;
+        uint32 word = __ballot_sync(FULL_WARP, is_outlier);
+        if (threadIdx.x % 32 == 0) marks[t / 32] = word;
+        if (t < width) {
+            float y = __fmul_rn(load_float(input, type, own + t), inverse);
+            codes[own + t] = is_outlier || y != y ? 0 : (int8)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
+        }
+    }
+    if (blockIdx.x > 0 || !columns) return;
+    __syncthreads();
+    // Threads take runs of words.
+    int words = (width + 31) / 32, run = (words + 1023) / 1024, from = min((int)threadIdx.x * run, words), to = min(from + run, words);
+    int count = 0;
+    for (int w = from; w < to; w++) count += __popc(marks[w]);
+    int place = 1 + count_before(count, counts);
+    if (threadIdx.x == 0) columns[0] = counts[32];
+    for (int w = from; w < to; w++)
+        for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
 }
 
 // A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is above 0.
