@@ -108,6 +108,8 @@ private struct OrdinaryGroup: Hashable {
     private let numbers: [Float]
     /// The codebooks, and the entries of their tables.
     let sharedByteCount: Int
+    /// `THREADS` of `optimizer.cu`.
+    private let threads: Int
 
     private static let functions = ["adam", "ademamix", "momentum", "rmsprop", "adagrad", "lion"].map { CUDAFunctions("optimizer", $0) }
 
@@ -118,6 +120,7 @@ private struct OrdinaryGroup: Hashable {
         guard
             entry.blockSize == 256, moments.count == update.rule.ordinaryMomentCount, parameter.parameter.dtype == parameter.gradient.dtype,
             parameter.parameter.count >= 256, !update.skipsZeros, update.gradientLimit == .infinity,
+            update.coupledDecay == 0 || !update.decaysFirst,
             slices.allSatisfy({ slice, alignment in slice.deviceAddress % UInt(alignment) == 0 })
         else { return nil }
         (rule, dtype, flags) = (entry.rule, parameter.parameter.dtype, entry.flags)
@@ -128,11 +131,13 @@ private struct OrdinaryGroup: Hashable {
         ]
         let positive = update.rule.positiveMoments
         sharedByteCount = moments.indices.reduce(0) { $0 + 4 * (256 + (positive.contains($1) ? 1 : 2) * 2946) }
+        let registers = 4 * moments.count + dtype.byteCount
+        threads = registers > 14 ? 320 : registers > 10 ? 384 : 512
     }
 
     func launch(_ steps: Slice, count: Int, blockCount: Int, noted: Slice, on queue: CUDAQueue) {
         queue.launch(
-            OrdinaryGroup.functions[Int(rule)][dtype], blocks: queue.blocks(for: blockCount, each: 128, perMultiprocessor: 20), threads: 512,
+            OrdinaryGroup.functions[Int(rule)][dtype], blocks: queue.blocks(for: blockCount, each: 128, perMultiprocessor: 20), threads: threads,
             sharedByteCount: sharedByteCount, steps, Int32(count), blockCount, noted, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
             numbers[5], numbers[6], numbers[7], numbers[8], flags, numbers[9], numbers[10], numbers[11])
     }

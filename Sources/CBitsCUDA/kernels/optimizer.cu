@@ -316,11 +316,15 @@ template <typename Rule, typename T> struct Lane {
         gradient.load((const T *)u.gradient + at);
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
-            codes[k] = *(const uint2 *)((const uint8 *)u.values[k] + at);
+            codes[k] = __ldcs((const uint2 *)((const uint8 *)u.values[k] + at));
             absmax[k] = u.absmax[k][place.index];
         }
         scale = u.scale != nullptr ? *u.scale : 1;
         trust = u.trust != nullptr ? *u.trust : 1;
+    }
+    __device__ __forceinline__ void multiply(float decay) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) parameter.set(i, parameter[2 * i] * decay, parameter[2 * i + 1] * decay);
     }
 };
 
@@ -345,7 +349,7 @@ __device__ __forceinline__ uint2 codes_of(bool is_positive, const uint32 *entrie
     return codes;
 }
 
-// Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256.
+// Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256. Decay comes before the step or enters the gradient, not both.
 template <typename Rule, typename T>
 __device__ __forceinline__ void step_runs(
     const ParameterStep *steps, int count, int64 blocks, uint32 *noted, const Numbers &u, float step, float decay, float coupled_decay) {
@@ -365,17 +369,18 @@ __device__ __forceinline__ void step_runs(
         end += 256 + entries;
     }
     __syncthreads();
+    const float first_decay = u.flags & DECAYS_FIRST ? decay : 1, last_decay = u.flags & DECAYS_FIRST ? 1 : decay;
     const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
     const int64 begin = blocks * blockIdx.x / gridDim.x, stop = blocks * (blockIdx.x + 1) / gridDim.x;
-    int64 block = begin + (threadIdx.x >> 5);
-    if (block >= stop) return;
+    int left = (int)(stop - begin) - (threadIdx.x >> 5);  // before `stop`, those that other warps do among them
+    if (left <= 0) return;
     Place place;
-    place.step = steps + owner_of(block, count, [=](int k) { return steps[k].first; });
-    place.index = (int)(block - place.step->first);
+    place.step = steps + owner_of(stop - left, count, [=](int k) { return steps[k].first; });
+    place.index = (int)(stop - left - place.step->first);
     Lane<Rule, T> now;
     now.load(place, lane);
     for (;;) {
-        const bool is_last = block + warps >= stop;
+        const bool is_last = left <= warps;
         Place next = place;
         Lane<Rule, T> ahead;
         if (!is_last) {
@@ -387,6 +392,7 @@ __device__ __forceinline__ void step_runs(
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) largest[k] = 0;
         const float scaled_step = step * now.trust;
+        if (first_decay != 1) now.multiply(first_decay);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             float p[2];
@@ -408,12 +414,11 @@ __device__ __forceinline__ void step_runs(
                     // What should not be negative counts as not ordinary where it is.
                     largest[k] = Rule::POSITIVE >> k & 1 ? max(largest[k], __float_as_uint(own[k])) : larger_magnitude(largest[k], own[k]);
                 }
-                if (u.flags & DECAYS_FIRST) p[j] = widen(narrow<T>(p[j] * decay));
                 p[j] = __fmaf_rn(scaled_step, direction, p[j]);
             }
             now.parameter.set(i, p[0], p[1]);
-            if (!(u.flags & DECAYS_FIRST) && decay != 1) now.parameter.set(i, now.parameter[2 * i] * decay, now.parameter[2 * i + 1] * decay);
         }
+        if (last_decay != 1) now.multiply(last_decay);
         bool is_ordinary = is_exact;
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
@@ -427,21 +432,25 @@ __device__ __forceinline__ void step_runs(
 #pragma unroll
             for (int k = 0; k < Rule::MOMENTS; k++) {
                 const float inverse = __frcp_rn(fmaxf(__uint_as_float(largest[k]), __int_as_float(0x00800000)));
-                *(uint2 *)((uint8 *)own.values[k] + at) = codes_of(Rule::POSITIVE >> k & 1, tables[k] + 256, s[k], inverse);
+                const uint2 codes = codes_of(Rule::POSITIVE >> k & 1, tables[k] + 256, s[k], inverse);
+                __stcs((uint2 *)((uint8 *)own.values[k] + at), codes);
                 if (lane == 0) own.absmax[k][place.index] = __uint_as_float(largest[k]);
             }
         } else if (lane == 0) {
-            noted[1 + atomicAdd(noted, 1u)] = (uint32)block;
+            noted[1 + atomicAdd(noted, 1u)] = (uint32)(stop - left);
         }
         if (is_last) break;
         place = next;
         now = ahead;
-        block += warps;
+        left -= warps;
     }
 }
 
+// As many as leave each the registers that it needs, with two blocks of threads on a multiprocessor.
+template <typename Rule, typename T> constexpr int THREADS = 4 * Rule::MOMENTS + sizeof(T) > 14 ? 320 : 4 * Rule::MOMENTS + sizeof(T) > 10 ? 384 : 512;
+
 #define STEP_RUNS_OF(name, Rule, suffix, T)                                                                                                      \
-    extern "C" __global__ void __launch_bounds__(512, 2) name##_##suffix(                                                                        \
+    extern "C" __global__ void __launch_bounds__(THREADS<Rule, T>, 2) name##_##suffix(                                                                       \
         const ParameterStep *steps, int count, int64 blocks, uint32 *noted, float beta1, float gain1, float beta2, float gain2, float beta3,      \
         float gain3, float alpha, float bias, float epsilon, int flags, float step, float decay, float coupled_decay) {                           \
         const Numbers numbers = {beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon, flags};                                          \

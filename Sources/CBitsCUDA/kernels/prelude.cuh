@@ -135,6 +135,25 @@ __device__ __forceinline__ uint32 warp_max(uint32 x) {
 #endif
 }
 
+// The sum of every STRIDE-th of `count` doubles, one after the other, where the order is part of a rule; by a whole warp, every lane gets it.
+template <int STRIDE> __device__ __forceinline__ double sum_in_order(const double *values, int64 count) {
+    const int lane = threadIdx.x & 31;
+    double sum = 0, next = lane < count ? values[STRIDE * lane] : 0;
+    for (int64 begin = 0; begin < count; begin += 32) {
+        const double now = next;
+        const int64 ahead = begin + 32 + lane;
+        next = ahead < count ? values[STRIDE * ahead] : 0;
+        const int size = (int)min(count - begin, (int64)32);
+        if (size == 32) {
+#pragma unroll
+            for (int i = 0; i < 32; i++) sum += __shfl_sync(FULL_WARP, now, i);
+        } else {
+            for (int i = 0; i < size; i++) sum += __shfl_sync(FULL_WARP, now, i);
+        }
+    }
+    return sum;
+}
+
 // MARK: Eight elements
 
 // Two numbers rounded to a 16-bit type, the first in the lower half.
@@ -170,24 +189,24 @@ template <typename T> struct Eight {
     }
     // Elements 2 i and 2 i + 1.
     __device__ __forceinline__ void set(int i, float low, float high) { words[i] = pack<T>(low, high); }
-    // From and to addresses that are multiples of 16.
+    // From and to addresses that are multiples of 16; what is used once, so that caches keep other things.
     __device__ __forceinline__ void load(const T *from) {
-        const uint4 x = *(const uint4 *)from;
+        const uint4 x = __ldcs((const uint4 *)from);
         words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
     }
-    __device__ __forceinline__ void store(T *to) const { *(uint4 *)to = make_uint4(words[0], words[1], words[2], words[3]); }
+    __device__ __forceinline__ void store(T *to) const { __stcs((uint4 *)to, make_uint4(words[0], words[1], words[2], words[3])); }
 };
 template <> struct Eight<float> {
     float words[8];
     __device__ __forceinline__ float operator[](int i) const { return words[i]; }
     __device__ __forceinline__ void set(int i, float low, float high) { words[2 * i] = low, words[2 * i + 1] = high; }
     __device__ __forceinline__ void load(const float *from) {
-        const float4 x = ((const float4 *)from)[0], y = ((const float4 *)from)[1];
+        const float4 x = __ldcs((const float4 *)from), y = __ldcs((const float4 *)from + 1);
         words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w, words[4] = y.x, words[5] = y.y, words[6] = y.z, words[7] = y.w;
     }
     __device__ __forceinline__ void store(float *to) const {
-        ((float4 *)to)[0] = make_float4(words[0], words[1], words[2], words[3]);
-        ((float4 *)to)[1] = make_float4(words[4], words[5], words[6], words[7]);
+        __stcs((float4 *)to, make_float4(words[0], words[1], words[2], words[3]));
+        __stcs((float4 *)to + 1, make_float4(words[4], words[5], words[6], words[7]));
     }
 };
 
