@@ -4,6 +4,7 @@
 #include "library.h"
 
 #include <dlfcn.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,10 +38,23 @@ static bits_cuda_library library;
 static int version;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+// What NVRTC opens by itself lies beside it, where the loader does not always look (in a Python environment): it is found when it is there before.
+static void load_builtins(void) {
+    const char *end = strrchr(library.path, '/');
+    char pattern[sizeof library.path + 32];
+    glob_t found;
+    if (!end) return;
+    snprintf(pattern, sizeof pattern, "%.*s/libnvrtc-builtins.so.*", (int)(end - library.path), library.path);
+    if (glob(pattern, 0, NULL, &found) != 0) return;
+    for (size_t i = 0; i < found.gl_pathc; i++) dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
+    globfree(&found);
+}
+
 static void load(void) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
     library = bits_cuda_open("BNB_NVRTC", names, "nvrtcVersion");
     if (!library.handle) return;
+    load_builtins();
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         *functions[i].function = dlsym(library.handle, functions[i].name);
         if (!*functions[i].function) {
