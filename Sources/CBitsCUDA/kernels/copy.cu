@@ -164,13 +164,18 @@ __device__ __forceinline__ void transpose_tile(
         if (column < columns && row < rows) tile[k + warp][lane] = x[in_x + row * x_strides.of[AXES - 2] + column * x_strides.of[AXES - 1]];
     }
     __syncthreads();
+    const int64 column = first_column + lane;
+    if (column >= columns) return;
+    in_y += column * y_strides.of[AXES - 1];
+    const int64 y_row = y_strides.of[AXES - 2];
+    if (x_type == y_type) {
 #pragma unroll
-    for (int k = 0; k < TILE; k += TILE_ROWS) {
-        const int64 row = first_row + k + warp, column = first_column + lane;
-        if (row >= rows || column >= columns) continue;
-        const int64 target = in_y + row * y_strides.of[AXES - 2] + column * y_strides.of[AXES - 1];
-        if (x_type == y_type) ((Element *)y)[target] = tile[lane][k + warp];
-        else convert(&tile[lane][k + warp], x_type, 0, y, y_type, target);
+        for (int k = warp; k < TILE; k += TILE_ROWS)
+            if (first_row + k < rows) ((Element *)y)[in_y + (first_row + k) * y_row] = tile[lane][k];
+    } else {
+#pragma unroll 1
+        for (int k = warp; k < TILE; k += TILE_ROWS)
+            if (first_row + k < rows) convert(&tile[lane][k], x_type, 0, y, y_type, in_y + (first_row + k) * y_row);
     }
 }
 
