@@ -36,9 +36,10 @@ extension ConformanceCase {
 
     /// Rows that are whole blocks, of every kind of block, for few rows of the input and for several.
     private static func fourBit(_ precision: ProductPrecision) -> [ConformanceCase] {
-        let (n, k) = (40, 512)
+        let n = 40
         return [32, 64, 256, 4096].flatMap { blockSize in
-            [(1, false), (5, true), (9, true), (16, false), (40, true)].map { m, nested in
+            [(1, 512, false), (5, 2560, true), (9, 512, true), (16, 768, false), (20, 256, false), (40, 768, true), (70, 512, true)].map {
+                m, k, nested in
                 ConformanceCase("\(precision), \(m) rows, \(nested ? "nested" : "plain") blocks of \(blockSize)") { device in
                     let output = device.output(m == 9 ? .float32 : precision.dtype, count: m * n)
                     let kernel = FourBitLinear(

@@ -1,16 +1,13 @@
 // Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
 
 extension FourBitLinear: CUDAKernel {
-    /// Rows of the input up to which the weight is decoded on the way, for 16 of them at a time.
-    private static let mostFewRows = 64
-
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
-        if m <= Self.mostFewRows, let rows = CUDAFourBitRows(weight, precision, on: queue) {
+        if m <= CUDAFourBitProduct.mostRows(on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             let x = input.rows(of: weight.columns, as: precision.dtype, on: queue)
-            for first in stride(from: 0, to: m, by: 16) {
-                let some = first..<min(first + 16, m)
-                rows.launch(x.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
+            for first in stride(from: 0, to: m, by: 64) {
+                let some = first..<min(first + 64, m)
+                product.launch(x.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
             }
         } else {
             let dequantized = weight.dequantized(to: precision.dtype, on: queue)
@@ -30,22 +27,33 @@ extension FourBitLinearInputGradient: CUDAKernel {
     }
 }
 
-/// Products of up to 16 rows with a 4-bit weight that is read as it lies.
-private struct CUDAFourBitRows {
-    private let weight: FourBitMatrix
-    private let function: (_ fewer: Bool) -> CUDAFunction
-    private static let functions = [8, 16].map { rows in
+/// Products of up to 64 rows with a 4-bit weight that is read as it lies.
+private struct CUDAFourBitProduct {
+    let weight: FourBitMatrix
+    let precision: ProductPrecision
+    /// How the functions of few rows find scales: plain or nested ones of 64 elements, or any others.
+    private let form: Int
+    /// Up to 8 and up to 16 rows.
+    private static let few = [8, 16].map { rows in
         ["plain", "nested", "other"].map { CUDAFunctions("four_bit_linear", "four_bit_rows_\(rows)_\($0)") }
     }
+    /// Up to 32 and up to 64 rows.
+    private static let some = [32, 64].map { CUDAFunctions("four_bit_linear", "four_bit_block_\($0)") }
+    private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
     /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales.
-    private static let sharedByteCount = 256 * 256 + 1024
+    private static let tableByteCount = 256 * 256 + 1024
+    /// With two units of 64 rows of the input.
+    private static let largestByteCount = tableByteCount + 2 * 64 * (512 + 64)
+
+    /// Rows up to which the weight is decoded on the way, for 64 of them at a time: for more it pays to decode it once.
+    static func mostRows(on queue: CUDAQueue) -> Int { queue.properties.sharedByteCount >= largestByteCount ? 192 : 16 }
 
     /// - Returns: nil where the weight does not lie as the functions read it, or is not multiplied on tensor cores.
     init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
-        guard precision != .float32, queue.properties.computeCapability >= 80, weight.columns % 256 == 0, weight.packed.deviceAddress % 16 == 0,
-            weight.blockSize >= 32, weight.blockSize.isPowerOfTwo
+        guard precision != .float32, queue.properties.computeCapability >= 80, weight.columns > 0, weight.columns % 256 == 0,
+            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32,
+            weight.blockSize.isPowerOfTwo
         else { return nil }
-        let form: Int
         switch weight.scales {
         case .plain: form = weight.blockSize == 64 ? 0 : 2
         case .nested(let codes, _, _, _, let size):
@@ -53,16 +61,38 @@ private struct CUDAFourBitRows {
             form = weight.blockSize == 64 && codes.deviceAddress % 4 == 0 ? 1 : 2
         }
         self.weight = weight
-        function = { Self.functions[$0 ? 0 : 1][form][precision.dtype] }
+        self.precision = precision
     }
 
     func launch(_ x: Slice, bias: Slice?, into output: Slice, m: Int, on queue: CUDAQueue) {
-        let parts = weight.scaleParts
+        let multiprocessors = queue.properties.multiprocessorCount
+        if m <= 16 {
+            let blocks = CUDAGrid(min((weight.rows + 15) / 16, 2 * multiprocessors))
+            return launch(Self.few[m <= 8 ? 0 : 1][form], blocks, Self.tableByteCount, x, bias, output, m, queue)
+        }
+        // Where there are not enough rows of the weight to occupy the device, its columns are shared out too.
+        let across = (weight.rows + 127) / 128
+        let parts = max(min(multiprocessors / across, weight.columns / 256), 1)
+        let (function, byteCount) = m <= 32 ? (Self.some[0], Self.tableByteCount + 2 * 32 * (512 + 64)) : (Self.some[1], Self.largestByteCount)
+        if parts == 1 { return launch(function, CUDAGrid(across), byteCount, x, bias, output, m, queue) }
+        let sums = queue.scratch(.float32, count: parts * output.count)
+        launch(function, CUDAGrid(across, parts), byteCount, x, nil, sums, m, queue)
+        let (blocks, threads) = queue.sharing(output.count, perThread: 1)
         queue.launch(
-            function(m <= 8), blocks: min((weight.rows + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256,
-            sharedByteCount: Self.sharedByteCount, x, weight.packed, weight.code, parts.absmax, parts.codes, parts.code, parts.nestedAbsmax,
-            parts.offset, Int32(weight.blockSize.trailingZeroBitCount), Int32(parts.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0,
-            output, output.dtype.code, Int32(m), weight.rows, weight.columns)
+            Self.addParts, blocks: blocks, threads: threads, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m,
+            weight.rows)
+    }
+
+    private func launch(
+        _ functions: CUDAFunctions, _ blocks: CUDAGrid, _ sharedByteCount: Int, _ x: Slice, _ bias: Slice?, _ output: Slice, _ m: Int,
+        _ queue: CUDAQueue
+    ) {
+        let scales = weight.scaleParts
+        queue.launch(
+            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, x, weight.packed, weight.code, scales.absmax,
+            scales.codes, scales.code, scales.nestedAbsmax, scales.offset, Int32(weight.blockSize.trailingZeroBitCount),
+            Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output, output.dtype.code, Int32(m), weight.rows,
+            weight.columns)
     }
 }
 

@@ -83,11 +83,24 @@ struct lane_rows {
     }
 };
 
+// By 256 threads: the pairs of numbers, and behind them the code of nested scales.
+__device__ __forceinline__ void build_tables(const four_bit_weight &w) {
+    // A thread has one byte's pair to copy; threads begin at different copies, so that they do not meet in a bank.
+    float2 pair = make_float2(w.code[threadIdx.x >> 4], w.code[threadIdx.x & 15]);
+#pragma unroll
+    for (int i = 0; i < 16; i++) *(float2 *)(memory + threadIdx.x * 256 + (i + threadIdx.x) % 16 * 8) = pair;
+    if (!w.absmax) ((float *)(memory + TABLE_BYTES))[threadIdx.x] = w.nested_code[threadIdx.x];
+}
+
+__device__ __forceinline__ float nested_scale(uint32 code, float absmax, float offset) {
+    return __fadd_rn(__fmul_rn(((const float *)(memory + TABLE_BYTES))[code], absmax), offset);
+}
+
 // The scale of a lane's half h of row r.
 template <scale_form FORM> __device__ __forceinline__ float scale_of(const unit_part &part, int r, int h, bool is_plain, float offset) {
     if (FORM == PLAIN_64 || (FORM == OTHER && is_plain)) return __uint_as_float(part.scales[r][h]);
     uint32 code = FORM == NESTED_64 ? part.scales[r][0] >> (16 * h + threadIdx.x % 4 / 2 * 8) & 255 : part.scales[r][h];
-    return __fadd_rn(__fmul_rn(((const float *)(memory + TABLE_BYTES))[code], part.outer[r]), offset);
+    return nested_scale(code, part.outer[r], offset);
 }
 
 template <typename T> __device__ uint32 packed(float even, float odd);
@@ -171,12 +184,8 @@ __device__ __forceinline__ void multiply_rows(
     int next_unit = warp;
     lane_rows rows(w, next_tile);
     if (warp < units) ahead = rows.load<FORM>(w, next_unit);
-    // A thread has one byte's pair to copy; threads begin at different copies, so that they do not meet in a bank.
-    float2 pair = make_float2(w.code[threadIdx.x >> 4], w.code[threadIdx.x & 15]);
-#pragma unroll
-    for (int i = 0; i < 16; i++) *(float2 *)(memory + threadIdx.x * 256 + (i + threadIdx.x) % 16 * 8) = pair;
+    build_tables(w);
     bool is_plain = w.absmax;
-    if (!is_plain) ((float *)(memory + TABLE_BYTES))[threadIdx.x] = w.nested_code[threadIdx.x];
     float offset = is_plain ? 0.0f : w.nested_offset[0];
     __syncthreads();
     int kept = 0, room = SUMS / (16 * WARPS * m);
@@ -238,4 +247,151 @@ __device__ __forceinline__ void multiply_rows(
 FEW_ROWS_OF(f16, float16)
 FEW_ROWS_OF(bf16, bfloat16)
 
+
+// MARK: Some rows
+
+// Of several rows of x the sums of one weight row fill more of a tensor core's tile than the decoding costs, and x does not fit a warp's registers: a
+// block takes 128 rows of the weight, and x goes through shared memory, a unit of k at a time. Warps share a block by 4 groups of 32 rows and by the
+// halves of a unit. Blocks along y take parts of k.
+enum { BLOCK_ROWS = 128, X_PITCH = 2 * UNIT + 64, X_OFFSET = TABLE_BYTES + 1024, SUM_PITCH = BLOCK_ROWS + 4 };
+
+// What a lane holds of its half of a unit: 16 bytes of four rows, and what their scales are made of.
+struct half_part {
+    uint4 bytes[4];
+    uint32 scales[4];
+    float outer[4];
+};
+
+__device__ __forceinline__ half_part load_half(const four_bit_weight &w, int64 first_row, int64 from) {
+    half_part part;
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        // Rows beyond the end are read again, and what comes of them is dropped.
+        int64 element = min(first_row + threadIdx.x % 32 / 4 + 8 * r, w.rows - 1) * w.columns + from + threadIdx.x % 4 * 32;
+        part.bytes[r] = load_once(w.packed + element / 2);
+        int64 block = element >> w.block_shift;
+        part.scales[r] = w.absmax ? __float_as_uint(w.absmax[block]) : w.absmax_codes[block];
+        part.outer[r] = w.absmax ? 0.0f : w.nested_absmax[block >> w.nested_shift];
+    }
+    return part;
+}
+
+// Copies a unit of 8 * TILES rows of x, zeros for those beyond the end. In each half, the 16 bytes of place 4 t + e lie at 4 e + t: what lanes t of a
+// row read together lies together.
+template <int TILES> __device__ __forceinline__ void stage(uint8 *to, const uint16 *x, int m, int64 k, int64 from) {
+#pragma unroll
+    for (int i = 0; i < TILES; i++) {
+        int e = threadIdx.x + 256 * i, row = e / 32, place = e % 32;
+        const uint16 *source = x + min(row, m - 1) * k + from + 8 * place;
+        uint32 target = (uint32)__cvta_generic_to_shared(to + row * X_PITCH + place / 16 * 256 + place % 4 * 64 + place / 4 % 4 * 16);
+        int bytes = row < m ? 16 : 0;
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(target), "l"(source), "r"(bytes) : "memory");
+    }
+    asm volatile("cp.async.commit_group;" : : : "memory");
+}
+
+template <typename T, int TILES>
+__device__ __forceinline__ void multiply_block(
+    const uint16 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp % 4, half = warp / 4;
+    uint32 copy = lane % 16 * 8;
+    int64 first_row = blockIdx.x * (int64)BLOCK_ROWS + group * 32;
+    int units = (int)(w.columns / UNIT), from = (int)((int64)units * blockIdx.y / gridDim.y), to = (int)((int64)units * (blockIdx.y + 1) / gridDim.y);
+    uint8 *staged = memory + X_OFFSET;
+    float sums[2][TILES][4] = {};
+    half_part ahead;
+    if (from < to) {
+        stage<TILES>(staged, x, m, w.columns, from * (int64)UNIT);
+        ahead = load_half(w, first_row, from * (int64)UNIT + half * (UNIT / 2));
+    }
+    build_tables(w);
+    bool is_plain = w.absmax;
+    float offset = is_plain ? 0.0f : w.nested_offset[0];
+    for (int unit = from; unit < to; unit++) {
+        asm volatile("cp.async.wait_all;" : : : "memory");
+        // All have what they staged for this unit, and nobody reads the one before any more.
+        __syncthreads();
+        half_part part = ahead;
+        if (unit + 1 < to) {
+            stage<TILES>(staged + (unit + 1 - from) % 2 * (8 * TILES * X_PITCH), x, m, w.columns, (unit + 1) * (int64)UNIT);
+            ahead = load_half(w, first_row, (unit + 1) * (int64)UNIT + half * (UNIT / 2));
+        }
+        const uint8 *b_from = staged + (unit - from) % 2 * (8 * TILES * X_PITCH) + lane / 4 * X_PITCH + half * 256 + lane % 4 * 16;
+        float scales[4];
+#pragma unroll
+        for (int r = 0; r < 4; r++) scales[r] = is_plain ? __uint_as_float(part.scales[r]) : nested_scale(part.scales[r], part.outer[r], offset);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            uint32 a[2][2][4];
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                uint32 u = word_of(part.bytes[2 * r], i), v = word_of(part.bytes[2 * r + 1], i);
+                float upper = scales[2 * r], lower = scales[2 * r + 1];
+                a[r][0][0] = decoded<T, 0>(u, upper, copy), a[r][0][1] = decoded<T, 0>(v, lower, copy);
+                a[r][0][2] = decoded<T, 1>(u, upper, copy), a[r][0][3] = decoded<T, 1>(v, lower, copy);
+                a[r][1][0] = decoded<T, 2>(u, upper, copy), a[r][1][1] = decoded<T, 2>(v, lower, copy);
+                a[r][1][2] = decoded<T, 3>(u, upper, copy), a[r][1][3] = decoded<T, 3>(v, lower, copy);
+            }
+#pragma unroll
+            for (int j = 0; j < TILES; j++) {
+                uint4 b = *(const uint4 *)(b_from + 8 * j * X_PITCH + i * 64);
+#pragma unroll
+                for (int r = 0; r < 2; r++) {
+                    multiply<T>(sums[r][j], a[r][0], b.x, b.y);
+                    multiply<T>(sums[r][j], a[r][1], b.z, b.w);
+                }
+            }
+        }
+    }
+    // The sums of both halves are added in shared memory, and stored from there by rows of the output.
+    float *total = (float *)staged;
+#pragma unroll
+    for (int turn = 1; turn >= 0; turn--) {
+        __syncthreads();
+        if (half != turn) continue;
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+#pragma unroll
+            for (int j = 0; j < TILES; j++)
+#pragma unroll
+                for (int c = 0; c < 4; c++) {
+                    int row = group * 32 + 16 * r + lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
+                    float *sum = total + column * SUM_PITCH + row;
+                    *sum = turn == 1 ? sums[r][j][c] : *sum + sums[r][j][c];
+                }
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int e = threadIdx.x; e < m * BLOCK_ROWS; e += 256) {
+        int64 row = blockIdx.x * (int64)BLOCK_ROWS + e % BLOCK_ROWS, column = e / BLOCK_ROWS;
+        if (row >= w.rows) continue;
+        float sum = total[column * SUM_PITCH + e % BLOCK_ROWS];
+        if (gridDim.y > 1) ((float *)output)[(blockIdx.y * (int64)m + column) * w.rows + row] = sum;
+        else store_float(output, output_type, column * w.rows + row, bias ? sum + load_float(bias, bias_type, row) : sum);
+    }
+}
+
+#define SOME_ROWS(NAME, T, TILES) \
+    extern "C" __global__ void __launch_bounds__(256, 1) NAME( \
+        const uint16 *x, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
+        const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
+        int output_type, int m, int64 n, int64 k) { \
+        four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
+        multiply_block<T, TILES>(x, w, bias, bias_type, output, output_type, m); \
+    }
+SOME_ROWS(four_bit_block_32_f16, float16, 4)
+SOME_ROWS(four_bit_block_64_f16, float16, 8)
+SOME_ROWS(four_bit_block_32_bf16, bfloat16, 4)
+SOME_ROWS(four_bit_block_64_bf16, bfloat16, 8)
+
 #endif
+
+// The sums of parts [parts, M, N], and the bias [N].
+extern "C" __global__ void __launch_bounds__(256) four_bit_add_parts(
+    const float *sums, int parts, const void *bias, int bias_type, void *output, int output_type, int64 m, int64 n) {
+    for (int64 i = thread_index(); i < m * n; i += thread_count()) {
+        float sum = bias ? load_float(bias, bias_type, i % n) : 0.0f;
+        for (int p = 0; p < parts; p++) sum += sums[p * m * n + i];
+        store_float(output, output_type, i, sum);
+    }
+}
