@@ -137,6 +137,13 @@ static const char norm[] = {
 #else
 static const char norm[] = "";
 #endif
+#if __has_embed("kernels/rms_norm.cu")
+static const char rms_norm[] = {
+#embed "kernels/rms_norm.cu" suffix(, 0)
+};
+#else
+static const char rms_norm[] = "";
+#endif
 #if __has_embed("kernels/loss.cu")
 static const char loss[] = {
 #embed "kernels/loss.cu" suffix(, 0)
@@ -182,6 +189,7 @@ static const struct {
     SOURCE(elementwise),
     SOURCE(copy),
     SOURCE(norm),
+    SOURCE(rms_norm),
     SOURCE(loss),
     SOURCE(reduce),
     SOURCE(embedding),

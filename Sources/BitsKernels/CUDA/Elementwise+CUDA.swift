@@ -14,12 +14,14 @@ extension BinaryElementwise: CUDAKernel {
             let (blocks, threads) = queue.sharing(output.count, perThread: perThread)
             let row = (0..<2).map { shape.rank == 2 ? shape.strides[$0][0] : 0 }
             queue.launch(
-                Self.matrix, blocks: blocks, threads: threads, operation.rawValue, lhs.slice, lhs.slice.dtype.code, row[0], shape.innerStride(0),
+                Self.matrix, blocks: blocks, threads: threads, overlaps: true, operation.rawValue, lhs.slice, lhs.slice.dtype.code, row[0],
+                shape.innerStride(0),
                 rhs.slice, rhs.slice.dtype.code, row[1], shape.innerStride(1), output, output.dtype.code, output.count / columns, columns)
         } else {
             let (blocks, threads) = queue.sharing(output.count, perThread: 1)
             queue.launch(
-                Self.strided, blocks: blocks, threads: threads, operation.rawValue, lhs.slice, lhs.slice.dtype.code, shape.strideArgument(0),
+                Self.strided, blocks: blocks, threads: threads, overlaps: true, operation.rawValue, lhs.slice, lhs.slice.dtype.code,
+                shape.strideArgument(0),
                 rhs.slice, rhs.slice.dtype.code, shape.strideArgument(1), output, output.dtype.code, shape.sizeArgument, output.count)
         }
     }
@@ -30,7 +32,9 @@ extension ScaleAndShift: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
-        queue.launch(Self.function, blocks: blocks, threads: threads, input, input.dtype.code, scale, shift, output, output.dtype.code, input.count)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, overlaps: true, input, input.dtype.code, scale, shift, output, output.dtype.code,
+            input.count)
     }
 }
 
@@ -40,7 +44,8 @@ extension UnaryElementwise: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
         queue.launch(
-            Self.function, blocks: blocks, threads: threads, operation.rawValue, input, input.dtype.code, output, output.dtype.code, input.count)
+            Self.function, blocks: blocks, threads: threads, overlaps: true, operation.rawValue, input, input.dtype.code, output, output.dtype.code,
+            input.count)
     }
 }
 
@@ -50,7 +55,8 @@ extension UnaryElementwiseGradient: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(input.count, perThread: perThread)
         queue.launch(
-            Self.function, blocks: blocks, threads: threads, operation.rawValue, input, input.dtype.code, outputGradient, outputGradient.dtype.code,
+            Self.function, blocks: blocks, threads: threads, overlaps: true, operation.rawValue, input, input.dtype.code, outputGradient,
+            outputGradient.dtype.code,
             inputGradient, inputGradient.dtype.code, input.count)
     }
 }
@@ -61,7 +67,7 @@ extension GatedActivation: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
         queue.launch(
-            Self.function, blocks: blocks, threads: threads, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, output,
+            Self.function, blocks: blocks, threads: threads, overlaps: true, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, output,
             output.dtype.code, gate.count)
     }
 }
@@ -72,7 +78,8 @@ extension GatedActivationGradient: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
         queue.launch(
-            Self.function, blocks: blocks, threads: threads, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, outputGradient,
+            Self.function, blocks: blocks, threads: threads, overlaps: true, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code,
+            outputGradient,
             outputGradient.dtype.code, gateGradient, gateGradient.dtype.code, upGradient, upGradient.dtype.code, gate.count)
     }
 }

@@ -6,7 +6,8 @@ extension EmbeddingGather: CUDAKernel {
         let threads = min(256, (width + 127) / 128 * 32)
         let blocksPerRow = (width + 4 * threads - 1) / (4 * threads)
         queue.launch(
-            Self.function, blocks: indices.count * blocksPerRow, threads: threads, table, table.dtype.code, table.count / width, width, indices,
+            Self.function, blocks: indices.count * blocksPerRow, threads: threads, overlaps: true, table, table.dtype.code, table.count / width,
+            width, indices,
             indices.dtype.code, output, output.dtype.code, blocksPerRow)
     }
 }
@@ -24,9 +25,10 @@ extension EmbeddingScatterAdd: CUDAKernel {
         let (occurrences, firsts) = (found[0..<vocabulary], found[vocabulary..<2 * vocabulary])
         queue.clear(found)
         queue.launch(
-            Self.find, blocks: (indices.count + 255) / 256, threads: 256, indices, indices.dtype.code, indices.count, vocabulary, occurrences, firsts)
+            Self.find, blocks: (indices.count + 255) / 256, threads: 256, overlaps: true, indices, indices.dtype.code, indices.count, vocabulary,
+            occurrences, firsts)
         queue.launch(
-            Self.add, blocks: CUDAGrid(indices.count, (width + Self.columns - 1) / Self.columns), threads: 256, outputGradient,
+            Self.add, blocks: CUDAGrid(indices.count, (width + Self.columns - 1) / Self.columns), threads: 256, overlaps: true, outputGradient,
             outputGradient.dtype.code, indices, indices.dtype.code, indices.count, width, vocabulary, occurrences, firsts, tableGradient,
             tableGradient.dtype.code)
     }

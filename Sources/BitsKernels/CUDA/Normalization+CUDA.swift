@@ -1,22 +1,49 @@
 extension RMSNorm: CUDAKernel {
     private static let function = CUDAFunction("norm", "rms_norm")
+    private static let aligned = CUDAFunctions("rms_norm", "rms_norm")
 
     func launch(on queue: CUDAQueue) {
         let (rows, width) = (input.count / weight.count, weight.count)
+        if let threads = alignedThreads(queue, rows: rows, weight: weight, [input, output]) {
+            return queue.launch(
+                Self.aligned[input.dtype, weight.dtype], blocks: rows, threads: threads, overlaps: true, input, weight, epsilon, output, reciprocal,
+                Int32(width))
+        }
         let shared = CUDARows(rows, width: width, perThread: 8)
         queue.launch(
-            Self.function, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight.dtype.code, epsilon, output,
+            Self.function, blocks: shared.blocks, threads: shared.threads, overlaps: true, input, input.dtype.code, weight, weight.dtype.code,
+            epsilon, output,
             output.dtype.code, reciprocal, rows, width, shared.isWarp)
     }
 }
 
 extension RMSNormGradient: CUDAKernel {
+    private static let aligned = CUDAFunctions("rms_norm", "rms_norm_gradient")
+
     func launch(on queue: CUDAQueue) {
-        NormGradient(
+        var rest = NormGradient(
             input: input, width: weight.count, weight: weight, mean: nil, reciprocal: reciprocal, outputGradient: outputGradient,
-            inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: nil
-        ).launch(on: queue)
+            inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: nil)
+        let rows = input.count / weight.count
+        if let inputGradient, let threads = alignedThreads(queue, rows: rows, weight: weight, [input, outputGradient, inputGradient]) {
+            queue.launch(
+                Self.aligned[input.dtype, weight.dtype], blocks: rows, threads: threads, overlaps: true, input, weight, reciprocal, outputGradient,
+                inputGradient, Int32(weight.count))
+            rest.inputGradient = nil
+        }
+        rest.launch(on: queue)
     }
+}
+
+/// Threads of a block that has a row of `arrays`; nil where the functions of aligned rows do not take them.
+private func alignedThreads(_ queue: CUDAQueue, rows: Int, weight: Slice, _ arrays: [Slice]) -> Int? {
+    let (width, dtype) = (weight.count, arrays[0].dtype)
+    guard width % 8 == 0, (256...16384).contains(width), weight.dtype == dtype || weight.dtype == .float32,
+        arrays.allSatisfy({ $0.dtype == dtype }), (arrays + [weight]).allSatisfy({ $0.deviceAddress % 16 == 0 })
+    else { return nil }
+    // Few rows are done sooner by more threads; many fill the multiprocessors better with fewer, each of which has more under way.
+    let perThread = width <= 8192 && rows < 2 * queue.properties.multiprocessorCount ? 8 : 16
+    return (width + 32 * perThread - 1) / (32 * perThread) * 32
 }
 
 extension LayerNorm: CUDAKernel {
@@ -26,7 +53,8 @@ extension LayerNorm: CUDAKernel {
         let rows = input.count / width
         let shared = CUDARows(rows, width: width, perThread: 8)
         queue.launch(
-            Self.function, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight?.dtype.code ?? 0, bias,
+            Self.function, blocks: shared.blocks, threads: shared.threads, overlaps: true, input, input.dtype.code, weight, weight?.dtype.code ?? 0,
+            bias,
             bias?.dtype.code ?? 0, epsilon, output, output.dtype.code, mean, reciprocal, rows, width, shared.isWarp)
     }
 }
@@ -52,7 +80,7 @@ private struct NormGradient {
     let mean: Slice?
     let reciprocal: Slice
     let outputGradient: Slice
-    let inputGradient: Slice?
+    var inputGradient: Slice?
     let weightGradient: Slice?
     let biasGradient: Slice?
 
@@ -62,7 +90,8 @@ private struct NormGradient {
         if let inputGradient {
             let shared = CUDARows(rows, width: width, perThread: 8, mostThreads: 512)
             queue.launch(
-                Self.ofInput, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, weight, weight?.dtype.code ?? 0, mean,
+                Self.ofInput, blocks: shared.blocks, threads: shared.threads, overlaps: true, input, input.dtype.code, weight,
+                weight?.dtype.code ?? 0, mean,
                 reciprocal, outputGradient, outputGradient.dtype.code, inputGradient, inputGradient.dtype.code, rows, width, shared.isWarp)
         }
         if weightGradient != nil || biasGradient != nil { launchSums(on: queue) }
@@ -75,14 +104,15 @@ private struct NormGradient {
         let targets = [weightGradient, biasGradient]
         let parts = chunks == 1 ? targets : targets.map { $0 == nil ? nil : queue.scratch(.float32, count: chunks * width) }
         queue.launch(
-            Self.ofWeight, blocks: CUDAGrid(columnBlocks, chunks), threads: 256, input, input.dtype.code, mean, reciprocal, outputGradient,
+            Self.ofWeight, blocks: CUDAGrid(columnBlocks, chunks), threads: 256, overlaps: true, input, input.dtype.code, mean, reciprocal,
+            outputGradient,
             outputGradient.dtype.code, parts[0], parts[0]?.dtype.code ?? 0, parts[1], parts[1]?.dtype.code ?? 0, rows, width,
             (rows + chunks - 1) / chunks)
         guard chunks > 1 else { return }
         for (part, target) in zip(parts, targets) {
             guard let part, let target else { continue }
             queue.launch(
-                Self.sumChunks, blocks: (width + 127) / 128, threads: 128, part, Int32(chunks), target, target.dtype.code, width)
+                Self.sumChunks, blocks: (width + 127) / 128, threads: 128, overlaps: true, part, Int32(chunks), target, target.dtype.code, width)
         }
     }
 }

@@ -41,11 +41,13 @@ extension Reduce: CUDAKernel {
         if inner == 1 {
             let shared = CUDARows(outer * pieces.count, width: pieces.length, perThread: 16, mostThreads: 512)
             queue.launch(
-                Self.rows[Int(operation.rawValue)], blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, outer, axis,
+                Self.rows[Int(operation.rawValue)], blocks: shared.blocks, threads: shared.threads, overlaps: true, input, input.dtype.code, outer,
+                axis,
                 pieces.length, pieces.count, divisor, output, output.dtype.code, shared.isWarp)
         } else {
             queue.launch(
-                Self.columns[Int(operation.rawValue)], blocks: outer * pieces.count * ((inner + 127) / 128), threads: 256, input, input.dtype.code,
+                Self.columns[Int(operation.rawValue)], blocks: outer * pieces.count * ((inner + 127) / 128), threads: 256, overlaps: true, input,
+                input.dtype.code,
                 axis, inner, pieces.length, pieces.count, divisor, output, output.dtype.code)
         }
     }
@@ -59,7 +61,8 @@ extension ArgMax: CUDAKernel {
         let width = input.count / rows
         let shared = CUDARows(rows, width: width, perThread: 16)
         queue.launch(
-            Self.function, blocks: shared.blocks, threads: shared.threads, input, input.dtype.code, output, output.dtype.code, rows, width,
+            Self.function, blocks: shared.blocks, threads: shared.threads, overlaps: true, input, input.dtype.code, output, output.dtype.code, rows,
+            width,
             shared.isWarp)
     }
 }

@@ -19,7 +19,7 @@ extension StridedCopy: CUDAKernel {
             if shape.rank == 1 && shape.innerStride(0) == 1 && shape.innerStride(1) == 1 {
                 let (blocks, threads) = queue.sharing(shape.count, perThread: 8)
                 return queue.launch(
-                    Self.cast, blocks: blocks, threads: threads, from, from.dtype.code, to, to.dtype.code, shape.count)
+                    Self.cast, blocks: blocks, threads: threads, overlaps: true, from, from.dtype.code, to, to.dtype.code, shape.count)
             }
             if shape.rank > 0 && shape.divides(by: 4) && from.isAligned(4 * from.dtype.byteCount) && to.isAligned(4 * to.dtype.byteCount) {
                 return convert(Self.fours, shape.divided(by: 4), perThread: 4, on: queue)
@@ -39,7 +39,8 @@ extension StridedCopy: CUDAKernel {
         let units = together == width ? shape : shape.divided(by: together / width)
         let (blocks, threads) = queue.sharing(units.count, perThread: 4)
         queue.launch(
-            Self.units[together.trailingZeroBitCount], blocks: blocks, threads: threads, from, units.strideArgument(0), to, units.strideArgument(1),
+            Self.units[together.trailingZeroBitCount], blocks: blocks, threads: threads, overlaps: true, from, units.strideArgument(0), to,
+            units.strideArgument(1),
             units.sizeArgument, units.count)
     }
 
@@ -47,7 +48,8 @@ extension StridedCopy: CUDAKernel {
         let (from, to) = (source.slice, destination.slice)
         let (blocks, threads) = queue.sharing(shape.count, perThread: perThread)
         queue.launch(
-            function, blocks: blocks, threads: threads, from, from.dtype.code, shape.strideArgument(0), to, to.dtype.code, shape.strideArgument(1),
+            function, blocks: blocks, threads: threads, overlaps: true, from, from.dtype.code, shape.strideArgument(0), to, to.dtype.code,
+            shape.strideArgument(1),
             shape.sizeArgument, shape.count)
     }
 
@@ -66,7 +68,8 @@ extension StridedCopy: CUDAKernel {
         let (tile, rows, columns) = (32, shape.sizes[shape.rank - 2], shape.sizes[shape.rank - 1])
         let tiles = (rows + tile - 1) / tile * ((columns + tile - 1) / tile)
         queue.launch(
-            Self.transposing[from.dtype.byteCount.trailingZeroBitCount], blocks: tiles * (shape.count / (rows * columns)), threads: 256, from,
+            Self.transposing[from.dtype.byteCount.trailingZeroBitCount], blocks: tiles * (shape.count / (rows * columns)), threads: 256,
+            overlaps: true, from,
             from.dtype.code, shape.strideArgument(0), to, to.dtype.code, shape.strideArgument(1), shape.sizeArgument)
     }
 }
@@ -79,7 +82,7 @@ extension Fill: CUDAKernel {
         let element = destination.dtype.bytes(of: [value])
         let pattern = (0..<8).reduce(UInt64(0)) { $0 | UInt64(element[$1 % element.count]) << (8 * $1) }
         let blocks = min((destination.byteCount + 4095) / 4096, 16 * queue.properties.multiprocessorCount)
-        queue.launch(Self.function, blocks: blocks, threads: 256, destination, destination.byteCount, pattern)
+        queue.launch(Self.function, blocks: blocks, threads: 256, overlaps: true, destination, destination.byteCount, pattern)
     }
 }
 

@@ -2,6 +2,7 @@
 
 // An element over and over, `pattern` holding its bytes as often as they fit; elements lie at multiples of their size.
 extern "C" __global__ void __launch_bounds__(256) fill(uint8 *y, int64 bytes, uint64 pattern) {
+    begin_launch();
     const uint64 misplaced = -(uint64)y & 15;
     const int64 before = misplaced < bytes ? misplaced : bytes, vectors = (bytes - before) / 16, after = before + 16 * vectors;
     const ulonglong2 twice = make_ulonglong2(pattern, pattern);
@@ -76,6 +77,7 @@ enum { UNITS = 4 };
 // Units of so many bytes as they are: an element, or several that lie together in both arrays. Strides are in units.
 template <typename Unit>
 __device__ __forceinline__ void copy_units(const Unit *x, const Axes &x_strides, Unit *y, const Axes &y_strides, const Axes &sizes, int64 count) {
+    begin_launch();
     for (int64 start = (int64)blockIdx.x * blockDim.x * UNITS; start < count; start += (int64)gridDim.x * blockDim.x * UNITS) {
         Unit read[UNITS];
         int64 in_y[UNITS];
@@ -106,6 +108,7 @@ COPY(16, uint4)
 // Elements of any types.
 extern "C" __global__ void __launch_bounds__(256) copy_converting(
     const void *x, int x_type, Axes x_strides, void *y, int y_type, Axes y_strides, Axes sizes, int64 count) {
+    begin_launch();
     for (int64 i = thread_index(); i < count; i += thread_count()) {
         int64 in_x, in_y;
         find_unit(i, sizes, x_strides, y_strides, in_x, in_y);
@@ -116,6 +119,7 @@ extern "C" __global__ void __launch_bounds__(256) copy_converting(
 // Floating-point numbers, four together in both arrays: strides are in fours, the addresses take them.
 extern "C" __global__ void __launch_bounds__(256) copy_converting_fours(
     const void *x, int x_type, Axes x_strides, void *y, int y_type, Axes y_strides, Axes sizes, int64 count) {
+    begin_launch();
     for (int64 start = (int64)blockIdx.x * blockDim.x * UNITS; start < count; start += (int64)gridDim.x * blockDim.x * UNITS) {
         uint4 read[UNITS];
         int64 in_y[UNITS];
@@ -142,6 +146,7 @@ template <typename Element>
 __device__ __forceinline__ void transpose_tile(
     const Element *x, int x_type, const Axes &x_strides, void *y, int y_type, const Axes &y_strides, const Axes &sizes) {
     __shared__ Element tile[TILE][TILE + 1];
+    begin_launch();
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     const int64 rows = sizes.of[AXES - 2], columns = sizes.of[AXES - 1];
     const int64 tiles_of_columns = (columns + TILE - 1) / TILE, tiles_of_rows = (rows + TILE - 1) / TILE;

@@ -110,6 +110,7 @@ struct Matrix {
 extern "C" __global__ void __launch_bounds__(256) binary(
     int operation, const void *a, int a_type, int64 a_row, int64 a_column, const void *b, int b_type, int64 b_row, int64 b_column, void *y,
     int y_type, int64 rows, int64 columns) {
+    begin_launch();
     const Matrix left = {a, a_type, a_row, a_column}, right = {b, b_type, b_row, b_column};
     const bool fours = left.has_fours() && right.has_fours() && takes_fours(y, y_type);
     const int64 count = rows * columns, run = 4 * (int64)blockDim.x;
@@ -141,6 +142,7 @@ extern "C" __global__ void __launch_bounds__(256) binary(
 // Operands of any strides, one element a thread.
 extern "C" __global__ void __launch_bounds__(256) binary_strided(
     int operation, const void *a, int a_type, Axes a_strides, const void *b, int b_type, Axes b_strides, void *y, int y_type, Axes sizes, int64 count) {
+    begin_launch();
     for (int64 i = thread_index(); i < count; i += thread_count()) {
         int64 from_a = 0, from_b = 0, rest = i;
 #pragma unroll
@@ -157,11 +159,13 @@ extern "C" __global__ void __launch_bounds__(256) binary_strided(
 
 // The same numbers in another type.
 extern "C" __global__ void __launch_bounds__(256) cast(const void *x, int x_type, void *y, int y_type, int64 count) {
+    begin_launch();
     map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&x)[1][EIGHT], float (&y)[1][EIGHT]) { FOR_EIGHT(y[0][j] = x[0][j]) });
 }
 
 extern "C" __global__ void __launch_bounds__(256) scale_shift(
     const void *x, int x_type, float scale, float shift, void *y, int y_type, int64 count) {
+    begin_launch();
     map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&x)[1][EIGHT], float (&y)[1][EIGHT]) {
         FOR_EIGHT(y[0][j] = scale * x[0][j] + shift)
     });
@@ -195,8 +199,9 @@ __device__ __forceinline__ float hyperbolic_tangent(float x) {
     if (size < 0.625f) return __fmaf_rn(p * s, x, x);
     return copysignf(1.0f - 2.0f / (exponential(size + size) + 1.0f), x);
 }
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-__device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
+// Divided by the hardware's estimate of a reciprocal: 0 where the result is below 2^-126.
+__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.0f, 1.0f + expf(-x)); }
+__device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + expf(-x)); }
 // The distribution function of the standard normal distribution.
 __device__ __forceinline__ float normal_distribution(float x) { return 0.5f * (1.0f + erff(x * 0.707106781f)); }
 __device__ __forceinline__ float gelu(float x) { return x * normal_distribution(x); }
@@ -228,6 +233,7 @@ __device__ __forceinline__ float sigmoid_slope(float x) {
 }
 
 extern "C" __global__ void __launch_bounds__(256) unary(int operation, const void *x, int x_type, void *y, int y_type, int64 count) {
+    begin_launch();
     map(Arrays<1, 1>{{x}, {x_type}, {y}, {y_type}}, count, [=](const float (&in)[1][EIGHT], float (&out)[1][EIGHT]) {
         const float(&x)[EIGHT] = in[0];
         float(&y)[EIGHT] = out[0];
@@ -252,6 +258,7 @@ extern "C" __global__ void __launch_bounds__(256) unary(int operation, const voi
 
 extern "C" __global__ void __launch_bounds__(256) unary_gradient(
     int operation, const void *x, int x_type, const void *dy, int dy_type, void *dx, int dx_type, int64 count) {
+    begin_launch();
     map(Arrays<2, 1>{{x, dy}, {x_type, dy_type}, {dx}, {dx_type}}, count, [=](const float (&in)[2][EIGHT], float (&out)[1][EIGHT]) {
         const float(&x)[EIGHT] = in[0], (&dy)[EIGHT] = in[1];
         float(&dx)[EIGHT] = out[0];
@@ -278,6 +285,7 @@ extern "C" __global__ void __launch_bounds__(256) unary_gradient(
 
 extern "C" __global__ void __launch_bounds__(256) gated(
     int activation, const void *gate, int gate_type, const void *up, int up_type, void *y, int y_type, int64 count) {
+    begin_launch();
     map(Arrays<2, 1>{{gate, up}, {gate_type, up_type}, {y}, {y_type}}, count, [=](const float (&in)[2][EIGHT], float (&out)[1][EIGHT]) {
         const float(&gate)[EIGHT] = in[0], (&up)[EIGHT] = in[1];
         float(&y)[EIGHT] = out[0];
@@ -293,6 +301,7 @@ extern "C" __global__ void __launch_bounds__(256) gated(
 extern "C" __global__ void __launch_bounds__(256) gated_gradient(
     int activation, const void *gate, int gate_type, const void *up, int up_type, const void *dy, int dy_type, void *dgate, int dgate_type, void *dup,
     int dup_type, int64 count) {
+    begin_launch();
     const Arrays<3, 2> arrays = {{gate, up, dy}, {gate_type, up_type, dy_type}, {dgate, dup}, {dgate_type, dup_type}};
     map(arrays, count, [=](const float (&in)[3][EIGHT], float (&out)[2][EIGHT]) {
         const float(&gate)[EIGHT] = in[0], (&up)[EIGHT] = in[1], (&dy)[EIGHT] = in[2];

@@ -3,6 +3,7 @@
 // A block copies 4 * blockDim.x elements of one row.
 extern "C" __global__ void __launch_bounds__(256) embedding_gather(
     const void *table, int table_type, int64 vocabulary, int64 width, const void *indices, int indices_type, void *y, int y_type, int64 blocks_per_row) {
+    begin_launch();
     const int64 position = blockIdx.x / blocks_per_row;
     const int64 i = 4 * (blockIdx.x % blocks_per_row * blockDim.x + threadIdx.x);
     if (i >= width) return;
@@ -20,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(256) embedding_gather(
 // For each row of the table how often it occurs, and `count` less where it does first; both are 0 before.
 extern "C" __global__ void __launch_bounds__(256) embedding_find(
     const void *indices, int indices_type, int64 count, int64 vocabulary, uint32 *occurrences, uint32 *firsts) {
+    begin_launch();
     const int64 i = thread_index();
     if (i >= count) return;
     const int64 index = load_index(indices, indices_type, i);
@@ -35,6 +37,7 @@ enum { THREADS = 256, PER_THREAD = 4, COLUMNS = THREADS * 4 * PER_THREAD };
 extern "C" __global__ void __launch_bounds__(THREADS) embedding_add(
     const void *dy, int dy_type, const void *indices, int indices_type, int64 count, int64 width, int64 vocabulary, const uint32 *occurrences,
     const uint32 *firsts, void *table, int table_type) {
+    begin_launch();
     __shared__ uint32 found[THREADS];
     __shared__ int found_by_warp[THREADS / 32];
     const int64 position = blockIdx.x;

@@ -2,6 +2,14 @@
 
 #define LOWEST -3.402823466e38f
 
+// exp(x) for x that are not above 0, by the hardware's estimate of 2^x: within 4 units in the last place near 0, where the terms of a sum that count are,
+// and a few more for each power of ten below.
+__device__ __forceinline__ float exponential(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x * 1.44269504f));
+    return y;
+}
+
 // The terms of a sum of exponentials, by the largest number so far: total * exp(top) is their sum. The top starts at the lowest finite number, so that
 // -inf beside it gives 0 and never NaN.
 struct ExponentialSum {
@@ -13,44 +21,59 @@ struct ExponentialSum {
 #pragma unroll
         for (int k = 0; k < FOURS; k++) largest = fmaxf(largest, max_of_four(x[k]));
         if (largest > top) {
-            total *= expf(top - largest);
+            total *= exponential(top - largest);
             top = largest;
         }
+        float part = 0;
 #pragma unroll
         for (int k = 0; k < FOURS; k++)
-            total += sum_of_four(make_float4(expf(x[k].x - top), expf(x[k].y - top), expf(x[k].z - top), expf(x[k].w - top)));
+            part += sum_of_four(make_float4(exponential(x[k].x - top), exponential(x[k].y - top), exponential(x[k].z - top), exponential(x[k].w - top)));
+        total += part;
     }
 
     // Of all threads of the row, in each of them.
     __device__ void join(const Group &group, float *tops, float *totals) {
         const float largest = group.max(top, tops);
-        total = group.sum(total * expf(top - largest), totals);
+        total = group.sum(total * exponential(top - largest), totals);
         top = largest;
     }
 };
 
-// Four fours of the thread at a time, so that their loads are under way together: body(x, i), where x[k] holds the elements from i[k] on.
+// Four fours of the thread at a time, so that their loads are under way together: body(x, i, all), where x[k] holds the elements from i[k] on, -inf outside
+// the row; `all`: whether the group's fours are whole here, for every thread alike.
 enum { FOURS = 4 };
 template <typename Body> __device__ __forceinline__ void for_many(const Group &group, const Row &row, Body body) {
-    for (int64 first = 4 * group.lane - row.lead; first < row.width; first += (int64)4 * FOURS * group.lanes) {
+    const int64 step = 4 * FOURS * group.lanes;
+    for (int64 start = -row.lead; start < row.width; start += step) {
+        const bool all = row.fours && start >= 0 && start + step <= row.width;
         uint4 read[FOURS];
         int64 i[FOURS];
 #pragma unroll
-        for (int k = 0; k < FOURS; k++) {
-            i[k] = first + 4 * k * group.lanes;
-            read[k] = i[k] < row.width ? row.read(i[k]) : make_uint4(0, 0, 0, 0);
+        for (int k = 0; k < FOURS; k++) i[k] = start + 4 * (group.lane + k * group.lanes);
+        if (all) {
+#pragma unroll
+            for (int k = 0; k < FOURS; k++) read[k] = load_four(row.start, row.type, i[k]);
+        } else {
+#pragma unroll
+            for (int k = 0; k < FOURS; k++) read[k] = row.read(i[k]);
         }
         float4 x[FOURS];
 #pragma unroll
-        for (int k = 0; k < FOURS; k++) x[k] = row.widened(read[k], i[k], -INFINITE);
-        body(x, i);
+        for (int k = 0; k < FOURS; k++) x[k] = all ? widen_four(read[k], row.type) : row.widened(read[k], i[k], -INFINITE);
+        body(x, i, all);
     }
+}
+
+__device__ __forceinline__ float4 scaled_exponentials(float4 x, float top, float factor) {
+    return make_float4(
+        factor * exponential(x.x - top), factor * exponential(x.y - top), factor * exponential(x.z - top), factor * exponential(x.w - top));
 }
 
 // A block a row, which it reads once for the loss and a second time for the gradient.
 extern "C" __global__ void __launch_bounds__(1024) cross_entropy(
     const void *logits, int logits_type, const void *targets, int targets_type, int64 ignored, float *losses, void *gradient, int gradient_type,
     float scale, int64 vocabulary) {
+    begin_launch();
     __shared__ float tops[32], totals[32];
     const Group group(false);
     const int64 target = load_index(targets, targets_type, group.row), start = group.row * vocabulary;
@@ -67,23 +90,25 @@ extern "C" __global__ void __launch_bounds__(1024) cross_entropy(
     // Read before the barriers: the gradient may take its place.
     const float chosen = load_float(logits, logits_type, start + target);
     ExponentialSum sum;
-    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS]) { sum.add(x); });
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS], bool) { sum.add(x); });
     sum.join(group, tops, totals);
     if (group.lane == 0) losses[group.row] = logf(sum.total) + (sum.top - chosen);
     if (!gradient) return;
 
-    const float factor = scale / sum.total, top = sum.top;
-    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS]) {
+    const float factor = scale / sum.total;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS], bool all) {
 #pragma unroll
         for (int k = 0; k < FOURS; k++) {
-            float4 g = make_float4(
-                factor * expf(x[k].x - top), factor * expf(x[k].y - top), factor * expf(x[k].z - top), factor * expf(x[k].w - top));
+            float4 g = scaled_exponentials(x[k], sum.top, factor);
             const int64 place = target - i[k];
-            if (place == 0) g.x -= scale;
-            if (place == 1) g.y -= scale;
-            if (place == 2) g.z -= scale;
-            if (place == 3) g.w -= scale;
-            slopes.write(i[k], g);
+            if (place >= 0 && place < 4) {
+                if (place == 0) g.x -= scale;
+                if (place == 1) g.y -= scale;
+                if (place == 2) g.z -= scale;
+                if (place == 3) g.w -= scale;
+            }
+            if (all && slopes.fours) store_four(gradient, gradient_type, start + i[k], g);
+            else slopes.write(i[k], g);
         }
     });
 }
@@ -91,6 +116,7 @@ extern "C" __global__ void __launch_bounds__(1024) cross_entropy(
 // MARK: Softmax
 
 extern "C" __global__ void __launch_bounds__(1024) softmax(const void *x, int x_type, void *y, int y_type, int64 rows, int64 width, int is_warp) {
+    begin_launch();
     __shared__ float tops[32], totals[32];
     const Group group(is_warp);
     if (group.row >= rows) return;
@@ -99,19 +125,18 @@ extern "C" __global__ void __launch_bounds__(1024) softmax(const void *x, int x_
     const Row row(x, x_type, start, width, lead), output(y, y_type, start, width, lead);
 
     ExponentialSum sum;
-    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS]) { sum.add(x); });
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&)[FOURS], bool) { sum.add(x); });
     sum.join(group, tops, totals);
-    const float factor = 1.0f / sum.total, top = sum.top;
-    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS]) {
+    const float factor = 1.0f / sum.total;
+    for_many(group, row, [&](const float4 (&x)[FOURS], const int64 (&i)[FOURS], bool) {
 #pragma unroll
-        for (int k = 0; k < FOURS; k++)
-            output.write(i[k], make_float4(
-                factor * expf(x[k].x - top), factor * expf(x[k].y - top), factor * expf(x[k].z - top), factor * expf(x[k].w - top)));
+        for (int k = 0; k < FOURS; k++) output.write(i[k], scaled_exponentials(x[k], sum.top, factor));
     });
 }
 
 extern "C" __global__ void __launch_bounds__(1024) softmax_gradient(
     const void *y, int y_type, const void *dy, int dy_type, void *dx, int dx_type, int64 rows, int64 width, int is_warp) {
+    begin_launch();
     __shared__ float products[32];
     const Group group(is_warp);
     if (group.row >= rows) return;

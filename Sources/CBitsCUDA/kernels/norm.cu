@@ -5,6 +5,7 @@
 extern "C" __global__ void __launch_bounds__(1024) rms_norm(
     const void *x, int x_type, const void *w, int w_type, float epsilon, void *y, int y_type, float *reciprocals, int64 rows, int64 width,
     int is_warp) {
+    begin_launch();
     __shared__ float squares[32];
     const Group group(is_warp);
     if (group.row >= rows) return;
@@ -29,6 +30,7 @@ extern "C" __global__ void __launch_bounds__(1024) rms_norm(
 extern "C" __global__ void __launch_bounds__(1024) layer_norm(
     const void *x, int x_type, const void *w, int w_type, const void *b, int b_type, float epsilon, void *y, int y_type, float *means,
     float *reciprocals, int64 rows, int64 width, int is_warp) {
+    begin_launch();
     __shared__ float sums[32], squares[32];
     const Group group(is_warp);
     if (group.row >= rows) return;
@@ -72,6 +74,7 @@ extern "C" __global__ void __launch_bounds__(1024) layer_norm(
 extern "C" __global__ void __launch_bounds__(512) norm_gradient(
     const void *x, int x_type, const void *w, int w_type, const float *means, const float *reciprocals, const void *dy, int dy_type, void *dx,
     int dx_type, int64 rows, int64 width, int is_warp) {
+    begin_launch();
     __shared__ float sums[32], products[32];
     const Group group(is_warp);
     if (group.row >= rows) return;
@@ -116,6 +119,7 @@ enum { WARPS = 8, COLUMNS = 128 };
 extern "C" __global__ void __launch_bounds__(32 * WARPS) norm_weight_gradient(
     const void *x, int x_type, const float *means, const float *reciprocals, const void *dy, int dy_type, void *dw, int dw_type, void *db,
     int db_type, int64 rows, int64 width, int64 chunk_rows) {
+    begin_launch();
     __shared__ float4 weight_sums[WARPS][32], bias_sums[WARPS][32];
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     const int64 column = (int64)blockIdx.x * COLUMNS + 4 * lane, first = blockIdx.y * chunk_rows;
@@ -156,6 +160,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) norm_weight_gradient(
 
 // The sum of the chunks of each column, in their order.
 extern "C" __global__ void __launch_bounds__(256) norm_sum_chunks(const float *sums, int chunks, void *y, int y_type, int64 width) {
+    begin_launch();
     const int64 column = thread_index();
     if (column >= width) return;
     float total = 0;

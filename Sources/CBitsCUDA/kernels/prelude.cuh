@@ -84,6 +84,14 @@ __device__ __forceinline__ void wait_for_launches_before() {
 #endif
 }
 
+// The same, and the next launch may begin while this one works.
+__device__ __forceinline__ void begin_launch() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+    wait_for_launches_before();
+}
+
 // Over a warp, the same order of sums in every lane.
 __device__ __forceinline__ float warp_sum(float x) {
     for (int h = 16; h > 0; h >>= 1) x += __shfl_xor_sync(FULL_WARP, x, h);

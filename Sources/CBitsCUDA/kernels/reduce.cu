@@ -48,6 +48,7 @@ template <typename Rule>
 __device__ __forceinline__ void reduce_rows(
     const void *x, int x_type, int64 rows, int64 axis, int64 piece, int64 pieces, float divisor, void *y, int y_type, int is_warp) {
     __shared__ float totals[32];
+    begin_launch();
     const Group group(is_warp);
     const int64 row = group.row / pieces, first_element = group.row % pieces * piece;
     if (row >= rows) return;
@@ -87,6 +88,7 @@ template <typename Rule>
 __device__ __forceinline__ void reduce_columns(
     const void *x, int x_type, int64 axis, int64 inner, int64 piece, int64 pieces, float divisor, void *y, int y_type) {
     __shared__ float totals[WARPS][COLUMNS];
+    begin_launch();
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     const int64 blocks = (inner + COLUMNS - 1) / COLUMNS, first_column = blockIdx.x % blocks * COLUMNS, column = first_column + 4 * lane;
     // Number of [outer, piece].
@@ -155,6 +157,7 @@ struct Largest {
 };
 
 extern "C" __global__ void __launch_bounds__(1024) argmax(const void *x, int x_type, void *y, int y_type, int64 rows, int64 width, int is_warp) {
+    begin_launch();
     __shared__ float values[32];
     __shared__ int64 places[32];
     const Group group(is_warp);
