@@ -17,8 +17,8 @@ struct four_bit_weight {
     int64 rows, columns;
 };
 
-// UNIT elements of k of 16 rows are what a warp takes at a time. The table has a row of 256 bytes for each byte of the weight, so that an address is a
-// permutation of bytes: half of it pairs of numbers, the other half room for sums.
+// UNIT elements of k of 16 rows are what a warp takes at a time. The table has a row of 256 bytes for each byte of the weight, so that an address is
+// a permutation of bytes: half of it pairs of numbers, the other half room for sums.
 enum { WARPS = 8, UNIT = 256, TABLE_BYTES = 256 * 256, SUMS = 256 * 32 };
 extern __shared__ __align__(1024) uint8 memory[];
 

@@ -101,7 +101,8 @@ union tile_memory {
 };
 
 // Leaves sums (16 i + 8 (c / 2) + lane / 4, 8 j + 2 (lane % 4) + c % 2) of a warp's part in sums[i][j][c].
-__device__ __forceinline__ void multiply_tile(int (*sums)[4][4], code_matrix a, code_matrix b, int64 row, int64 column, int64 k, tile_memory &memory) {
+__device__ __forceinline__ void multiply_tile(
+    int (*sums)[4][4], code_matrix a, code_matrix b, int64 row, int64 column, int64 k, tile_memory &memory) {
     int warp = threadIdx.x / 32;
     int y = warp / 4 * 64, x = warp % 4 * 32;
     bool a_vectors = is_aligned16(a.codes) && a.stride % 16 == 0, b_vectors = is_aligned16(b.codes) && b.stride % 16 == 0;
@@ -254,8 +255,10 @@ extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
         int width = min((int)CHUNK, count - from);
         int o = threadIdx.x / 16, i = threadIdx.x % 16;
         inputs[o][i] = o < width && i < rows ? load_float(outlier_input, outlier_type, (row + i) * k + outlier_columns[1 + from + o]) : 0.0f;
-        for (int e = 0; e < width; e++)
-            weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + outlier_columns[1 + from + e]], b_scales[column], outlier_type) : 0.0f;
+        for (int e = 0; e < width; e++) {
+            int64 t = outlier_columns[1 + from + e];
+            weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + t], b_scales[column], outlier_type) : 0.0f;
+        }
         __syncthreads();
         for (int e = 0; e < width; e++) {
 #pragma unroll
@@ -273,8 +276,8 @@ extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
 
 #if __CUDA_ARCH__ >= 800
 
-// The weight is read once, by the tensor cores' own layout: what order k is summed in does not matter, so a lane takes 16 bytes of a row at a time and
-// the same 16 codes of a. UNIT codes of 16 rows of the weight are what a warp takes; the 8 warps of a block share the units of a row.
+// The weight is read once, by the tensor cores' own layout: what order k is summed in does not matter, so a lane takes 16 bytes of a row at a time
+// and the same 16 codes of a. UNIT codes of 16 rows of the weight are what a warp takes; the 8 warps of a block share the units of a row.
 enum { WARPS = 8, UNIT = 256, SUMS = 8192 };
 
 struct unit_part {
@@ -291,7 +294,8 @@ __device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int un
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             uint4 &x = part.codes[r][i];
-            asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from + 64 * i));
+            asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from + 64 * i));
         }
     }
     return part;
@@ -416,8 +420,8 @@ int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks,
         if (marks[t]) columns[place++] = (int)t;
 }
 
-// All that a layer's few rows need, a block of 1024 for each row: `QuantizeInt8Rows`, NaN for the scales of rows that hold NaN, and the list of outlier
-// columns. Every block looks for outliers in all rows.
+// All that a layer's few rows need, a block of 1024 for each row: `QuantizeInt8Rows`, NaN for the scales of rows that hold NaN, and the list of
+// outlier columns. Every block looks for outliers in all rows.
 extern "C" __global__ void __launch_bounds__(1024)
 int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) {
     extern __shared__ uint32 marks[];
@@ -459,7 +463,8 @@ int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, flo
         for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
 }
 
-// A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is above 0.
+// A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is
+// above 0.
 extern "C" __global__ void __launch_bounds__(1024)
 int8_finish_columns(const void *input, int type, float *scales, uint8 *marks, float threshold, int64 rows, int64 width) {
     __shared__ uint32 found[32];

@@ -105,23 +105,45 @@ extern "C" __global__ void __launch_bounds__(256) matrix_product(
 
 // MARK: Operands of one type
 
-// 8 elements from i on, which lie at a multiple of 16 bytes.
-__device__ __forceinline__ void load_eight(float *x, const void *array, int type, int64 i) {
-    if (type == FLOAT32) {
-        float4 low = *(const float4 *)((const float *)array + i), high = *(const float4 *)((const float *)array + i + 4);
-        x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w;
-        x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
-    } else {
-        uint4 bits = *(const uint4 *)((const uint16 *)array + i);
+// 8 elements that lie at a multiple of 16 bytes, as they lie.
+template <typename T> struct eight;
+template <> struct eight<float> {
+    uint4 low, high;
+    __device__ __forceinline__ void widen_to(float *x) const {
+        uint32 words[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+        for (int e = 0; e < 8; e++) x[e] = __uint_as_float(words[e]);
+    }
+};
+template <typename T> struct eight {
+    uint4 bits;
+    __device__ __forceinline__ void widen_to(float *x) const {
         uint32 words[4] = {bits.x, bits.y, bits.z, bits.w};
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-            uint16 even = (uint16)words[e], odd = (uint16)(words[e] >> 16);
-            x[2 * e] = type == FLOAT16 ? widen(float16{even}) : widen(bfloat16{even});
-            x[2 * e + 1] = type == FLOAT16 ? widen(float16{odd}) : widen(bfloat16{odd});
+            x[2 * e] = widen(T{(uint16)words[e]});
+            x[2 * e + 1] = widen(T{(uint16)(words[e] >> 16)});
         }
     }
+};
+
+__device__ __forceinline__ void load_eight(float *x, const void *array, int type, int64 i) {
+    if (type == FLOAT32) (*(const eight<float> *)((const float *)array + i)).widen_to(x);
+    else if (type == FLOAT16) (*(const eight<float16> *)((const float16 *)array + i)).widen_to(x);
+    else (*(const eight<bfloat16> *)((const bfloat16 *)array + i)).widen_to(x);
 }
+
+// What is read once does not stay in the cache.
+__device__ __forceinline__ uint4 load_once(const void *address) {
+    uint4 x;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(address));
+    return x;
+}
+__device__ __forceinline__ void load_once(eight<float> &x, const float *at) {
+    x.low = load_once((const void *)at);
+    x.high = load_once((const void *)(at + 4));
+}
+template <typename T> __device__ __forceinline__ void load_once(eight<T> &x, const T *at) { x.bits = load_once((const void *)at); }
 
 // Rows of any type and stride as rows of T without gaps, rounded. Blocks along y take rows, those along x parts of them.
 template <typename T> __device__ __forceinline__ void convert_rows(const void *rows, int type, int64 stride, T *output, int64 count, int64 width) {
@@ -149,43 +171,53 @@ CONVERT_ROWS(bf16, bfloat16)
 
 // MARK: Few rows
 
-__device__ __forceinline__ int type_of(float) { return FLOAT32; }
-__device__ __forceinline__ int type_of(float16) { return FLOAT16; }
-__device__ __forceinline__ int type_of(bfloat16) { return BFLOAT16; }
-
 // Whether numbers of `type` change when they are rounded to `precision`.
 __device__ __forceinline__ bool changes(int type, int precision) { return precision == 1 ? type != BFLOAT16 : precision == 2 && type != FLOAT16; }
 
-// a [M <= COUNT, K], b [N, K], which is not rounded: what is read is b, once. A warp takes ROWS rows of b, or `parts` warps of a block share them, each a part of K; lanes take
-// 8 elements of each row at a time.
+__device__ __forceinline__ void round_eight(float *x, int precision) {
+    if (precision == 1) {
+#pragma unroll
+        for (int e = 0; e < 8; e++) x[e] = widen(narrow<bfloat16>(x[e]));
+    } else {
+#pragma unroll
+        for (int e = 0; e < 8; e++) x[e] = widen(narrow<float16>(x[e]));
+    }
+}
+
+// a [M <= COUNT, K], b [N, K], which is not rounded: what is read is b, once. A warp takes ROWS rows of b, or `parts` warps of a block share them, each
+// a part of K; lanes take 8 elements of each row at a time, and have the next ones loaded.
 template <typename T, int ROWS, int COUNT>
 __device__ __forceinline__ void multiply_rows(stored_matrix a, const T *b, int64 b_stride, product_output output, int64 k, int precision, int parts) {
     __shared__ float shared[8][ROWS * COUNT];
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32, part = warp % parts;
     int64 first = ((int64)blockIdx.x * (8 / parts) + warp / parts) * ROWS;
-    int type = type_of(T());
     bool in_vectors = is_aligned16(a.data) && a.stride % 8 == 0 && is_aligned16(b) && b_stride % 8 == 0;
     // Beyond the ends rows are read again, and what comes of them is dropped.
     int64 row[ROWS];
     float sums[ROWS][COUNT] = {};
 #pragma unroll
     for (int r = 0; r < ROWS; r++) row[r] = min(first + r, output.n - 1) * b_stride;
-    int64 whole = in_vectors ? k / 8 * 8 : 0;
-#pragma unroll 2
-    for (int64 t = (part * 32 + lane) * 8; t < whole; t += parts * 256) {
+    int64 whole = in_vectors ? k / 8 * 8 : 0, step = parts * 256, t = (part * 32 + lane) * 8;
+    eight<T> ahead[ROWS];
+    if (t < whole) {
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) load_once(ahead[r], b + row[r] + t);
+    }
+    for (; t < whole; t += step) {
         keep_in_loop(a.type);
         keep_in_loop(precision);
         float y[ROWS][8];
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) load_eight(y[r], b, type, row[r] + t);
+        for (int r = 0; r < ROWS; r++) ahead[r].widen_to(y[r]);
+        if (t + step < whole) {
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) load_once(ahead[r], b + row[r] + t + step);
+        }
 #pragma unroll
         for (int i = 0; i < COUNT; i++) {
             float x[8];
             load_eight(x, a.data, a.type, min((int64)i, output.m - 1) * a.stride + t);
-            if (changes(a.type, precision)) {
-#pragma unroll
-                for (int e = 0; e < 8; e++) x[e] = rounded(x[e], precision);
-            }
+            if (changes(a.type, precision)) round_eight(x, precision);
 #pragma unroll
             for (int r = 0; r < ROWS; r++)
 #pragma unroll
@@ -193,7 +225,7 @@ __device__ __forceinline__ void multiply_rows(stored_matrix a, const T *b, int64
         }
     }
 #pragma unroll 1
-    for (int64 t = whole + part * 32 + lane; t < k; t += parts * 32) {
+    for (t = whole + part * 32 + lane; t < k; t += parts * 32) {
         keep_in_loop(a.type);
         keep_in_loop(precision);
 #pragma unroll
@@ -219,7 +251,7 @@ __device__ __forceinline__ void multiply_rows(stored_matrix a, const T *b, int64
 }
 
 #define FEW_ROWS(NAME, T, ROWS, COUNT) \
-    extern "C" __global__ void __launch_bounds__(256) NAME( \
+    extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
         const void *a, int a_type, int64 a_stride, const T *b, int64 b_stride, const void *bias, int bias_type, void *output, int output_type, \
         int64 m, int64 n, int64 k, int accumulates, int precision, int parts) { \
         multiply_rows<T, ROWS, COUNT>( \
@@ -249,7 +281,8 @@ struct half_row {
 };
 
 // The part of a tile that a thread brings: from row or column `from` of `count`, at depth k of `depth`; zeros beyond.
-template <bool BY_ROWS> __device__ __forceinline__ half_row load_part(stored_matrix x, int64 from, int64 count, int64 k, int64 depth, bool in_vectors) {
+template <bool BY_ROWS>
+__device__ __forceinline__ half_row load_part(stored_matrix x, int64 from, int64 count, int64 k, int64 depth, bool in_vectors) {
     int64 row = BY_ROWS ? from + threadIdx.x / 2 : k + threadIdx.x / 8;
     int64 column = BY_ROWS ? k + threadIdx.x % 2 * 16 : from + threadIdx.x % 8 * 16;
     int64 width = row < (BY_ROWS ? count : depth) ? (BY_ROWS ? depth : count) - column : 0;
@@ -356,7 +389,8 @@ __device__ __forceinline__ void multiply_tile(stored_matrix a, stored_matrix b, 
         const void *a, int64 a_stride, const void *b, int64 b_stride, const void *bias, int bias_type, void *output, int output_type, int64 m, \
         int64 n, int64 k, int accumulates) { \
         multiply_tile<T, A_BY_ROWS, B_BY_ROWS>( \
-            stored_matrix{a, 0, a_stride}, stored_matrix{b, 0, b_stride}, product_output{output, output_type, bias, bias_type, accumulates, m, n}, k); \
+            stored_matrix{a, 0, a_stride}, stored_matrix{b, 0, b_stride}, \
+            product_output{output, output_type, bias, bias_type, accumulates, m, n}, k); \
     }
 // The letters say what is transposed: a, then b.
 #define TENSOR_PRODUCTS(SUFFIX, T) \
