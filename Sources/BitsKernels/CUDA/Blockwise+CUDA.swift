@@ -6,7 +6,7 @@ extension QuantizeBlockwise: CUDAKernel {
         if let nonFiniteCount { queue.clear(nonFiniteCount) }
         guard input.count > 0 else { return }
         let table = queue.codeTables([CodeTableRequest(codebook)])
-        if order == nil && blockSize.isShortRun {
+        if order == nil, offset == nil || input.dtype == .float32, blockSize.isShortRun {
             queue.launch(
                 Self.runs[input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 16), threads: 512, input, offset,
                 table, codes, absmax, nonFiniteCount, input.count, Int32(blockSize))

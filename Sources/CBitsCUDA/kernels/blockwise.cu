@@ -2,30 +2,38 @@
 
 // MARK: Quantization
 
-// What a block of elements is multiplied by, and the count of elements that are not finite.
-struct BlockScale {
-    float absmax, inverse;
-    // Whether every element times `inverse` is from -1 to 1, give or take a rounding.
-    bool is_ordinary;
-};
-
-__device__ __forceinline__ BlockScale block_scale(uint32 absmax_bits) {
-    BlockScale scale;
-    scale.absmax = __uint_as_float(absmax_bits);
-    scale.inverse = __frcp_rn(scale.absmax);
-    scale.is_ordinary = scale.inverse > 0 && scale.inverse < INFINITE;
-    return scale;
-}
-
-__device__ __forceinline__ uint32 magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffff; }
-__device__ __forceinline__ bool is_finite(float x) { return magnitude_bits(x) < 0x7f800000; }
+__device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }
 
 __device__ __forceinline__ uint32 code_of_any(const float *thresholds, const uint8 *order, float y) {
     const uint32 code = nearest_code(thresholds, y);
     return order != nullptr && y == y ? order[code] : code;
 }
 
-// Runs of 256 elements, one to a warp and eight to a lane, in blocks of 8, 16, ... or 256.
+// One run of 256 elements, or what there is of it, whatever it holds; by a warp, eight elements to a lane.
+template <typename T>
+__device__ __noinline__ void quantize_special_run(
+    const T *input, const float *offset, const float *thresholds, uint8 *codes, float *absmax, uint64 *non_finite, int64 first, int64 count,
+    int block_size) {
+    const int block_lanes = block_size / 8, lane = threadIdx.x & 31;
+    const int64 begin = first + 8 * lane, end = min(begin + 8, count);
+    float largest = 0;
+    int others = 0;
+    for (int64 i = begin; i < end; i++) {
+        const float x = widen(input[i]);
+        others += !is_finite(x);
+        largest = fmaxf(largest, fabsf(offset != nullptr ? x - *offset : x));
+    }
+    for (int h = 1; h < block_lanes; h <<= 1) largest = fmaxf(largest, __shfl_xor_sync(FULL_WARP, largest, h));
+    const float inverse = __frcp_rn(largest);
+    for (int64 i = begin; i < end; i++) {
+        const float x = widen(input[i]);
+        codes[i] = (uint8)nearest_code(thresholds, (offset != nullptr ? x - *offset : x) * inverse);
+    }
+    if (begin < count && lane % block_lanes == 0) absmax[begin / (uint32)block_size] = largest;
+    if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+}
+
+// Runs of 256 elements in blocks of 8, 16, ... or 256. An offset is for float32 alone.
 template <typename T>
 __device__ __forceinline__ void quantize_runs(
     const T *input, const float *offset, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 count, int block_size) {
@@ -34,78 +42,48 @@ __device__ __forceinline__ void quantize_runs(
     for (int i = threadIdx.x; i < 2 * CODE_BUCKETS; i += blockDim.x) entries[i] = table->entries[i];
     for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
     __syncthreads();
-    const bool is_exact = table->is_exact != 0;
-    const bool is_aligned = is_aligned16(input) && ((uint64)codes & 7) == 0;
-    const float shift = offset != nullptr ? *offset : 0;
+    const bool is_fast = table->is_exact != 0 && is_aligned16(input) && ((uint64)codes & 7) == 0;
+    const float shift = sizeof(T) == 4 && offset != nullptr ? *offset : 0;
     const int lane = threadIdx.x & 31, block_lanes = block_size / 8, block_shift = 31 - __clz(block_size);
     constexpr int RUNS = sizeof(T) == 4 ? 2 : 4;  // in registers at a time
     const int64 warps = thread_count() / 32;
     for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
-        const int64 first = group * (RUNS * 256) + 8 * lane;
-        const bool is_whole = is_aligned && (group + 1) * (RUNS * 256) <= count;
-        Eight<T> x[RUNS];
-        if (is_whole) {
-#pragma unroll
-            for (int r = 0; r < RUNS; r++) x[r].load(input + first + r * 256);
-        } else {
-#pragma unroll
-            for (int r = 0; r < RUNS; r++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    const int64 at = first + r * 256 + 2 * i;
-                    x[r].set(i, at < count ? widen(input[at]) : 0, at + 1 < count ? widen(input[at + 1]) : 0);
-                }
+        const int64 first = group * (RUNS * 256);
+        if (!is_fast || first + RUNS * 256 > count) {
+            for (int64 run = first; run < first + RUNS * 256 && run < count; run += 256)
+                quantize_special_run(input, offset, thresholds, codes, absmax, non_finite, run, count, block_size);
+            continue;
         }
+        Eight<T> x[RUNS];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) x[r].load(input + first + r * 256 + 8 * lane);
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
-            float y[8];
-            uint32 largest = 0;
+            const int64 at = first + r * 256 + 8 * lane;
+            if (sizeof(T) == 4 && offset != nullptr)
 #pragma unroll
-            for (int i = 0; i < 8; i++) {
-                y[i] = offset != nullptr ? x[r][i] - shift : x[r][i];
-                largest = max(largest, magnitude_bits(y[i]));
-            }
+                for (int i = 0; i < 4; i++) x[r].set(i, x[r][2 * i] - shift, x[r][2 * i + 1] - shift);
+            uint32 largest = x[r].largest_magnitude();
             if (block_lanes == 32) largest = warp_max(largest);
             else
                 for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
-            BlockScale scale = block_scale(largest);
-            uint32 low = 0, high = 0;
-            if (__all_sync(FULL_WARP, scale.is_ordinary) && is_exact) {
-                uint32 c[8];
-#pragma unroll
-                for (int i = 0; i < 8; i++) {
-                    y[i] *= scale.inverse;
-                    c[i] = code_of_either(entries, y[i]);
-                }
-                low = third_bytes(c[0], c[1], c[2], c[3]) ^ sign_bytes(y[0], y[1], y[2], y[3]);
-                high = third_bytes(c[4], c[5], c[6], c[7]) ^ sign_bytes(y[4], y[5], y[6], y[7]);
-            } else {
-                largest = 0;
-                int others = 0;
-#pragma unroll
-                for (int i = 0; i < 8; i++) {
-                    others += !is_finite(x[r][i]);
-                    if (y[i] == y[i]) largest = max(largest, magnitude_bits(y[i]));
-                }
-                for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
-                scale = block_scale(largest);
-#pragma unroll
-                for (int i = 0; i < 8; i++) {
-                    const uint32 code = nearest_code(thresholds, y[i] * scale.inverse) << (8 * (i % 4));
-                    if (i < 4) low |= code;
-                    else high |= code;
-                }
-                if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+            // Where that has an inverse, every element times it is from -1 to 1, give or take a rounding.
+            if (!__all_sync(FULL_WARP, is_invertible(largest))) {
+                quantize_special_run(input, offset, thresholds, codes, absmax, non_finite, first + r * 256, count, block_size);
+                continue;
             }
-            if (is_whole) {
-                *(uint2 *)(codes + at) = make_uint2(low, high);
-            } else {
+            const float inverse = reciprocal(__uint_as_float(largest));
+            float y[8];
+            uint32 c[8];
 #pragma unroll
-                for (int i = 0; i < 8; i++)
-                    if (at + i < count) codes[at + i] = (uint8)((i < 4 ? low : high) >> (8 * (i % 4)));
+            for (int i = 0; i < 8; i++) {
+                y[i] = x[r][i] * inverse;
+                c[i] = code_of_either(entries, y[i]);
             }
-            if ((lane & (block_lanes - 1)) == 0 && at < count) absmax[at >> block_shift] = scale.absmax;
+            const uint32 low = third_bytes(c[0], c[1], c[2], c[3]) ^ sign_bytes(y[0], y[1], y[2], y[3]);
+            const uint32 high = third_bytes(c[4], c[5], c[6], c[7]) ^ sign_bytes(y[4], y[5], y[6], y[7]);
+            __stcs((uint2 *)(codes + at), make_uint2(low, high));
+            if ((lane & (block_lanes - 1)) == 0) absmax[at >> block_shift] = __uint_as_float(largest);
         }
     }
 }

@@ -25,110 +25,135 @@ template <int FORMAT> __device__ __forceinline__ uint32 code_of(float y) {
     return code_of_rank<FORMAT>(rank) + (FORMAT == FP4 && y < 0 ? 8 : 0);
 }
 
-// Numbers from -1 to 1, or their magnitudes, by their nearest sixteenth: at most one limit is that near. Each of 16 lanes has a copy.
-struct Bucket {
+// Numbers from -1 to 1, or their magnitudes, by their nearest sixteenth: at most one limit is that near. Each lane has a copy.
+struct alignas(8) Bucket {
     float limit;
-    uint32 codes;  // of what is not above the limit, and 16 times that of what is
+    uint32 codes;  // of what is not above the limit; of fp4 plus 16 times that of what is, of nf4 that is the next
 };
-enum { BUCKETS = 33, COPIES = 16 };
+enum { BUCKETS = 33, BUCKET_BYTES = 32 * 8 };
+
+// Addresses in shared memory of 32 bits, which may be reckoned with.
+__device__ __forceinline__ uint32 shared_address(const void *pointer) { return (uint32)__cvta_generic_to_shared(pointer); }
+__device__ __forceinline__ Bucket load_bucket(uint32 address) {
+    Bucket bucket;
+    asm("ld.shared.v2.b32 {%0, %1}, [%2];" : "=f"(bucket.limit), "=r"(bucket.codes) : "r"(address));
+    return bucket;
+}
+
+// One more where x > limit: an addition under a predicate, where the compiler would add and then choose.
+__device__ __forceinline__ uint32 add_if_above(uint32 sum, float x, float limit) {
+    asm("{ .reg .pred p; setp.gt.f32 p, %1, %2; @p add.u32 %0, %0, 1; }" : "+r"(sum) : "f"(x), "f"(limit));
+    return sum;
+}
 
 template <int FORMAT> __device__ __forceinline__ void fill_buckets(Bucket *buckets) {
-    for (int i = threadIdx.x; i < BUCKETS * COPIES; i += blockDim.x) {
-        const float center = (i / COPIES - 16) * 0.0625f;
+    for (int i = threadIdx.x; i < BUCKETS * 32; i += blockDim.x) {
+        const float center = (i / 32 - 16) * 0.0625f;
         int rank = 0;
         while (rank < LIMITS<FORMAT> && limit_of<FORMAT>(rank) < center - 0.03125f) rank++;
         Bucket bucket = {INFINITE, code_of_rank<FORMAT>(rank)};
         if (rank < LIMITS<FORMAT> && limit_of<FORMAT>(rank) <= center + 0.03125f) {
             bucket.limit = limit_of<FORMAT>(rank);
-            bucket.codes |= code_of_rank<FORMAT>(rank + 1) << 4;
+            if (FORMAT == FP4) bucket.codes |= code_of_rank<FORMAT>(rank + 1) << 4;
         }
         buckets[i] = bucket;
     }
 }
 
-// The code of a number from -1 to 1.
-template <int FORMAT> __device__ __forceinline__ uint32 code_of_ordinary(const Bucket *own, float y) {
-    const float x = FORMAT == NF4 ? y : fabsf(y);
-    // The sum's last bits are those of the nearest integer to 16 (x + 1).
-    const uint32 nearest = __float_as_uint(__fmaf_rn(x, 16.0f, 12582928.0f)) & 63;
-    const Bucket bucket = own[nearest * COPIES];
-    if (FORMAT == NF4) return (bucket.codes & 15) + (x > bucket.limit);
-    return ((x > bucket.limit ? bucket.codes >> 4 : bucket.codes) & 15) + (y < 0 ? 8 : 0);
+// A lane's copy of the bucket of a number from -1 to 1, or of its magnitude; `own` is where the copy begins in shared memory.
+__device__ __forceinline__ Bucket bucket_of(uint32 own, float x) {
+    // The last bits of the sum are those of the nearest integer to 16 (x + 1); its first 8 fall out of the product, the others are 0.
+    return load_bucket(own + __float_as_uint(__fmaf_rn(x, 16.0f, 8388624.0f)) * BUCKET_BYTES);
 }
 
-__device__ __forceinline__ uint32 magnitude_bits(float x) { return __float_as_uint(x) & 0x7fffffff; }
-__device__ __forceinline__ bool is_finite(float x) { return magnitude_bits(x) < 0x7f800000; }
+// Codes are put behind those before them.
+template <int FORMAT> __device__ __forceinline__ uint32 append_code(uint32 codes, uint32 own, float y) {
+    const float x = FORMAT == NF4 ? y : fabsf(y);
+    const Bucket bucket = bucket_of(own, x);
+    if (FORMAT == NF4) return add_if_above(codes * 16 + bucket.codes, x, bucket.limit);
+    return codes * 16 + (x > bucket.limit ? bucket.codes >> 4 : bucket.codes & 15) + (y < 0 ? 8 : 0);
+}
+
+__device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }
 
 // What a block is multiplied by.
 __device__ __forceinline__ float factor_of(float absmax) { return absmax == 0 ? 1 : __frcp_rn(absmax); }
 
-// The place of element i's code among those of eight.
-__device__ __forceinline__ int nibble_shift(int i) { return 8 * (i / 2) + (i % 2 == 0 ? 4 : 0); }
-
-// Runs of 256 elements, one to a warp and eight to a lane, in blocks of 8, 16, ... or 256.
+// One run of 256 elements, or what there is of it, whatever it holds; by a warp, eight elements to a lane.
 template <int FORMAT, typename T>
-__device__ __forceinline__ void quantize_runs(const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int block_size) {
-    __shared__ Bucket buckets[BUCKETS * COPIES];
-    fill_buckets<FORMAT>(buckets);
-    __syncthreads();
-    const bool is_aligned = is_aligned16(input) && ((uint64)packed & 3) == 0;
-    const int lane = threadIdx.x & 31, block_lanes = block_size / 8, block_shift = 31 - __clz(block_size);
-    const Bucket *own = buckets + (lane & (COPIES - 1));
+__device__ __noinline__ void quantize_special_run(
+    const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 first, int64 count, int block_size) {
+    const int block_lanes = block_size / 8, lane = threadIdx.x & 31;
+    const int64 begin = first + 8 * lane, end = min(begin + 8, count);
+    float largest = 0;
+    int others = 0;
+    for (int64 i = begin; i < end; i++) {
+        const float x = widen(input[i]);
+        others += !is_finite(x);
+        largest = fmaxf(largest, fabsf(x));
+    }
+    for (int h = 1; h < block_lanes; h <<= 1) largest = fmaxf(largest, __shfl_xor_sync(FULL_WARP, largest, h));
+    const float factor = factor_of(largest);
+    for (int64 i = begin; i < end; i += 2) {
+        const uint32 even = code_of<FORMAT>(widen(input[i]) * factor);
+        packed[i / 2] = (uint8)(even << 4 | code_of<FORMAT>(i + 1 < end ? widen(input[i + 1]) * factor : 0));
+    }
+    if (begin < count && lane % block_lanes == 0) absmax[begin / (uint32)block_size] = largest;
+    if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+}
+
+// Runs of 256 elements in blocks of 8, 16, ... or 256: SIZE, where it is not 0.
+template <int FORMAT, int SIZE, typename T>
+__device__ __forceinline__ void quantize_runs(
+    const Bucket *buckets, const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int any_size) {
+    const bool is_fast = is_aligned16(input) && ((uint64)packed & 3) == 0;
+    const int block_size = SIZE != 0 ? SIZE : any_size, lane = threadIdx.x & 31, block_lanes = block_size / 8, block_shift = 31 - __clz(block_size);
+    const uint32 own = shared_address(buckets + lane);
     constexpr int RUNS = sizeof(T) == 4 ? 2 : 4;  // in registers at a time
     const int64 warps = thread_count() / 32;
     for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
-        const int64 first = group * (RUNS * 256) + 8 * lane;
-        const bool is_whole = is_aligned && (group + 1) * (RUNS * 256) <= count;
-        Eight<T> x[RUNS];
-        if (is_whole) {
-#pragma unroll
-            for (int r = 0; r < RUNS; r++) x[r].load(input + first + r * 256);
-        } else {
-#pragma unroll
-            for (int r = 0; r < RUNS; r++)
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    const int64 at = first + r * 256 + 2 * i;
-                    x[r].set(i, at < count ? widen(input[at]) : 0, at + 1 < count ? widen(input[at + 1]) : 0);
-                }
+        const int64 first = group * (RUNS * 256);
+        if (!is_fast || first + RUNS * 256 > count) {
+            for (int64 run = first; run < first + RUNS * 256 && run < count; run += 256)
+                quantize_special_run<FORMAT>(input, packed, absmax, non_finite, run, count, block_size);
+            continue;
         }
+        Eight<T> x[RUNS];
+#pragma unroll
+        for (int r = 0; r < RUNS; r++) x[r].load(input + first + r * 256 + 8 * lane);
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
-            uint32 largest = 0;
+            const int64 at = first + r * 256 + 8 * lane;
+            uint32 largest = x[r].largest_magnitude();
 #pragma unroll
-            for (int i = 0; i < 8; i++) largest = max(largest, magnitude_bits(x[r][i]));
             for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
-            float scale = __uint_as_float(largest), factor = factor_of(scale);
+            // Where that has an inverse, every element times it is from -1 to 1, give or take a rounding.
+            if (!__all_sync(FULL_WARP, is_invertible(largest))) {
+                quantize_special_run<FORMAT>(input, packed, absmax, non_finite, first + r * 256, count, block_size);
+                continue;
+            }
+            const float factor = reciprocal(__uint_as_float(largest));
+            // The last byte is appended first, and in each byte the even element.
             uint32 word = 0;
-            if (__all_sync(FULL_WARP, factor > 0 && factor < INFINITE)) {
 #pragma unroll
-                for (int i = 0; i < 8; i++) word |= code_of_ordinary<FORMAT>(own, x[r][i] * factor) << nibble_shift(i);
-            } else {
-                largest = 0;
-                int others = 0;
-#pragma unroll
-                for (int i = 0; i < 8; i++) {
-                    others += !is_finite(x[r][i]);
-                    if (x[r][i] == x[r][i]) largest = max(largest, magnitude_bits(x[r][i]));
-                }
-                for (int h = 1; h < block_lanes; h <<= 1) largest = max(largest, __shfl_xor_sync(FULL_WARP, largest, h));
-                scale = __uint_as_float(largest);
-                factor = factor_of(scale);
-#pragma unroll
-                for (int i = 0; i < 8; i++) word |= code_of<FORMAT>(at + i < count ? x[r][i] * factor : 0) << nibble_shift(i);
-                if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+            for (int i = 6; i >= 0; i -= 2) {
+                word = append_code<FORMAT>(word, own, x[r][i] * factor);
+                word = append_code<FORMAT>(word, own, x[r][i + 1] * factor);
             }
-            if (is_whole) {
-                *(uint32 *)(packed + at / 2) = word;
-            } else {
-#pragma unroll
-                for (int i = 0; i < 4; i++)
-                    if (at + 2 * i < count) packed[at / 2 + i] = (uint8)(word >> (8 * i));
-            }
-            if ((lane & (block_lanes - 1)) == 0 && at < count) absmax[at >> block_shift] = scale;
+            __stcs((uint32 *)(packed + at / 2), word);
+            if ((lane & (block_lanes - 1)) == 0) absmax[at >> block_shift] = __uint_as_float(largest);
         }
     }
+}
+
+template <int FORMAT, typename T>
+__device__ __forceinline__ void quantize_short_blocks(
+    const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int block_size) {
+    __shared__ Bucket buckets[BUCKETS * 32];
+    fill_buckets<FORMAT>(buckets);
+    __syncthreads();
+    if (block_size == 64) quantize_runs<FORMAT, 64>(buckets, input, packed, absmax, non_finite, count, block_size);
+    else quantize_runs<FORMAT, 0>(buckets, input, packed, absmax, non_finite, count, block_size);
 }
 
 // Blocks of any even size, each by a warp, or by all threads of a block where `is_wide`.
@@ -160,6 +185,8 @@ __device__ __forceinline__ void quantize_blocks(
 }
 
 // MARK: Dequantization
+
+enum { COPIES = 16 };
 
 // A quantized matrix: `absmax` is null where scales are quantized themselves.
 struct Matrix {
@@ -249,7 +276,7 @@ __device__ __forceinline__ void gather_rows(
 #define QUANTIZE(name, FORMAT, suffix, T)                                                                                                      \
     extern "C" __global__ void __launch_bounds__(512, 2) quantize_##name##_runs_##suffix(                                                      \
         const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int block_size) {                                       \
-        quantize_runs<FORMAT>(input, packed, absmax, non_finite, count, block_size);                                                           \
+        quantize_short_blocks<FORMAT>(input, packed, absmax, non_finite, count, block_size);                                                           \
     }                                                                                                                                          \
     extern "C" __global__ void __launch_bounds__(256) quantize_##name##_##suffix(                                                              \
         const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int64 block_size, int is_wide) {                        \

@@ -423,7 +423,7 @@ __device__ __forceinline__ void step_runs(
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
             largest[k] = warp_max(largest[k]);
-            is_ordinary &= largest[k] < 0x7f800000;
+            is_ordinary &= largest[k] < 0x7e800000;  // of which there is a `reciprocal`, where it is not too small
         }
         const ParameterStep &own = *place.step;
         const int64 at = ((int64)place.index << 8) + 8 * lane;
@@ -431,7 +431,7 @@ __device__ __forceinline__ void step_runs(
             now.parameter.store((T *)own.parameter + at);
 #pragma unroll
             for (int k = 0; k < Rule::MOMENTS; k++) {
-                const float inverse = __frcp_rn(fmaxf(__uint_as_float(largest[k]), __int_as_float(0x00800000)));
+                const float inverse = reciprocal(fmaxf(__uint_as_float(largest[k]), __int_as_float(0x00800000)));
                 const uint2 codes = codes_of(Rule::POSITIVE >> k & 1, tables[k] + 256, s[k], inverse);
                 __stcs((uint2 *)((uint8 *)own.values[k] + at), codes);
                 if (lane == 0) own.absmax[k][place.index] = __uint_as_float(largest[k]);

@@ -143,6 +143,15 @@ __device__ __forceinline__ uint32 warp_max(uint32 x) {
 #endif
 }
 
+// Whether `reciprocal` takes the number with these bits: from 2^-126 to below 2^126.
+__device__ __forceinline__ bool is_invertible(uint32 bits) { return bits - 0x00800000u < 0x7e000000u; }
+// 1 / x rounded to nearest: what __frcp_rn does where it need not ask.
+__device__ __forceinline__ float reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return __fmaf_rn(y, -__fmaf_rn(x, y, -1.0f), y);
+}
+
 // The sum of every STRIDE-th of `count` doubles, one after the other, where the order is part of a rule; by a whole warp, every lane gets it.
 template <int STRIDE> __device__ __forceinline__ double sum_in_order(const double *values, int64 count) {
     const int lane = threadIdx.x & 31;
@@ -197,6 +206,13 @@ template <typename T> struct Eight {
     }
     // Elements 2 i and 2 i + 1.
     __device__ __forceinline__ void set(int i, float low, float high) { words[i] = pack<T>(low, high); }
+    // The bits of the largest magnitude in float32; NaN is beyond all.
+    __device__ __forceinline__ uint32 largest_magnitude() const {
+        uint32 two = 0;
+#pragma unroll
+        for (int i = 0; i < 4; i++) two = __vmaxu2(two, words[i] & 0x7fff7fff);
+        return __float_as_uint(widen(T{(uint16)max(two & 0xffff, two >> 16)}));
+    }
     // From and to addresses that are multiples of 16; what is used once, so that caches keep other things.
     __device__ __forceinline__ void load(const T *from) {
         const uint4 x = __ldcs((const uint4 *)from);
@@ -208,6 +224,12 @@ template <> struct Eight<float> {
     float words[8];
     __device__ __forceinline__ float operator[](int i) const { return words[i]; }
     __device__ __forceinline__ void set(int i, float low, float high) { words[2 * i] = low, words[2 * i + 1] = high; }
+    __device__ __forceinline__ uint32 largest_magnitude() const {
+        uint32 largest = 0;
+#pragma unroll
+        for (int i = 0; i < 8; i++) largest = max(largest, __float_as_uint(words[i]) & 0x7fffffff);
+        return largest;
+    }
     __device__ __forceinline__ void load(const float *from) {
         const float4 x = __ldcs((const float4 *)from), y = __ldcs((const float4 *)from + 1);
         words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w, words[4] = y.x, words[5] = y.y, words[6] = y.z, words[7] = y.w;
