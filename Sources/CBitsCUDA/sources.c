@@ -81,19 +81,12 @@ static const char attention_decode[] = {
 #else
 static const char attention_decode[] = "";
 #endif
-#if __has_embed("kernels/attention_forward.cu")
-static const char attention_forward[] = {
-#embed "kernels/attention_forward.cu" suffix(, 0)
+#if __has_embed("kernels/attention_tiles.cu")
+static const char attention_tiles[] = {
+#embed "kernels/attention_tiles.cu" suffix(, 0)
 };
 #else
-static const char attention_forward[] = "";
-#endif
-#if __has_embed("kernels/attention_backward.cu")
-static const char attention_backward[] = {
-#embed "kernels/attention_backward.cu" suffix(, 0)
-};
-#else
-static const char attention_backward[] = "";
+static const char attention_tiles[] = "";
 #endif
 #if __has_embed("kernels/rotary.cu")
 static const char rotary[] = {
@@ -181,8 +174,7 @@ static const struct {
     SOURCE(int8_linear),
     SOURCE(attention),
     SOURCE(attention_decode),
-    SOURCE(attention_forward),
-    SOURCE(attention_backward),
+    SOURCE(attention_tiles),
     SOURCE(rotary),
     SOURCE(decoding),
     SOURCE(sampling),

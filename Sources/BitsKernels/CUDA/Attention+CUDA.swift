@@ -6,11 +6,11 @@ extension Attention: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard inputs.shape.rows > 0 else { return }
         if let decoding = AttentionDecoding(self) { return decoding.launch(on: queue) }
-        let warps = CUDAWarps(inputs.shape.rows, sharedFloats: inputs.shape.headWidth + inputs.shape.valueWidth)
-        let none: Slice? = nil
+        let flaws = AttentionTiles(self, on: queue)?.launch(self, on: queue)
+        let warps = CUDAWarps(inputs.shape.rows, sharedFloats: inputs.shape.headWidth + inputs.shape.valueWidth, flaws: flaws)
         queue.launch(
-            Self.function, blocks: warps.blocks, threads: warps.threads, sharedByteCount: warps.sharedByteCount, inputs, output, output.dtype.code,
-            logSumExp, none, Int32(1))
+            Self.function, blocks: warps.blocks, threads: warps.threads, sharedByteCount: warps.sharedByteCount, overlaps: true, inputs, output,
+            output.dtype.code, logSumExp, flaws, Int32(AttentionTiles.length))
     }
 }
 
@@ -23,17 +23,19 @@ extension AttentionGradient: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let shape = inputs.shape
         let means = queue.scratch(.float32, count: shape.rows)
-        let none: Slice? = nil
-        let rows = CUDAWarps(shape.rows, sharedFloats: 2 * shape.headWidth + shape.valueWidth)
+        let tiles = AttentionTiles(self, on: queue)
+        var flaws = tiles?.launchQueries(self, means: means, on: queue)
+        let rows = CUDAWarps(shape.rows, sharedFloats: 2 * shape.headWidth + shape.valueWidth, flaws: flaws)
         queue.launch(
-            Self.ofQueries, blocks: rows.blocks, threads: rows.threads, sharedByteCount: rows.sharedByteCount, inputs, output, output.dtype.code,
-            logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.query, gradients.query.dtype.code, gradients.byQuery, none,
-            Int32(1))
-        let keys = CUDAWarps(shape.batch * shape.keys * shape.groups, sharedFloats: 2 * (shape.headWidth + shape.valueWidth))
+            Self.ofQueries, blocks: rows.blocks, threads: rows.threads, sharedByteCount: rows.sharedByteCount, overlaps: true, inputs, output,
+            output.dtype.code, logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.query, gradients.query.dtype.code,
+            gradients.byQuery, flaws, Int32(AttentionTiles.length))
+        flaws = tiles?.launchKeys(self, means: means, on: queue)
+        let keys = CUDAWarps(shape.batch * shape.keys * shape.groups, sharedFloats: 2 * (shape.headWidth + shape.valueWidth), flaws: flaws)
         queue.launch(
-            Self.ofKeys, blocks: keys.blocks, threads: keys.threads, sharedByteCount: keys.sharedByteCount, inputs, output, output.dtype.code,
-            logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.key, gradients.key.dtype.code, gradients.value,
-            gradients.value.dtype.code, gradients.byKey, none, Int32(1))
+            Self.ofKeys, blocks: keys.blocks, threads: keys.threads, sharedByteCount: keys.sharedByteCount, overlaps: true, inputs, output,
+            output.dtype.code, logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.key, gradients.key.dtype.code, gradients.value,
+            gradients.value.dtype.code, gradients.byKey, flaws, Int32(AttentionTiles.length))
     }
 }
 
@@ -42,16 +44,17 @@ extension AttentionShape {
     fileprivate var fitsCUDA: Bool { 2 * (headWidth + valueWidth) * 4 <= CUDAWarps.sharedByteLimit }
 }
 
-/// How vectors are shared between warps that each need some shared memory.
+/// How vectors are shared between warps that each need some shared memory; between blocks that each have a tile where there are flaws to look for.
 private struct CUDAWarps {
     static let sharedByteLimit = 48 * 1024
     let blocks: Int
     let threads: Int
     let sharedByteCount: Int
 
-    init(_ count: Int, sharedFloats: Int) {
+    init(_ count: Int, sharedFloats: Int, flaws: Slice?) {
         let warps = max(1, min(4, CUDAWarps.sharedByteLimit / max(4 * sharedFloats, 1)))
-        (blocks, threads, sharedByteCount) = (min((count + warps - 1) / warps, Int(Int32.max)), 32 * warps, 4 * warps * sharedFloats)
+        blocks = flaws?.count ?? min((count + warps - 1) / warps, Int(Int32.max))
+        (threads, sharedByteCount) = (32 * warps, 4 * warps * sharedFloats)
     }
 }
 

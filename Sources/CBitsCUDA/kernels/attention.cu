@@ -1,8 +1,8 @@
 // Attention and its gradients for every shape, type, range and bias: a warp for a query of a head, and for a key of a group. The scores of 32 keys (or
 // queries) are computed at a time, the lanes side by side along a vector; sums are float32, each in one order.
 //
-// The faster kernels beside this file take the common shapes. Where a result of theirs is not finite they leave it to these kernels, which touch nothing
-// outside a row's own keys: `tiles`, where it is given, says which results those are.
+// The kernels of attention_tiles.cu leave to these the tiles of `length` tokens whose results are not finite: here a row touches nothing but its own keys.
+// `flaws`, where it is given, says which those are, and a block has a tile.
 
 // What the kernels take first, in this order.
 struct Inputs {
@@ -103,15 +103,29 @@ __device__ __forceinline__ void add_to_bins(float *bins, int bucket, float x) {
 
 extern __shared__ float shared_vectors[];
 
+// The vectors that a warp computes: `origin + i * stride` for i from `begin` to `end`, in steps.
+struct Share {
+    int64 origin, stride, begin, end, step;
+};
+
+__device__ __forceinline__ Share share_of(int64 batch, int tokens, int heads, const int *flaws, int length) {
+    const int warp = threadIdx.x / 32, warps = blockDim.x / 32;
+    if (!flaws) return {0, 1, (int64)blockIdx.x * warps + warp, batch * tokens * heads, (int64)gridDim.x * warps};
+    const int tiles = (tokens + length - 1) / length;
+    const int64 entry = blockIdx.x / tiles, first = blockIdx.x % tiles * length;
+    const int64 end = flaws[blockIdx.x] ? min((int64)length, tokens - first) : 0;
+    return {(entry / heads * tokens + first) * heads + entry % heads, heads, warp, end, warps};
+}
+
 // MARK: Forward
 
-extern "C" __global__ void attention(Inputs x, void *output, int output_type, float *log_sum_exp, const int *tiles, int tile) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+extern "C" __global__ void attention(Inputs x, void *output, int output_type, float *log_sum_exp, const int *flaws, int length) {
+    wait_for_launches_before();
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     float *q = shared_vectors + warp * (x.width + x.value_width), *sums = q + x.width;
-    const int64 rows = x.batch * x.queries * x.heads;
-    for (int64 index = (int64)blockIdx.x * warps + warp; index < rows; index += (int64)gridDim.x * warps) {
-        const QueryRow row = row_at(x, index);
-        if (tiles && !tiles[(row.batch * x.heads + row.head) * ((x.queries + tile - 1) / tile) + row.query / tile]) continue;
+    const Share share = share_of(x.batch, x.queries, x.heads, flaws, length);
+    for (int64 i = share.begin; i < share.end; i += share.step) {
+        const QueryRow row = row_at(x, share.origin + i * share.stride);
         const KeyRange range = range_of(x, row.batch, row.query);
         const int group = row.head / (x.heads / x.groups);
         load_vector(q, x.query, x.query_type, row.vector, x.width);
@@ -150,13 +164,13 @@ extern "C" __global__ void attention(Inputs x, void *output, int output_type, fl
 
 // Those of queries, and of a bias by query; and for the keys' kernels the mean of a row's `output gradient · value`, which is `output gradient · output`.
 extern "C" __global__ void attention_query_gradient(GRADIENT_PARAMETERS, void *query_gradient, int query_gradient_type, float *by_query_gradient,
-                                                    const int *tiles, int tile) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+                                                    const int *flaws, int length) {
+    wait_for_launches_before();
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     float *q = shared_vectors + warp * (2 * x.width + x.value_width), *sums = q + x.width, *dy = sums + x.width;
-    const int64 rows = x.batch * x.queries * x.heads;
-    for (int64 index = (int64)blockIdx.x * warps + warp; index < rows; index += (int64)gridDim.x * warps) {
-        const QueryRow row = row_at(x, index);
-        if (tiles && !tiles[(row.batch * x.heads + row.head) * ((x.queries + tile - 1) / tile) + row.query / tile]) continue;
+    const Share share = share_of(x.batch, x.queries, x.heads, flaws, length);
+    for (int64 i = share.begin; i < share.end; i += share.step) {
+        const QueryRow row = row_at(x, share.origin + i * share.stride);
         const KeyRange range = range_of(x, row.batch, row.query);
         const int group = row.head / (x.heads / x.groups);
         load_vector(q, x.query, x.query_type, row.vector, x.width);
@@ -192,15 +206,15 @@ extern "C" __global__ void attention_query_gradient(GRADIENT_PARAMETERS, void *q
 
 // Those of keys and values, and of a bias by key: the queries of a group's heads one after the other.
 extern "C" __global__ void attention_key_gradient(GRADIENT_PARAMETERS, void *key_gradient, int key_gradient_type, void *value_gradient,
-                                                  int value_gradient_type, float *by_key_gradient, const int *tiles, int tile) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, heads_per_group = x.heads / x.groups;
+                                                  int value_gradient_type, float *by_key_gradient, const int *flaws, int length) {
+    wait_for_launches_before();
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, heads_per_group = x.heads / x.groups;
     float *k_vector = shared_vectors + warp * 2 * (x.width + x.value_width), *v_vector = k_vector + x.width, *k_sums = v_vector + x.value_width;
     float *v_sums = k_sums + x.width;
-    const int64 vectors = x.batch * x.keys * x.groups;
-    for (int64 index = (int64)blockIdx.x * warps + warp; index < vectors; index += (int64)gridDim.x * warps) {
-        const int64 token = index / x.groups, b = token / x.keys;
+    const Share share = share_of(x.batch, x.keys, x.groups, flaws, length);
+    for (int64 i = share.begin; i < share.end; i += share.step) {
+        const int64 index = share.origin + i * share.stride, token = index / x.groups, b = token / x.keys;
         const int group = (int)(index % x.groups), k = (int)(token % x.keys);
-        if (tiles && !tiles[(b * x.groups + group) * ((x.keys + tile - 1) / tile) + k / tile]) continue;
         const int64 vector = (b * x.key_stride + k) * x.groups + group;
         load_vector(k_vector, x.key, x.key_type, vector, x.width);
         load_vector(v_vector, x.value, x.value_type, vector, x.value_width);
