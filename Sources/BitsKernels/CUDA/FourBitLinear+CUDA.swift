@@ -4,7 +4,7 @@ extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if m <= CUDAFourBitProduct.mostRows(on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
-            let x = input.rows(of: weight.columns, as: precision.dtype, on: queue)
+            let x = product.takes(input, m: m) ? input : input.converted(to: precision.dtype, width: weight.columns, on: queue)
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
                 product.launch(x.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
@@ -64,6 +64,11 @@ private struct CUDAFourBitProduct {
         self.precision = precision
     }
 
+    /// Whether the functions read such rows as they are.
+    func takes(_ x: Slice, m: Int) -> Bool {
+        x.deviceAddress % 16 == 0 && (x.dtype == precision.dtype || x.dtype == .float32 && m <= 8)
+    }
+
     func launch(_ x: Slice, bias: Slice?, into output: Slice, m: Int, on queue: CUDAQueue) {
         let multiprocessors = queue.properties.multiprocessorCount
         if m <= 16 {
@@ -89,7 +94,8 @@ private struct CUDAFourBitProduct {
     ) {
         let scales = weight.scaleParts
         queue.launch(
-            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, x, weight.packed, weight.code, scales.absmax,
+            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, x, x.dtype.code, weight.packed, weight.code,
+            scales.absmax,
             scales.codes, scales.code, scales.nestedAbsmax, scales.offset, Int32(weight.blockSize.trailingZeroBitCount),
             Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output, output.dtype.code, Int32(m), weight.rows,
             weight.columns)
@@ -97,9 +103,8 @@ private struct CUDAFourBitProduct {
 }
 
 extension Slice {
-    /// The rows of `width` elements in a type and at an address that vectors of 16 bytes can be loaded from: as they are, or converted.
-    fileprivate func rows(of width: Int, as dtype: DType, on queue: CUDAQueue) -> Slice {
-        if self.dtype == dtype && deviceAddress % 16 == 0 { return self }
+    /// Rows of `width` elements in another type, in scratch memory.
+    fileprivate func converted(to dtype: DType, width: Int, on queue: CUDAQueue) -> Slice {
         let converted = queue.scratch(dtype, count: count)
         queue.convert(self, rows: count / width, width: width, stride: width, to: converted)
         return converted

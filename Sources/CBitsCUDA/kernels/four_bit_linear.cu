@@ -136,17 +136,24 @@ template <> __device__ __forceinline__ void multiply<bfloat16>(float *sums, cons
 
 __device__ __forceinline__ uint32 word_of(const uint4 &x, int i) { return i == 0 ? x.x : i == 1 ? x.y : i == 2 ? x.z : x.w; }
 
+// 8 elements of x, rounded to T where they are float32, as they may be of up to 8 rows.
+template <typename T> __device__ __forceinline__ uint4 load_eight(const uint8 *x, bool is_float, int place) {
+    if (!is_float) return ((const uint4 *)x)[place];
+    float4 low = ((const float4 *)x)[2 * place], high = ((const float4 *)x)[2 * place + 1];
+    return make_uint4(packed<T>(low.x, low.y), packed<T>(low.z, low.w), packed<T>(high.x, high.y), packed<T>(high.z, high.w));
+}
+
 // Adds a unit to the sums of 16 rows and 8 * TILES columns. `x` is where the lane reads: its 32 elements in the unit of its row of each tile.
 template <typename T, scale_form FORM, int TILES>
 __device__ __forceinline__ void multiply_unit(
-    float (*sums)[4], const unit_part &part, const uint16 *const *x, const bool *is_row, bool is_plain, float offset, uint32 copy) {
+    float (*sums)[4], const unit_part &part, const uint8 *const *x, bool is_float, const bool *is_row, bool is_plain, float offset, uint32 copy) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         uint4 b[TILES][4];
 #pragma unroll
         for (int i = 0; i < TILES; i++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) b[i][e] = is_row[i] ? ((const uint4 *)(x[i] + 128 * h))[e] : make_uint4(0, 0, 0, 0);
+            for (int e = 0; e < 4; e++) b[i][e] = is_row[i] ? load_eight<T>(x[i], is_float, 16 * h + e) : make_uint4(0, 0, 0, 0);
         float upper = scale_of<FORM>(part, 0, h, is_plain, offset), lower = scale_of<FORM>(part, 1, h, is_plain, offset);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -166,17 +173,17 @@ __device__ __forceinline__ void multiply_unit(
 
 template <typename T, scale_form FORM, int TILES>
 __device__ __forceinline__ void multiply_rows(
-    const uint16 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const uint8 *x, bool is_float, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, width = is_float ? 4 : 2;
     uint32 copy = lane % 16 * 8;
     int64 tiles = (w.rows + 15) / 16;
     int units = (int)(w.columns / UNIT);
-    const uint16 *x_rows[TILES];
+    const uint8 *x_rows[TILES];
     bool is_row[TILES];
 #pragma unroll
     for (int i = 0; i < TILES; i++) {
         is_row[i] = 8 * i + lane / 4 < m;
-        x_rows[i] = x + (8 * i + lane / 4) * w.columns + lane % 4 * 32;
+        x_rows[i] = x + ((8 * i + lane / 4) * w.columns + lane % 4 * 32) * width;
     }
     // A warp takes units warp, warp + 8, ... of each tile of its block, and has one loaded ahead.
     unit_part ahead;
@@ -200,10 +207,10 @@ __device__ __forceinline__ void multiply_rows(
                 rows = lane_rows(w, next_tile);
             }
             if (next_tile < tiles) ahead = rows.load<FORM>(w, next_unit);
-            const uint16 *from[TILES];
+            const uint8 *from[TILES];
 #pragma unroll
-            for (int i = 0; i < TILES; i++) from[i] = x_rows[i] + unit * (int64)UNIT;
-            multiply_unit<T, FORM, TILES>(sums, part, from, is_row, is_plain, offset, copy);
+            for (int i = 0; i < TILES; i++) from[i] = x_rows[i] + unit * (int64)(UNIT * width);
+            multiply_unit<T, FORM, TILES>(sums, part, from, is_float, is_row, is_plain, offset, copy);
         }
 #pragma unroll
         for (int i = 0; i < TILES; i++)
@@ -231,11 +238,11 @@ __device__ __forceinline__ void multiply_rows(
 
 #define FEW_ROWS(NAME, T, FORM, TILES) \
     extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
-        const uint16 *x, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
+        const uint8 *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
         const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
         int output_type, int m, int64 n, int64 k) { \
         four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
-        multiply_rows<T, FORM, TILES>(x, w, bias, bias_type, output, output_type, m); \
+        multiply_rows<T, FORM, TILES>(x, TILES == 1 && x_type == FLOAT32, w, bias, bias_type, output, output_type, m); \
     }
 #define FEW_ROWS_OF(SUFFIX, T) \
     FEW_ROWS(four_bit_rows_8_plain_##SUFFIX, T, PLAIN_64, 1) \
@@ -373,9 +380,9 @@ __device__ __forceinline__ void multiply_block(
 
 #define SOME_ROWS(NAME, T, TILES) \
     extern "C" __global__ void __launch_bounds__(256, 1) NAME( \
-        const uint16 *x, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
-        const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
-        int output_type, int m, int64 n, int64 k) { \
+        const uint16 *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, \
+        const float *nested_code, const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, \
+        int bias_type, void *output, int output_type, int m, int64 n, int64 k) { \
         four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
         multiply_block<T, TILES>(x, w, bias, bias_type, output, output_type, m); \
     }
