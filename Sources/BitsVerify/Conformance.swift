@@ -28,7 +28,8 @@ package struct ConformanceCase: Sendable {
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static let all: [ConformanceCase] =
-        copies + elementwise + reductions + transformer + decoding + matrices + quantization + int8 + optimizer + random + hostile + large + products
+        copies + elementwise + reductions + transformer + tiles + decoding + matrices + quantization + int8 + optimizer + random + hostile + large
+        + products
 }
 
 extension ConformanceCase: CustomStringConvertible {

@@ -5,7 +5,8 @@ struct AttentionDecoding {
     private static let functions = [8, 16, 32].map { lanes in
         [1, 2, 4].map { CUDAFunctions("attention_decode", "attention_decode_\(lanes)x\($0)") }
     }
-    private static let mostQueries = 16
+    /// More are cheaper in tiles.
+    static let mostQueries = 32
     private static let mostChunks = 64
 
     private let kernel: Attention

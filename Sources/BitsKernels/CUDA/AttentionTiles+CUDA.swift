@@ -1,4 +1,4 @@
-/// Attention of many queries in 16 bits, and its gradients, by matrix instructions. Tiles whose results are not finite are to be computed again.
+/// Attention of many queries in 16 bits, and its gradients, by matrix instructions, which round probabilities to that type. Tiles whose results are not finite are to be computed again.
 struct AttentionTiles {
     /// By the width that vectors are stored in.
     private static let widths = [64, 96, 128, 256]
@@ -23,7 +23,8 @@ struct AttentionTiles {
         let width = max(shape.headWidth, shape.valueWidth)
         if case .relative = inputs.bias { return nil }
         guard
-            queue.properties.computeCapability >= 80, inputs.query.dtype != .float32, shape.scale > 0, shape.queries > 0, shape.keys > 0,
+            queue.properties.computeCapability >= 80, inputs.query.dtype != .float32, shape.scale > 0, shape.queries > AttentionDecoding.mostQueries,
+            shape.keys > 0,
             slices.allSatisfy({ $0.dtype == inputs.query.dtype && $0.isAlignedForCUDA }),
             [shape.headWidth, shape.valueWidth].allSatisfy({ $0 > 0 && $0 % 8 == 0 }), width <= widest,
             let choice = Self.widths.firstIndex(where: { width <= $0 }),
