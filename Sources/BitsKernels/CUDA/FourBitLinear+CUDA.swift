@@ -84,7 +84,8 @@ private struct CUDAFourBitProduct {
         launch(function, CUDAGrid(across, parts), byteCount, x, nil, sums, m, queue)
         let (blocks, threads) = queue.sharing(output.count, perThread: 1)
         queue.launch(
-            Self.addParts, blocks: blocks, threads: threads, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m,
+            Self.addParts, blocks: blocks, threads: threads, overlaps: true, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, m,
             weight.rows)
     }
 
@@ -94,7 +95,8 @@ private struct CUDAFourBitProduct {
     ) {
         let scales = weight.scaleParts
         queue.launch(
-            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, x, x.dtype.code, weight.packed, weight.code,
+            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, overlaps: true, x, x.dtype.code,
+            weight.packed, weight.code,
             scales.absmax,
             scales.codes, scales.code, scales.nestedAbsmax, scales.offset, Int32(weight.blockSize.trailingZeroBitCount),
             Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output, output.dtype.code, Int32(m), weight.rows,

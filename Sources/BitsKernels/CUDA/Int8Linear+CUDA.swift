@@ -14,7 +14,8 @@ extension Int8Linear: CUDAKernel {
         let markBytes = (k + 31) / 32 * 4
         if m <= Self.mostFewRows && markBytes <= queue.properties.sharedByteCount / 2 {
             queue.launch(
-                Self.prepareRows, blocks: m, threads: 1024, sharedByteCount: markBytes, input, input.dtype.code, threshold, codes, scales, list,
+                Self.prepareRows, blocks: m, threads: 1024, sharedByteCount: markBytes, overlaps: true, input, input.dtype.code, threshold, codes,
+                scales, list,
                 Int32(m), Int32(k))
         } else {
             let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
@@ -55,7 +56,8 @@ extension Int8LinearWeightGradient: CUDAKernel {
         let list = queue.scratch(.int32, count: k + 1)
         queue.finishRows(nil, scales: nil, marks: marks, list: list, rows: 0, width: k)
         queue.launch(
-            Self.outlierGradient, blocks: CUDAGrid((n + 255) / 256, min((k + 7) / 8, 32)), threads: 256, outputGradient, outputGradient.dtype.code,
+            Self.outlierGradient, blocks: CUDAGrid((n + 255) / 256, min((k + 7) / 8, 32)), threads: 256, overlaps: true, outputGradient,
+            outputGradient.dtype.code,
             input, input.dtype.code, list, weightGradient, weightGradient.dtype.code, m, n, k)
     }
 
@@ -68,10 +70,11 @@ extension Int8LinearWeightGradient: CUDAKernel {
         let scales = queue.scratch(.float32, count: width)
         QuantizeInt8Columns(values, codes: codes, scales: scales).launch(on: queue)
         queue.launch(
-            Self.finishColumns, blocks: (width + 31) / 32, threads: 1024, values, values.dtype.code, scales, marks, threshold, m, width)
+            Self.finishColumns, blocks: (width + 31) / 32, threads: 1024, overlaps: true, values, values.dtype.code, scales, marks, threshold, m,
+            width)
         let transposed = queue.scratch(.int8, count: width * codeStride)
         queue.launch(
-            Self.transpose, blocks: ((m + 63) / 64) * ((width + 63) / 64), threads: 256, codes, transposed, m, width, codeStride)
+            Self.transpose, blocks: ((m + 63) / 64) * ((width + 63) / 64), threads: 256, overlaps: true, codes, transposed, m, width, codeStride)
         return (transposed, scales)
     }
 }

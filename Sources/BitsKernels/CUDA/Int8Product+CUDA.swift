@@ -6,7 +6,7 @@ extension Int8Product: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if queue.multiplyByLibrary(a, aStride: k, b, bStride: k, into: output, m: m, n: n, k: k) { return }
-        queue.launch(Self.function, blocks: queue.tiles(m, n), threads: 256, a, k, b, k, output, m, n, k)
+        queue.launch(Self.function, blocks: queue.tiles(m, n), threads: 256, overlaps: true, a, k, b, k, output, m, n, k)
     }
 }
 
@@ -80,7 +80,8 @@ struct CUDAInt8Product {
 
     private func launchFewRows(on queue: CUDAQueue) {
         queue.launch(
-            Self.fewRows[m <= 8 ? 0 : 1], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256, a, aScales, b, bScales,
+            Self.fewRows[m <= 8 ? 0 : 1], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256, overlaps: true, a,
+            aScales, b, bScales,
             bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
     }
 
@@ -89,14 +90,15 @@ struct CUDAInt8Product {
         let products = queue.scratch(.int32, count: m * n)
         guard queue.multiplyByLibrary(a, aStride: aStride, b, bStride: bStride, into: products, m: m, n: n, k: k) else { return false }
         queue.launch(
-            Self.rescale, blocks: ((m + 15) / 16) * ((n + 255) / 256), threads: 256, products, aScales, b, bStride, bScales, bias,
+            Self.rescale, blocks: ((m + 15) / 16) * ((n + 255) / 256), threads: 256, overlaps: true, products, aScales, b, bStride, bScales, bias,
             bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
         return true
     }
 
     private func launchTiles(on queue: CUDAQueue) {
         queue.launch(
-            Self.tiles, blocks: queue.tiles(m, n), threads: 256, a, aStride, aScales, b, bStride, bScales, bias, bias?.dtype.code ?? 0,
+            Self.tiles, blocks: queue.tiles(m, n), threads: 256, overlaps: true, a, aStride, aScales, b, bStride, bScales, bias,
+            bias?.dtype.code ?? 0,
             outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
     }
 }
@@ -110,7 +112,8 @@ extension CUDAQueue {
     /// Gives rows that hold NaN the scale NaN, and lists the columns that are marked.
     func finishRows(_ input: Slice?, scales: Slice?, marks: Slice?, list: Slice?, rows: Int, width: Int) {
         launch(
-            Self.finishRows, blocks: rows + (marks == nil ? 0 : 1), threads: 256, input, input?.dtype.code ?? 0, scales, marks, list, rows, width)
+            Self.finishRows, blocks: rows + (marks == nil ? 0 : 1), threads: 256, overlaps: true, input, input?.dtype.code ?? 0, scales, marks, list,
+            rows, width)
     }
 
     fileprivate func isWorthLibrary(_ m: Int, _ n: Int, _ k: Int) -> Bool { m * n * k >= 1 << 22 }

@@ -21,7 +21,8 @@ extension MatrixProduct: CUDAKernel {
         guard usesTensorCores else { return launchPlain(on: queue) }
         let function = Self.tensorProducts[(transposesA ? 2 : 0) + (transposesB ? 1 : 0)][precision.dtype]
         queue.launch(
-            function, blocks: tiles(of: 128), threads: 256, a, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k,
+            function, blocks: tiles(of: 128), threads: 256, overlaps: true, a, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, m, n, k,
             Int32(accumulates ? 1 : 0))
     }
 
@@ -37,7 +38,8 @@ extension MatrixProduct: CUDAKernel {
 
     private func launchPlain(on queue: CUDAQueue) {
         queue.launch(
-            Self.plain, blocks: tiles(of: 64), threads: 256, a, a.dtype.code, aStride, Int32(transposesA ? 1 : 0), b, b.dtype.code, bStride,
+            Self.plain, blocks: tiles(of: 64), threads: 256, overlaps: true, a, a.dtype.code, aStride, Int32(transposesA ? 1 : 0), b, b.dtype.code,
+            bStride,
             Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0),
             precision.rawValue)
     }
@@ -55,7 +57,8 @@ extension MatrixProduct: CUDAKernel {
         while parts < 8 && warps * parts < 16 * queue.properties.multiprocessorCount { parts *= 2 }
         let function = Self.rowProducts[m == 1 ? 0 : m == 2 ? 1 : m <= 4 ? 2 : 3][b.dtype]
         queue.launch(
-            function, blocks: (warps * parts + 7) / 8, threads: 256, a, a.dtype.code, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output,
+            function, blocks: (warps * parts + 7) / 8, threads: 256, overlaps: true, a, a.dtype.code, aStride, b, bStride, bias,
+            bias?.dtype.code ?? 0, output,
             output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue, Int32(parts))
     }
 }
@@ -68,6 +71,6 @@ extension CUDAQueue {
         let isOneRow = stride == width
         let (rows, width) = isOneRow ? (1, rows * width) : (rows, width)
         let blocks = CUDAGrid(min((width + 2047) / 2048, 16 * properties.multiprocessorCount), min(rows, 65_535))
-        launch(Self.conversions[output.dtype], blocks: blocks, threads: 256, slice, slice.dtype.code, stride, output, rows, width)
+        launch(Self.conversions[output.dtype], blocks: blocks, threads: 256, overlaps: true, slice, slice.dtype.code, stride, output, rows, width)
     }
 }

@@ -171,6 +171,13 @@ __device__ __forceinline__ void multiply_unit(
     }
 }
 
+// Asks for a warp's first two units, a line of a row to a lane.
+__device__ __forceinline__ void prefetch_units(const four_bit_weight &w, int64 tile, int units) {
+    int unit = threadIdx.x / 32 + threadIdx.x % 32 / 16 * WARPS;
+    int64 row = min(tile * 16 + threadIdx.x % 16, w.rows - 1);
+    if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(w.packed + (row * w.columns + unit * UNIT) / 2));
+}
+
 template <typename T, scale_form FORM, int TILES>
 __device__ __forceinline__ void multiply_rows(
     const uint8 *x, bool is_float, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
@@ -190,6 +197,9 @@ __device__ __forceinline__ void multiply_rows(
     int64 next_tile = blockIdx.x;
     int next_unit = warp;
     lane_rows rows(w, next_tile);
+    // The cache may have the weight's first units while the launch before ends.
+    prefetch_units(w, next_tile, units);
+    begin_launch();
     if (warp < units) ahead = rows.load<FORM>(w, next_unit);
     build_tables(w);
     bool is_plain = w.absmax;
@@ -307,6 +317,7 @@ __device__ __forceinline__ void multiply_block(
     uint8 *staged = memory + X_OFFSET;
     float sums[2][TILES][4] = {};
     half_part ahead;
+    begin_launch();
     if (from < to) {
         stage<TILES>(staged, x, m, w.columns, from * (int64)UNIT);
         ahead = load_half(w, first_row, from * (int64)UNIT + half * (UNIT / 2));
@@ -396,6 +407,7 @@ SOME_ROWS(four_bit_block_64_bf16, bfloat16, 8)
 // The sums of parts [parts, M, N], and the bias [N].
 extern "C" __global__ void __launch_bounds__(256) four_bit_add_parts(
     const float *sums, int parts, const void *bias, int bias_type, void *output, int output_type, int64 m, int64 n) {
+    begin_launch();
     for (int64 i = thread_index(); i < m * n; i += thread_count()) {
         float sum = bias ? load_float(bias, bias_type, i % n) : 0.0f;
         for (int p = 0; p < parts; p++) sum += sums[p * m * n + i];

@@ -139,6 +139,7 @@ int8_product(const int8 *a, int64 a_stride, const int8 *b, int64 b_stride, int *
     int64 across = (n + TILE - 1) / TILE;
     int64 row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
     int sums[4][4][4] = {};
+    begin_launch();
     multiply_tile(sums, code_matrix{a, a_stride, m}, code_matrix{b, b_stride, n}, row, column, k, memory);
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
 #pragma unroll
@@ -193,6 +194,7 @@ extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
     int64 across = (n + TILE - 1) / TILE;
     int64 row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
     int sums[4][4][4] = {};
+    begin_launch();
     code_matrix left = {a, a_stride, m}, right = {b, b_stride, n};
     multiply_tile(sums, left, right, row, column, k, memory);
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -244,6 +246,7 @@ extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
     int64 row = blockIdx.x / across * 16, column = blockIdx.x % across * 256 + threadIdx.x;
     int rows = (int)min((int64)16, m - row);
     float values[16] = {};
+    begin_launch();
     if (column < n) {
         float column_scale = b_scales[column], shift = bias ? load_float(bias, bias_type, column) : 0.0f;
 #pragma unroll
@@ -301,6 +304,13 @@ __device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int un
     return part;
 }
 
+// Asks for a warp's first unit, half of a line of each row to a lane.
+__device__ __forceinline__ void prefetch_unit(code_matrix b, int64 tile, int unit, int units) {
+    int64 row = min(tile * 16 + threadIdx.x % 16, b.rows - 1);
+    const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 32 / 16 * 128;
+    if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(from));
+}
+
 template <int TILES>
 __device__ __forceinline__ void multiply_rows(
     code_matrix a, const float *a_scales, code_matrix b, const float *b_scales, const void *bias, int bias_type, outlier_list outliers, void *output,
@@ -310,6 +320,9 @@ __device__ __forceinline__ void multiply_rows(
     int64 tiles = (b.rows + 15) / 16, next_tile = blockIdx.x;
     int units = (int)(k / UNIT), next_unit = warp;
     unit_part ahead;
+    // The cache may have the weight's first units while the launch before ends.
+    prefetch_unit(b, next_tile, warp, units);
+    begin_launch();
     if (warp < units) ahead = load_unit(b, next_tile, next_unit);
     int kept = 0, room = SUMS / (16 * WARPS * m);
     int64 first_kept = blockIdx.x;
@@ -400,6 +413,7 @@ __device__ __forceinline__ int count_before(int count, int *shared) {
 // A block for each row: the scale of one that holds NaN becomes NaN. One block more, where there are `marks`, lists the columns that are marked.
 extern "C" __global__ void __launch_bounds__(256)
 int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks, int *columns, int64 rows, int64 width) {
+    begin_launch();
     if (blockIdx.x < rows) {
         bool found = false;
         for (int64 t = threadIdx.x; t < width; t += 256) {
@@ -428,6 +442,7 @@ int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, flo
     __shared__ float shared[33];
     __shared__ int counts[33];
     int64 own = (int64)blockIdx.x * width;
+    begin_launch();
     float largest = 0;
     bool found = false;
     for (int t = threadIdx.x; t < width; t += 1024) {
@@ -469,6 +484,7 @@ extern "C" __global__ void __launch_bounds__(1024)
 int8_finish_columns(const void *input, int type, float *scales, uint8 *marks, float threshold, int64 rows, int64 width) {
     __shared__ uint32 found[32];
     if (threadIdx.x < 32) found[threadIdx.x] = 0;
+    begin_launch();
     __syncthreads();
     int64 column = blockIdx.x * 32ll + threadIdx.x % 32;
     uint32 flags = 0;
@@ -489,6 +505,7 @@ int8_finish_columns(const void *input, int type, float *scales, uint8 *marks, fl
 // Codes [rows, width] as [width, stride], zeros behind the rows. Blocks of 256 take 64 x 64.
 extern "C" __global__ void __launch_bounds__(256) int8_transpose(const int8 *codes, int8 *output, int64 rows, int64 width, int64 stride) {
     __shared__ int8 tile[64][65];
+    begin_launch();
     int64 across = (width + 63) / 64;
     int64 row = blockIdx.x / across * 64, column = blockIdx.x % across * 64;
     for (int e = threadIdx.x; e < 64 * 64; e += 256) {
@@ -507,6 +524,7 @@ extern "C" __global__ void __launch_bounds__(256) int8_outlier_gradient(
     const void *gradient, int gradient_type, const void *input, int input_type, const int *columns, void *output, int output_type, int64 m, int64 n,
     int64 k) {
     int64 j = thread_index();
+    begin_launch();
     int count = columns[0];
     if (j >= n) return;
     for (int from = blockIdx.y * 8; from < count; from += gridDim.y * 8) {

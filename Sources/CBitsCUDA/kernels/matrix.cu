@@ -66,6 +66,7 @@ extern "C" __global__ void __launch_bounds__(256) matrix_product(
     const void *a, int a_type, int64 a_stride, int a_transposed, const void *b, int b_type, int64 b_stride, int b_transposed, const void *bias,
     int bias_type, void *output, int output_type, int64 m, int64 n, int64 k, int accumulates, int precision) {
     __shared__ float a_tile[PLAIN_DEPTH][PLAIN_PITCH], b_tile[PLAIN_DEPTH][PLAIN_PITCH];
+    begin_launch();
     stored_matrix left = {a, a_type, a_stride}, right = {b, b_type, b_stride};
     int64 across = (n + PLAIN_TILE - 1) / PLAIN_TILE;
     int64 row = blockIdx.x / across * PLAIN_TILE, column = blockIdx.x % across * PLAIN_TILE;
@@ -148,6 +149,7 @@ template <typename T> __device__ __forceinline__ void load_once(eight<T> &x, con
 // Rows of any type and stride as rows of T without gaps, rounded. Blocks along y take rows, those along x parts of them.
 template <typename T> __device__ __forceinline__ void convert_rows(const void *rows, int type, int64 stride, T *output, int64 count, int64 width) {
     bool in_vectors = is_aligned16(rows) && stride % 8 == 0;
+    begin_launch();
     for (int64 row = blockIdx.y; row < count; row += gridDim.y) {
         for (int64 i = 8 * thread_index(); i < width; i += 8 * thread_count()) {
             if (in_vectors && i + 8 <= width) {
@@ -198,6 +200,7 @@ __device__ __forceinline__ void multiply_rows(stored_matrix a, const T *b, int64
 #pragma unroll
     for (int r = 0; r < ROWS; r++) row[r] = min(first + r, output.n - 1) * b_stride;
     int64 whole = in_vectors ? k / 8 * 8 : 0, step = parts * 256, t = (part * 32 + lane) * 8;
+    begin_launch();
     eight<T> ahead[ROWS];
     if (t < whole) {
 #pragma unroll
@@ -337,6 +340,7 @@ __device__ __forceinline__ bool in_vectors(stored_matrix x) { return is_aligned1
 template <typename T, bool A_BY_ROWS, bool B_BY_ROWS>
 __device__ __forceinline__ void multiply_tile(stored_matrix a, stored_matrix b, product_output output, int64 k) {
     __shared__ __align__(16) uint16 tiles[2][2][TILE_ELEMENTS];
+    begin_launch();
     int64 across = (output.n + TILE - 1) / TILE;
     int64 row = blockIdx.x / across * TILE, column = blockIdx.x % across * TILE;
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
