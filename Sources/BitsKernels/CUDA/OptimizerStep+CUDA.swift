@@ -42,8 +42,9 @@ private struct StepPlan {
             entry.trust = UInt64(measured.count)
         }
         guard let group = OrdinaryGroup(parameter, entry), group.sharedByteCount <= sharedByteCount else { return others.append(entry) }
-        let whole = entry.count & ~255
+        let whole = group.wholeCount(entry)
         if whole < entry.count { others.append(entry.part(whole..<entry.count)) }
+        guard whole > 0 else { return }
         let place = groups.lastIndex { $0.group == group } ?? groups.count
         if place == groups.count { groups.append((group, [])) }
         groups[place].entries.append(entry.part(0..<whole))
@@ -61,12 +62,16 @@ private struct StepPlan {
         let trust = measured.isEmpty ? nil : measure(tables, on: queue)
         defer { withExtendedLifetime((tables, trust)) {} }
         for (group, entries) in groups {
-            let (steps, blockCount) = upload(entries, tables, trust, on: queue)
-            let noted = queue.scratch(.int32, count: 1 + blockCount)
+            let (steps, unitCount) = upload(entries, tables, trust, on: queue)
+            guard group.isInBlocks else {
+                group.launch(steps, count: entries.count, unitCount: unitCount, on: queue)
+                continue
+            }
+            let noted = queue.scratch(.int32, count: 1 + unitCount)
             queue.clear(noted[0..<1])
-            group.launch(steps, count: entries.count, blockCount: blockCount, noted: noted, on: queue)
+            group.launch(steps, count: entries.count, blockCount: unitCount, noted: noted, on: queue)
             queue.launch(
-                StepPlan.units, blocks: queue.blocks(for: blockCount, perMultiprocessor: 4), threads: 256, steps, Int32(entries.count), blockCount,
+                StepPlan.units, blocks: queue.blocks(for: unitCount, perMultiprocessor: 4), threads: 256, steps, Int32(entries.count), unitCount,
                 Slice?.some(noted))
         }
         guard !others.isEmpty else { return }
@@ -105,7 +110,8 @@ private struct StepPlan {
 /// Parameters that one launch of a rule's own version steps: everything but their memory is the same.
 private struct OrdinaryGroup: Equatable {
     private let rule: Int32
-    private let dtype: DType
+    /// Of parameters and gradients, where moments are in blocks; versions for moments in float32 take any.
+    private let dtype: DType?
     private let tables: Triple
     private let numbers: UpdateNumbers
     /// The codebooks, and the entries of their tables.
@@ -113,31 +119,50 @@ private struct OrdinaryGroup: Equatable {
     /// `THREADS` of `optimizer.cu`.
     private let threads: Int
 
-    private static let functions = ["adam", "ademamix", "momentum", "rmsprop", "adagrad", "lion"].map { CUDAFunctions("optimizer", $0) }
+    private static let rules = ["adam", "ademamix", "momentum", "rmsprop", "adagrad", "lion"]
+    private static let blocks = rules.map { CUDAFunctions("optimizer", $0) }
+    private static let floats = rules.map { CUDAFunction("optimizer", "\($0)_floats") }
 
     /// nil where the parameter has no such version.
     init?(_ parameter: ParameterStep, _ entry: StepEntry) {
         let update = parameter.update
+        let isInBlocks = entry.blockSize == 256
         guard
-            entry.blockSize == 256, entry.count >= 256, Int(entry.moments) == update.rule.ordinaryMomentCount,
-            entry.parameterType == entry.gradientType, !update.skipsZeros, update.gradientLimit == .infinity,
-            update.coupledDecay == 0 || !update.decaysFirst, (entry.parameter | entry.gradient) % 16 == 0,
-            (entry.values[0] | entry.values[1] | entry.values[2]) % 8 == 0
+            isInBlocks || entry.blockSize == 0, Int(entry.moments) == update.rule.ordinaryMomentCount, !update.skipsZeros,
+            update.gradientLimit == .infinity, (entry.parameter | entry.gradient) % 16 == 0,
+            (entry.values[0] | entry.values[1] | entry.values[2]) % (isInBlocks ? 8 : 16) == 0
         else { return nil }
-        (rule, dtype, tables, numbers) = (entry.rule, parameter.parameter.dtype, entry.tables, entry.numbers)
+        if isInBlocks {
+            guard entry.parameterType == entry.gradientType, update.coupledDecay == 0 || !update.decaysFirst, entry.count >= 256 else { return nil }
+        }
+        (rule, tables, numbers) = (entry.rule, entry.tables, entry.numbers)
+        dtype = isInBlocks ? parameter.parameter.dtype : nil
         var words = 0
-        for k in 0..<Int(entry.moments) { words += 256 + (update.rule.isPositive(k) ? 1 : 2) * 2946 }
+        for k in 0..<Int(entry.moments) where isInBlocks { words += 256 + (update.rule.isPositive(k) ? 1 : 2) * 2946 }
         sharedByteCount = 4 * words
-        let registers = 4 * Int(entry.moments) + dtype.byteCount
-        threads = registers > 14 ? 320 : registers > 10 ? 384 : 512
+        let registers = 4 * Int(entry.moments) + parameter.parameter.dtype.byteCount
+        threads = !isInBlocks ? 256 : registers > 14 ? 320 : registers > 10 ? 384 : 512
     }
 
+    var isInBlocks: Bool { dtype != nil }
+
+    /// How many elements of a parameter the version takes, from the first on.
+    func wholeCount(_ entry: StepEntry) -> Int64 { entry.count & (isInBlocks ? ~255 : ~7) }
+
     func launch(_ steps: Slice, count: Int, blockCount: Int, noted: Slice, on queue: CUDAQueue) {
+        guard let dtype else { return }
         queue.launch(
-            OrdinaryGroup.functions[Int(rule)][dtype], blocks: queue.blocks(for: blockCount, each: 128, perMultiprocessor: 20), threads: threads,
+            OrdinaryGroup.blocks[Int(rule)][dtype], blocks: queue.blocks(for: blockCount, each: 128, perMultiprocessor: 20), threads: threads,
             sharedByteCount: sharedByteCount, steps, Int32(count), blockCount, noted, numbers.beta1, numbers.gain1, numbers.beta2, numbers.gain2,
             numbers.beta3, numbers.gain3, numbers.alpha, numbers.bias, numbers.epsilon, numbers.flags, numbers.step, numbers.decay,
             numbers.coupledDecay)
+    }
+
+    func launch(_ steps: Slice, count: Int, unitCount: Int, on queue: CUDAQueue) {
+        queue.launch(
+            OrdinaryGroup.floats[Int(rule)], blocks: queue.blocks(for: unitCount, perMultiprocessor: 64), threads: threads, steps, Int32(count),
+            unitCount, numbers.beta1, numbers.gain1, numbers.beta2, numbers.gain2, numbers.beta3, numbers.gain3, numbers.alpha, numbers.bias,
+            numbers.epsilon, numbers.flags, numbers.step, numbers.decay, numbers.coupledDecay)
     }
 }
 

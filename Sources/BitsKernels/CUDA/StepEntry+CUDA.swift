@@ -34,7 +34,7 @@ struct StepEntry: BitwiseCopyable {
         gradient = UInt64(step.gradient.deviceAddress)
         scale = step.gradientScale.map { UInt64($0.deviceAddress) } ?? 0
         count = Int64(step.parameter.count)
-        unit = blockSize == 0 ? 1024 : Int32(max(blockSize, 256))
+        unit = blockSize == 0 ? 2048 : Int32(max(blockSize, 256))
         self.blockSize = Int32(blockSize)
         blockShift = blockSize == 0 ? 0 : Int32(blockSize.trailingZeroBitCount)
         (parameterType, gradientType) = (step.parameter.dtype.code, step.gradient.dtype.code)

@@ -1,8 +1,8 @@
 // Optimizer steps: many parameters in a launch, each with its update and its moments in 8 or 32 bits.
 //
-// What is ordinary (moments in 8 bits in blocks of 256, aligned, one type for parameter and gradient) goes by `step_runs`, a warp per block and a version
-// for each rule. A block with anything that is not finite is left as it is and noted; `step_units`, which does everything for everything, steps those
-// and whatever else is not ordinary.
+// What is ordinary has a version for each rule: `step_runs` for moments in 8 bits in blocks of 256, a warp per block, and `step_floats` for those in
+// float32. A block with anything that is not finite is left as it is and noted; `step_units`, which does everything for everything, steps those and
+// whatever else is not ordinary.
 
 // One parameter, as the host writes it.
 struct ParameterStep {
@@ -466,6 +466,93 @@ STEP_RUNS(momentum, MomentumRule)
 STEP_RUNS(rmsprop, RMSPropRule)
 STEP_RUNS(adagrad, AdagradRule)
 STEP_RUNS(lion, LionRule)
+
+// MARK: Moments in float32
+
+// Eight elements of a type known at run time, at an address that is a multiple of 16.
+__device__ __forceinline__ void load_eight(const void *array, int type, int64 at, float x[8]) {
+    if (type == FLOAT32) {
+        Eight<float> y;
+        y.load((const float *)array + at);
+#pragma unroll
+        for (int i = 0; i < 8; i++) x[i] = y[i];
+    } else if (type == FLOAT16) {
+        Eight<float16> y;
+        y.load((const float16 *)array + at);
+#pragma unroll
+        for (int i = 0; i < 8; i++) x[i] = y[i];
+    } else {
+        Eight<bfloat16> y;
+        y.load((const bfloat16 *)array + at);
+#pragma unroll
+        for (int i = 0; i < 8; i++) x[i] = y[i];
+    }
+}
+template <typename T> __device__ __forceinline__ void store_eight_as(void *array, int64 at, const float x[8]) {
+    Eight<T> y;
+#pragma unroll
+    for (int i = 0; i < 4; i++) y.set(i, x[2 * i], x[2 * i + 1]);
+    y.store((T *)array + at);
+}
+__device__ __forceinline__ void store_eight(void *array, int type, int64 at, const float x[8]) {
+    if (type == FLOAT32) store_eight_as<float>(array, at, x);
+    else if (type == FLOAT16) store_eight_as<float16>(array, at, x);
+    else store_eight_as<bfloat16>(array, at, x);
+}
+
+// Parameters whose counts are multiples of 8 and whose addresses are aligned: eight elements to a thread, a unit to a block of threads.
+template <typename Rule>
+__device__ __forceinline__ void step_floats(
+    const ParameterStep *steps, int count, int64 units, const Numbers &n, float step, float decay, float coupled_decay) {
+    for (int64 unit = blockIdx.x; unit < units; unit += gridDim.x) {
+        const ParameterStep &u = steps[owner_of(unit, count, [=](int k) { return steps[k].first; })];
+        const int64 at = (unit - u.first) * u.unit + 8 * threadIdx.x;
+        if (at >= u.count) continue;
+        float p[8], g[8];
+        Eight<float> s[Rule::MOMENTS];
+        load_eight(u.parameter, u.parameter_type, at, p);
+        load_eight(u.gradient, u.gradient_type, at, g);
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) s[k].load((const float *)u.values[k] + at);
+        const float scale = u.scale != nullptr ? *u.scale : 1, scaled_step = u.trust != nullptr ? step * *u.trust : step;
+        const int type = u.parameter_type;
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            const float gradient = scale * g[i];
+            float x = gradient, own[Rule::MOMENTS];
+            if (coupled_decay != 0) x = __fmaf_rn(coupled_decay, p[i], x);
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) own[k] = s[k][i];
+            const float direction = Rule::direction(n, x, own);
+            bool is_moved = is_finite(gradient);
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) is_moved &= is_finite(own[k]);
+            float moved;
+            if (n.flags & DECAYS_FIRST) moved = __fmaf_rn(scaled_step, direction, rounded_to(type, p[i] * decay));
+            else moved = rounded_to(type, __fmaf_rn(scaled_step, direction, p[i])) * decay;
+            if (is_moved) p[i] = moved;
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) s[k].words[i] = is_moved ? own[k] : 0;
+        }
+        store_eight(u.parameter, type, at, p);
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) s[k].store((float *)u.values[k] + at);
+    }
+}
+
+#define STEP_FLOATS(name, Rule)                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(256) name##_floats(                                                                             \
+        const ParameterStep *steps, int count, int64 units, float beta1, float gain1, float beta2, float gain2, float beta3, float gain3,         \
+        float alpha, float bias, float epsilon, int flags, float step, float decay, float coupled_decay) {                                        \
+        const Numbers numbers = {beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon, flags};                                          \
+        step_floats<Rule>(steps, count, units, numbers, step, decay, coupled_decay);                                                              \
+    }
+STEP_FLOATS(adam, AdamRule)
+STEP_FLOATS(ademamix, AdEMAMixRule)
+STEP_FLOATS(momentum, MomentumRule)
+STEP_FLOATS(rmsprop, RMSPropRule)
+STEP_FLOATS(adagrad, AdagradRule)
+STEP_FLOATS(lion, LionRule)
 
 // MARK: Trust
 
