@@ -1,5 +1,6 @@
 extension QuantizeBlockwise: CUDAKernel {
     private static let runs = CUDAFunctions("blockwise", "quantize_blockwise_runs")
+    private static let long = CUDAFunctions("blockwise", "quantize_blockwise_long")
     private static let blocks = CUDAFunctions("blockwise", "quantize_blockwise")
 
     func launch(on queue: CUDAQueue) {
@@ -7,15 +8,22 @@ extension QuantizeBlockwise: CUDAKernel {
         guard input.count > 0 else { return }
         let table = queue.codeTables([CodeTableRequest(codebook)])
         if order == nil, offset == nil || input.dtype == .float32, blockSize.isShortRun {
-            queue.launch(
+            return queue.launch(
                 Self.runs[input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 16), threads: 512, input, offset,
                 table, codes, absmax, nonFiniteCount, input.count, Int32(blockSize))
-        } else {
-            let team = BlockTeam(blockSize)
-            queue.launch(
-                Self.blocks[input.dtype], blocks: queue.blocks(for: absmax.count, each: team.perBlock, perMultiprocessor: 32), threads: 256, input,
-                offset, table, order, codes, absmax, nonFiniteCount, input.count, blockSize, team.isWide)
         }
+        var done = 0
+        if order == nil, offset == nil, blockSize >= 512, blockSize % 8 == 0, input.deviceAddress % 16 == 0, codes.deviceAddress % 8 == 0 {
+            done = input.count / blockSize
+            queue.launch(
+                Self.long[input.dtype], blocks: queue.blocks(for: done, perMultiprocessor: 16), threads: min(blockSize / 256 * 32, 512), input,
+                table, codes, absmax, nonFiniteCount, done, blockSize)
+        }
+        let team = BlockTeam(blockSize)
+        let rest = done * blockSize..<input.count
+        queue.launch(
+            Self.blocks[input.dtype], blocks: queue.blocks(for: absmax.count - done, each: team.perBlock, perMultiprocessor: 32), threads: 256,
+            input[rest], offset, table, order, codes[rest], absmax[done..<absmax.count], nonFiniteCount, rest.count, blockSize, team.isWide)
     }
 }
 

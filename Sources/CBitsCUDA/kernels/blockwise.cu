@@ -88,6 +88,67 @@ __device__ __forceinline__ void quantize_runs(
     }
 }
 
+// Blocks of 512 elements or more, whole multiples of 8, each by all threads; whole blocks whose addresses are aligned.
+template <typename T>
+__device__ __forceinline__ void quantize_long_blocks(
+    const T *input, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 blocks, int64 block_size) {
+    __shared__ uint32 entries[2 * CODE_BUCKETS];
+    __shared__ float thresholds[256];
+    __shared__ uint32 partial[16];
+    for (int i = threadIdx.x; i < 2 * CODE_BUCKETS; i += blockDim.x) entries[i] = table->entries[i];
+    for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
+    const bool is_exact = table->is_exact != 0;
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    int others = 0;
+    for (int64 block = blockIdx.x; block < blocks; block += gridDim.x) {
+        const T *from = input + block * block_size;
+        uint32 largest = 0;
+        for (int64 i = 8 * threadIdx.x; i < block_size; i += 8 * blockDim.x) {
+            Eight<T> x;
+            x.load(from + i);
+            const uint32 own = x.largest_magnitude();
+            if (own >= 0x7f800000) {
+                // NaN does not count.
+#pragma unroll
+                for (int j = 0; j < 8; j++) {
+                    others += !is_finite(x[j]);
+                    if (x[j] == x[j]) largest = max(largest, __float_as_uint(fabsf(x[j])));
+                }
+            } else {
+                largest = max(largest, own);
+            }
+        }
+        largest = warp_max(largest);
+        __syncthreads();
+        if (lane == 0) partial[warp] = largest;
+        __syncthreads();
+        for (int w = 0; w < blockDim.x >> 5; w++) largest = max(largest, partial[w]);
+        if (threadIdx.x == 0) absmax[block] = __uint_as_float(largest);
+        const float inverse = __frcp_rn(__uint_as_float(largest));
+        for (int64 i = 8 * threadIdx.x; i < block_size; i += 8 * blockDim.x) {
+            Eight<T> x;
+            x.load(from + i);
+            float y[8];
+            uint32 c[8], low = 0, high = 0;
+#pragma unroll
+            for (int j = 0; j < 8; j++) y[j] = x[j] * inverse;
+            if (is_exact && is_invertible(largest) && x.largest_magnitude() < 0x7f800000) {
+#pragma unroll
+                for (int j = 0; j < 8; j++) c[j] = code_of_either(entries, y[j]);
+                low = third_bytes(c[0], c[1], c[2], c[3]) ^ sign_bytes(y[0], y[1], y[2], y[3]);
+                high = third_bytes(c[4], c[5], c[6], c[7]) ^ sign_bytes(y[4], y[5], y[6], y[7]);
+            } else {
+                for (int j = 0; j < 4; j++) {
+                    low |= nearest_code(thresholds, y[j]) << (8 * j);
+                    high |= nearest_code(thresholds, y[j + 4]) << (8 * j);
+                }
+            }
+            *(uint2 *)(codes + block * block_size + i) = make_uint2(low, high);
+        }
+    }
+    if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
+}
+
 // Blocks of any size, each by a warp, or by all threads of a block where `is_wide`.
 template <typename T>
 __device__ __forceinline__ void quantize_blocks(
@@ -180,6 +241,10 @@ __device__ __forceinline__ void dequantize_elements(
     extern "C" __global__ void __launch_bounds__(512, 2) quantize_blockwise_runs_##suffix(                                                          \
         const T *input, const float *offset, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 count, int block_size) { \
         quantize_runs(input, offset, table, codes, absmax, non_finite, count, block_size);                                                          \
+    }                                                                                                                                               \
+    extern "C" __global__ void __launch_bounds__(512) quantize_blockwise_long_##suffix(                                                             \
+        const T *input, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 blocks, int64 block_size) {                  \
+        quantize_long_blocks(input, table, codes, absmax, non_finite, blocks, block_size);                                                          \
     }                                                                                                                                               \
     extern "C" __global__ void __launch_bounds__(256) quantize_blockwise_##suffix(                                                                  \
         const T *input, const float *offset, const CodeTable *table, const uint8 *order, uint8 *codes, float *absmax, uint64 *non_finite,            \
