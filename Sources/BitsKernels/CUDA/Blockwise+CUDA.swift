@@ -9,7 +9,7 @@ extension QuantizeBlockwise: CUDAKernel {
         let table = queue.codeTables([CodeTableRequest(codebook)])
         if order == nil, offset == nil || input.dtype == .float32, blockSize.isShortRun {
             return queue.launch(
-                Self.runs[input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 16), threads: 512, input, offset,
+                Self.runs[input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 20), threads: 512, input, offset,
                 table, codes, absmax, nonFiniteCount, input.count, Int32(blockSize))
         }
         var done = 0
@@ -36,7 +36,7 @@ extension DequantizeBlockwise: CUDAKernel {
         if blockSize >= 8, blockSize.isPowerOfTwo, codes.deviceAddress % 8 == 0, output.deviceAddress % 16 == 0 {
             done = codes.count & ~7
             queue.launch(
-                Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 8), threads: 512, codes, codebook,
+                Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 2), threads: 512, codes, codebook,
                 absmax, offset, output, done, Int32(blockSize.trailingZeroBitCount))
         }
         queue.launch(

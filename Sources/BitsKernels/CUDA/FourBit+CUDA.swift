@@ -10,7 +10,7 @@ extension QuantizeFourBit: CUDAKernel {
         if let nonFiniteCount { queue.clear(nonFiniteCount) }
         if blockSize.isShortRun {
             queue.launch(
-                Self.runs[format]![input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 16), threads: 512, input,
+                Self.runs[format]![input.dtype], blocks: queue.blocks(for: input.count, each: 16 * 1024, perMultiprocessor: 20), threads: 512, input,
                 packed, absmax, nonFiniteCount, input.count, Int32(blockSize))
         } else {
             let team = BlockTeam(blockSize)
@@ -34,7 +34,7 @@ extension DequantizeFourBit: CUDAKernel {
         if matrix.blockSize >= 8, sizes.allSatisfy(\.isPowerOfTwo), matrix.packed.deviceAddress % 4 == 0, output.deviceAddress % 16 == 0 {
             done = output.count & ~7
             queue.launch(
-                Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 8), threads: 512,
+                Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 2), threads: 512,
                 sharedByteCount: Self.sharedByteCount, matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode,
                 parts.nestedAbsmax, parts.nestedOffset, output, done, Int32(sizes[0].trailingZeroBitCount), Int32(sizes[1].trailingZeroBitCount))
         }

@@ -16,7 +16,7 @@ __device__ int side_code(const float *thresholds, const float *codebook, bool ke
 }
 
 // A block of threads per table.
-extern "C" __global__ void __launch_bounds__(512) code_tables(const CodeTableRequest *requests, CodeTable *tables) {
+extern "C" __global__ void __launch_bounds__(1024) code_tables(const CodeTableRequest *requests, CodeTable *tables) {
     const CodeTableRequest request = requests[blockIdx.x];
     CodeTable *table = tables + blockIdx.x;
     __shared__ float thresholds[256], codebook[256];

@@ -161,6 +161,10 @@ template <int FORMAT, typename T>
 __device__ __forceinline__ void quantize_blocks(
     const T *input, uint8 *packed, float *absmax, uint64 *non_finite, int64 count, int64 block_size, int is_wide) {
     __shared__ float partial[33];
+    __shared__ Bucket buckets[BUCKETS * 32];
+    fill_buckets<FORMAT>(buckets);
+    __syncthreads();
+    const uint32 own = shared_address(buckets + (threadIdx.x & 31));
     const int64 blocks = (count + block_size - 1) / block_size;
     const int64 stride = is_wide ? blockDim.x : 32, rank = is_wide ? threadIdx.x : threadIdx.x & 31;
     const int64 teams = is_wide ? gridDim.x : thread_count() / 32;
@@ -177,8 +181,11 @@ __device__ __forceinline__ void quantize_blocks(
         const float factor = factor_of(largest);
         if (rank == 0) absmax[block] = largest;
         for (int64 i = begin + 2 * rank; i < end; i += 2 * stride) {
-            const uint32 even = code_of<FORMAT>(widen(input[i]) * factor);
-            packed[i / 2] = (uint8)(even << 4 | code_of<FORMAT>(i + 1 < end ? widen(input[i + 1]) * factor : 0));
+            const float even = widen(input[i]) * factor, odd = i + 1 < end ? widen(input[i + 1]) * factor : 0;
+            uint32 codes;
+            if (fabsf(even) <= 1 && fabsf(odd) <= 1) codes = append_code<FORMAT>(append_code<FORMAT>(0, own, even), own, odd);
+            else codes = code_of<FORMAT>(even) << 4 | code_of<FORMAT>(odd);
+            packed[i / 2] = (uint8)codes;
         }
     }
     if (others > 0 && non_finite != nullptr) atomicAdd(non_finite, (uint64)others);
