@@ -31,6 +31,14 @@ struct ExponentialSum {
         total += part;
     }
 
+    template <int EIGHTS, typename T> __device__ __forceinline__ void add(const Eight<T> (&x)[EIGHTS]) {
+        float4 fours[2 * EIGHTS];
+#pragma unroll
+        for (int k = 0; k < 2 * EIGHTS; k++)
+            fours[k] = make_float4(x[k / 2][4 * (k % 2)], x[k / 2][4 * (k % 2) + 1], x[k / 2][4 * (k % 2) + 2], x[k / 2][4 * (k % 2) + 3]);
+        add(fours);
+    }
+
     // Of all threads of the row, in each of them.
     __device__ void join(const Group &group, float *tops, float *totals) {
         const float largest = group.max(top, tops);
@@ -112,6 +120,101 @@ extern "C" __global__ void __launch_bounds__(1024) cross_entropy(
         }
     });
 }
+
+// MARK: Cross-entropy of aligned rows
+
+// One type for logits and gradient, rows in multiples of 8 at multiples of 16 bytes. The first `held` logits of a row stay in shared memory between the two
+// times that they are needed; the others are read again from the last on, as those are the likeliest to be in the cache still.
+template <typename T>
+__device__ __forceinline__ void cross_entropy_aligned(
+    const T *logits, const void *targets, int targets_type, int64 ignored, float *losses, T *gradient, float scale, int vocabulary, int held) {
+    extern __shared__ uint4 memory[];
+    __shared__ float tops[32], totals[32];
+    begin_launch();
+    const Group group(false);
+    T *const shared = (T *)memory;
+    const int64 target = load_index(targets, targets_type, group.row), start = group.row * vocabulary;
+    const int lanes = 8 * blockDim.x, first = 8 * threadIdx.x;
+
+    if (target < 0 || target >= vocabulary) {
+        if (threadIdx.x == 0) losses[group.row] = target == ignored ? 0.0f : NOT_A_NUMBER;
+        if (gradient) {
+            Eight<T> zeros;
+#pragma unroll
+            for (int j = 0; j < 4; j++) zeros.set(j, 0.0f, 0.0f);
+            for (int i = first; i < vocabulary; i += lanes) zeros.store(gradient + start + i);
+        }
+        return;
+    }
+
+    // Read before the barriers: the gradient may take its place.
+    const float chosen = widen(logits[start + target]);
+    ExponentialSum sum;
+    Eight<T> next[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+        if (first + r * lanes < vocabulary) next[r].load(logits + start + first + r * lanes);
+    for (int i = first; i < vocabulary; i += 2 * lanes) {
+        const Eight<T> x[2] = {next[0], next[1]};
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const int ahead = i + (2 + r) * lanes;
+            if (ahead < vocabulary) next[r].load(logits + start + ahead);
+        }
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            if (i + r * lanes < held) x[r].store(shared + i + r * lanes);
+        if (i + lanes < vocabulary) {
+            sum.add(x);
+        } else {
+            const Eight<T> last[1] = {x[0]};
+            sum.add(last);
+        }
+    }
+    sum.join(group, tops, totals);
+    if (threadIdx.x == 0) losses[group.row] = logf(sum.total) + (sum.top - chosen);
+    if (!gradient) return;
+
+    enum { AT_ONCE = 4 };
+    const float factor = scale / sum.total;
+    for (int k = (vocabulary - first + lanes - 1) / lanes - 1; k >= 0; k -= AT_ONCE) {
+        Eight<T> x[AT_ONCE];
+#pragma unroll
+        for (int r = 0; r < AT_ONCE; r++) {
+            const int i = first + (k - r) * lanes;
+            if (k < r) break;
+            if (i < held) x[r].load(shared + i);
+            else x[r].load(logits + start + i);
+        }
+#pragma unroll
+        for (int r = 0; r < AT_ONCE; r++) {
+            if (k < r) break;
+            const int i = first + (k - r) * lanes;
+            float g[8];
+#pragma unroll
+            for (int j = 0; j < 8; j++) g[j] = factor * exponential(x[r][j] - sum.top);
+            const int place = (int)target - i;
+            if (place >= 0 && place < 8) {
+#pragma unroll
+                for (int j = 0; j < 8; j++)
+                    if (j == place) g[j] -= scale;
+            }
+            Eight<T> result;
+#pragma unroll
+            for (int j = 0; j < 4; j++) result.set(j, g[2 * j], g[2 * j + 1]);
+            result.store(gradient + start + i);
+        }
+    }
+}
+
+#define CROSS_ENTROPY(NAME, T) \
+    extern "C" __global__ void __launch_bounds__(512, 2) cross_entropy_##NAME( \
+        const T *logits, const void *targets, int targets_type, int64 ignored, float *losses, T *gradient, float scale, int vocabulary, int held) { \
+        cross_entropy_aligned(logits, targets, targets_type, ignored, losses, gradient, scale, vocabulary, held); \
+    }
+CROSS_ENTROPY(f32, float)
+CROSS_ENTROPY(f16, float16)
+CROSS_ENTROPY(bf16, bfloat16)
 
 // MARK: Softmax
 
