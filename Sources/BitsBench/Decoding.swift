@@ -5,7 +5,7 @@ import BitsQuant
 
 /// Token after token of a Llama of 1.1 billion random weights, in every form that layers have, beside plain reading of memory in the same seconds. The
 /// head is bfloat16, but of the float32 model.
-func decodingMeasurements() -> [Measurement] {
+func decodingMeasurements(on device: Device) -> [Measurement] {
     func decoding(_ name: String, _ quantization: Quantization?, dtype: DType = .bfloat16) -> Measurement {
         let products = dtype == .float32 ? "float32" : "bf16"
         let shape = "22 layers, width 2048, 32 heads (4 KV), inner 5632, vocabulary 32000, \(name), \(products)"
@@ -13,12 +13,14 @@ func decodingMeasurements() -> [Measurement] {
             let configuration = LlamaConfiguration(
                 vocabularySize: 32_000, width: 2048, innerWidth: 5632, layers: 22, heads: 32, keyValueHeads: 4)
             let model = Llama.languageModel(configuration)
+            var options = LoadOptions(quantization: quantization)
+            options.device = device
             try model.load(
                 from: RandomWeights(for: model, dtype: dtype, using: RandomGenerator(seed: 1)),
-                options: LoadOptions(quantization: quantization))
+                options: options)
             model.policy.products = dtype
             // The token's row is all that is read of the embedding.
-            return try samples(of: model, byteCount: model.byteCount - model.backbone.embedding.byteCount, for: duration)
+            return try samples(of: model, byteCount: model.byteCount - model.backbone.embedding.byteCount, on: device, for: duration)
         }
     }
     return [
@@ -32,13 +34,13 @@ func decodingMeasurements() -> [Measurement] {
 }
 
 /// Times of single tokens, a few at a time between readings of as much memory: how fast memory is changes with what else the machine does.
-private func samples(of model: CausalLanguageModel, byteCount: Int, for duration: Duration) throws -> Samples {
+private func samples(of model: CausalLanguageModel, byteCount: Int, on device: Device, for duration: Duration) throws -> Samples {
     let memory = try Processor.ReadableMemory(byteCount: 512 << 20)
     let options = GenerationOptions(maxNewTokens: 9)
     var (tokens, readings): ([Duration], [Duration]) = ([], [])
     _ = try repeated(for: duration) {
         tokens.append(try model.generate([1, 2, 3, 4], options: options).decodeTime / (options.maxNewTokens - 1))
-        readings.append(ContinuousClock().measure(memory.read))
+        if device == .cpu { readings.append(ContinuousClock().measure(memory.read)) }
     }
     return Samples(times: Array(tokens.dropFirst()), byteCount: byteCount, readings: Array(readings.dropFirst()), readByteCount: memory.byteCount)
 }

@@ -1,3 +1,5 @@
+import BitsCore
+
 /// Something whose time is worth knowing, under a name that scripts rely on.
 public struct Measurement: Sendable {
     public let name: String
@@ -20,9 +22,11 @@ public struct Measurement: Sendable {
         self.init(name, shape: shape, tokens: tokens) { duration in Samples(times: try times(duration)) }
     }
 
-    /// A measurement of a body that `prepare` makes.
-    init(_ name: String, shape: String, tokens: Int? = nil, prepare: @escaping @Sendable () throws -> () throws -> Void) {
-        self.init(name, shape: shape, tokens: tokens) { duration in Samples(times: try repeated(for: duration, try prepare())) }
+    /// A measurement of work that the body which `prepare` makes submits to `device`.
+    init(_ name: String, shape: String, tokens: Int? = nil, on device: Device, prepare: @escaping @Sendable () throws -> () throws -> Void) {
+        self.init(name, shape: shape, tokens: tokens) { duration in
+            Samples(times: try repeated(for: duration, on: device, try prepare()))
+        }
     }
 
     /// Measures for about `duration`, after preparing and warming up.
@@ -90,6 +94,21 @@ func repeated(for duration: Duration, _ body: () throws -> Void) throws -> [Dura
     let end = clock.now + duration
     while times.count < 3 || clock.now < end { times.append(try clock.measure(body)) }
     return times
+}
+
+/// As ``repeated(for:_:)``, of work that is submitted to `device`. Where the host need not wait for each call, as many are queued as take 20 ms, and
+/// shared out.
+private func repeated(for duration: Duration, on device: Device, _ body: () throws -> Void) throws -> [Duration] {
+    func time(of calls: Int) throws -> Duration {
+        try ContinuousClock().measure {
+            for _ in 0..<calls { try body() }
+            try device.synchronize()
+        }
+    }
+    if device == .cpu { return try repeated(for: duration) { _ = try time(of: 1) } }
+    _ = try time(of: 3)
+    let calls = min(max(1, Int(.milliseconds(20) / (try time(of: 1)))), 2000)
+    return try repeated(for: duration) { _ = try time(of: calls) }.map { $0 / calls }
 }
 
 extension Duration {

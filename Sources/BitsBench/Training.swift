@@ -7,12 +7,14 @@ import BitsTune
 import CLexicon
 
 /// One pass of QLoRA over the embedded questions: NF4 with double quantization, float32 products, rank 16, AdamW in 8 bits. Loading is left out.
-func trainingMeasurements() -> [Measurement] {
+func trainingMeasurements(on device: Device) -> [Measurement] {
     [
         Measurement("epoch", shape: "lexicon-5m, QLoRA r 16, 125 steps of 16 examples") { _ in
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
-            let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32))
+            var options = LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32)
+            options.device = device
+            let loaded = try LoadedModel(folder, options: options)
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }

@@ -15,9 +15,15 @@ package final class Buffer: Sendable {
 
     package let device: Device
     package let byteCount: Int
-    /// In the device's address space; not the host's to follow. 0: there was no memory.
-    package let address: UInt
+    /// Where the memory lies as long as it does not move.
+    private let fixedAddress: UInt
     private let owner: Owner
+
+    /// In the device's address space; not the host's to follow. 0: there was no memory. Paged memory may have another one later.
+    package var address: UInt {
+        if case .pages(let pages) = owner { return pages.address }
+        return fixedAddress
+    }
 
     /// Whether the memory may be changed by who has the only reference.
     var isWritable: Bool {
@@ -29,7 +35,7 @@ package final class Buffer: Sendable {
 
     private init(device: Device, address: UInt, byteCount: Int, owner: Owner) {
         self.device = device
-        self.address = address
+        fixedAddress = address
         self.byteCount = byteCount
         self.owner = owner
     }
@@ -51,6 +57,6 @@ package final class Buffer: Sendable {
     func borrowed() -> Buffer { Buffer(device: device, address: address, byteCount: byteCount, owner: .other) }
 
     deinit {
-        if case .buffer = owner { device.backend.deallocate(address: address, byteCount: byteCount) }
+        if case .buffer = owner { device.backend.deallocate(address: fixedAddress, byteCount: byteCount) }
     }
 }

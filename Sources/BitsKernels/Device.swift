@@ -43,4 +43,8 @@ extension Device {
         if let problem = kernel.misplacement(on: self) { preconditionFailure(problem) }
         backend.submit(kernel)
     }
+
+    /// Work that can be submitted again and again at the price of one kernel: what `body` submits, which is not done by that. What the host does in
+    /// `body` is done once. nil, with `body` not called, where the device knows no such thing.
+    package func record(_ body: () -> Void) -> (any RecordedWork)? { backend.record(body) }
 }

@@ -34,13 +34,23 @@ package protocol DeviceBackend: AnyObject, Sendable {
     func copy(_ source: Slice, to destination: Slice) throws(DeviceError)
 
     func submit(_ kernel: some Kernel)
+    /// Notes what `work` submits, without doing it, so that it can be submitted again as a whole; nil where the device has no such thing.
+    func record(_ work: () -> Void) -> (any RecordedWork)?
     func synchronize() throws(DeviceError)
 }
 
 /// Bytes on their way to the host: gives them when called, after a wait if they are not there yet, or throws the first error of the work before them.
 package typealias LateBytes = @Sendable () throws(DeviceError) -> [UInt8]
 
+/// A list of kernels with the operands they were recorded with.
+package protocol RecordedWork: AnyObject, Sendable {
+    /// Submits all of it.
+    func submit()
+}
+
 extension DeviceBackend {
+    package func record(_ work: () -> Void) -> (any RecordedWork)? { nil }
+
     package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }
 
     package func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {

@@ -19,16 +19,19 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print one JSON object per measurement.")
     var json = false
 
+    @OptionGroup var machine: MachineOptions
+
     func validate() throws {
-        let known = Measurement.all.map(\.name)
-        if let name = only.first(where: { !known.contains($0) }) {
-            throw ValidationError("no measurement '\(name)'; use one of \(known.joined(separator: ", "))")
-        }
         guard seconds >= 0, seconds <= 3600 else { throw ValidationError("--seconds \(seconds) is not between 0 and 3600") }
     }
 
     func run() throws {
-        let measurements = Measurement.all.filter { only.isEmpty || only.contains($0.name) }
+        let all = Measurement.all(on: try machine.prepare())
+        let known = all.map(\.name)
+        if let name = only.first(where: { !known.contains($0) }) {
+            throw ValidationError("no measurement '\(name)'; use one of \(known.joined(separator: ", "))")
+        }
+        let measurements = all.filter { only.isEmpty || only.contains($0.name) }
         if list {
             for measurement in measurements { try Console.writeLine(measurement.name) }
             return

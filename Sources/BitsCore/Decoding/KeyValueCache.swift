@@ -78,6 +78,15 @@ public final class KeyValueCache {
         return next
     }
 
+    /// Whether a pass of one more token a sequence finds everything where the last one found it.
+    package var staysInPlace: Bool { length < room }
+
+    /// Counts the tokens of a pass that was recorded and is submitted again.
+    package func noteRepeatedPass() {
+        precondition(staysInPlace, "\(length + 1) tokens in memory for \(room)")
+        for sequence in range { memory.counts[sequence]? += 1 }
+    }
+
     /// Writes the keys and values [B, T, G, H] of the pass's tokens to `layer`, and returns all of its memory, [B, room, G, H]: the places of
     /// ``advance(by:)`` say which of it counts. No gradient flows.
     public func append(layer: Int, key: Tensor, value: Tensor) -> (key: Tensor, value: Tensor) {

@@ -11,6 +11,16 @@ final class CUDAAllocator: Sendable {
         var usedByteCount = 0
         var idleByteCount = 0
         var peakByteCount = 0
+        /// Free blocks of the recording that is under way, and all that it was given; nil at other times.
+        var recording: (free: [(size: Int, address: UInt)], all: [UInt])?
+        /// The sizes of all blocks that belong to recordings, and which of them nobody holds.
+        var recorded: [UInt: Int] = [:]
+        var recordedFree: Set<UInt> = []
+    }
+
+    /// The memory of a recording.
+    struct RecordedBlocks: Sendable {
+        fileprivate var addresses: [UInt] = []
     }
 
     private let context: CUDAContext
@@ -36,8 +46,16 @@ final class CUDAAllocator: Sendable {
     func allocate(byteCount: Int) -> UInt {
         let size = CUDAAllocator.roundedUp(byteCount)
         return state.withLock { state in
+            if let place = state.recording?.free.firstIndex(where: { $0.size == size }) {
+                state.usedByteCount += size
+                return state.recording!.free.remove(at: place).address
+            }
             let address = takeIdle(size, &state) ?? fresh(size, &state)
             if address != 0 {
+                if state.recording != nil {
+                    state.recorded[address] = size
+                    state.recording!.all.append(address)
+                }
                 state.usedByteCount += size
                 state.peakByteCount = max(state.peakByteCount, state.usedByteCount)
             }
@@ -49,13 +67,41 @@ final class CUDAAllocator: Sendable {
         let size = CUDAAllocator.roundedUp(byteCount)
         state.withLock { state in
             state.usedByteCount -= size
-            state.idleByteCount += size
-            let place = state.idle.firstIndex { $0.size >= size } ?? state.idle.count
-            if place < state.idle.count && state.idle[place].size == size {
-                state.idle[place].addresses.append(address)
-            } else {
-                state.idle.insert((size, [address]), at: place)
+            if state.recorded[address] == nil { return addIdle(address, size: size, &state) }
+            if state.recording != nil { state.recording!.free.append((size, address)) } else { state.recordedFree.insert(address) }
+        }
+    }
+
+    /// From now on blocks are given away for a recording.
+    func beginRecording() { state.withLock { $0.recording = ([], []) } }
+
+    /// Ends it; the blocks that it was given stay its own.
+    func endRecording() -> RecordedBlocks {
+        state.withLock { state in
+            guard let recording = state.recording else { return RecordedBlocks() }
+            state.recordedFree.formUnion(recording.free.map(\.address))
+            state.recording = nil
+            return RecordedBlocks(addresses: recording.all)
+        }
+    }
+
+    /// Takes the blocks of a recording back that is gone; those that somebody holds when they are freed.
+    func release(_ blocks: RecordedBlocks) {
+        state.withLock { state in
+            for address in blocks.addresses {
+                guard let size = state.recorded.removeValue(forKey: address) else { continue }
+                if state.recordedFree.remove(address) != nil { addIdle(address, size: size, &state) }
             }
+        }
+    }
+
+    private func addIdle(_ address: UInt, size: Int, _ state: inout State) {
+        state.idleByteCount += size
+        let place = state.idle.firstIndex { $0.size >= size } ?? state.idle.count
+        if place < state.idle.count && state.idle[place].size == size {
+            state.idle[place].addresses.append(address)
+        } else {
+            state.idle.insert((size, [address]), at: place)
         }
     }
 

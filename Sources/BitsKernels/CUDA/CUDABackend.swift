@@ -10,14 +10,16 @@ final class CUDABackend: DeviceBackend {
     let memory: CUDAAllocator
     let stream: CUDAStream
     private let staging: CUDAStaging
-    private let pinned: CUDAPinnedMemory
+    let pinned: CUDAPinnedMemory
     private let modules = Mutex<[String: UInt]>([:])
     private let failure = Mutex<DeviceFailure?>(nil)
     /// Why the device can no longer be used; nothing brings it back.
     private let loss = Mutex<DeviceError?>(nil)
     /// Whether there is a ``failure`` or a ``loss``; kernels are left out then, as their operands may not exist.
-    private let hasFailed = Atomic<Bool>(false)
+    let hasFailed = Atomic<Bool>(false)
     private let references = Mutex<[String: Int]>([:])
+    let recording = Mutex<RecordingState?>(nil)
+    let isRecording = Atomic<Bool>(false)
     /// Whether each launch is waited for, so that an error is told with the kernel that made it: `BNB_CUDA_WAIT=1`.
     private let waitsForEach = FileSystem.environment("BNB_CUDA_WAIT") == "1"
 
@@ -65,11 +67,20 @@ final class CUDABackend: DeviceBackend {
 
     func adopt(_ file: MappedFile) -> UInt? { nil }
 
+    func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? {
+        do { return try CUDAPageStore(self) } catch { throw FileError(path: name, message: "has no stream for paging: \(error)") }
+    }
+
     // MARK: Copies
 
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.hasMemory, bytes.byteCount > 0 else { return }
+        waitForRecording()
+        if let table = recordedTable(bytes) {
+            let status = unsafe bits_cuda_copy_in(context.pointer, stream.pointer, UInt64(slice.deviceAddress), table.pointer, bytes.byteCount)
+            return note(status, in: "copy to the device")
+        }
         note(unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer), in: "copy to the device")
     }
 
@@ -122,6 +133,7 @@ final class CUDABackend: DeviceBackend {
 
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
+        waitForRecording()
         if let native = kernel as? any CUDAKernel, native.suitsCUDA { return native.launch(on: CUDAQueue(backend: self)) }
         references.withLock { $0[type(of: kernel).name, default: 0] += 1 }
         if let error = runReference(kernel) { record(error) }
@@ -167,7 +179,7 @@ final class CUDABackend: DeviceBackend {
     }
 
     /// Notes what the driver said of `work`. A kernel that does not fit the device fails alone; anything else ends the device's use.
-    private func note(_ status: Int32, in work: String) {
+    func note(_ status: Int32, in work: String) {
         guard status != 0 else { return }
         let isAlone = status == 1 || status == 701
         if isAlone { return record(.kernelFailed(work, device: name, status: Int(status))) }

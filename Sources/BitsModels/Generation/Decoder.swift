@@ -10,6 +10,7 @@ public final class Decoder {
     private let model: CausalLanguageModel
     private let cache: KeyValueCache
     private let sampler: TokenSampler
+    private let recorder: PassRecorder
 
     /// - Parameters:
     ///   - seeds: one a sequence. A draw is a function of its seed and its position in the sequence.
@@ -20,6 +21,7 @@ public final class Decoder {
         _ model: CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType? = nil
     ) {
         self.model = model
+        recorder = PassRecorder(on: model.computeDevice)
         cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
         sampler = TokenSampler(
             temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
@@ -37,7 +39,11 @@ public final class Decoder {
     }
 
     /// Draws the next token of every sequence that has not ended, from those drawn before.
-    public func step() { pass(sampler.tokens, cache: cache, sequences: 0..<sequences) }
+    public func step() {
+        recorder.submit(staysInPlace: cache.staysInPlace, noteRepetition: cache.noteRepeatedPass) {
+            pass(sampler.tokens, cache: cache, sequences: 0..<sequences)
+        }
+    }
 
     /// The tokens drawn last, to be read when they are wanted: -1 for a sequence that has ended, -2 for one whose logits are no numbers.
     public func latest() -> LateReading { sampler.tokens.readLater() }

@@ -5,7 +5,7 @@ import BitsSystem
 extension Pager {
     /// What pages moments on `device` as `paging` says.
     static func forMoments(_ paging: Paging, on device: Device) throws(OptimizerError) -> Pager {
-        let limit = paging.residentByteCount ?? (SystemMemory.availableByteCount ?? 1 << 30) / 2
+        let limit = paging.residentByteCount ?? (device.freeByteCount ?? SystemMemory.availableByteCount ?? 1 << 30) / 2
         do throws(FileError) {
             if let pager = try Pager(on: device, folder: paging.folder ?? FileSystem.temporaryFolder, residentByteCount: limit) { return pager }
         } catch { throw .file(error) }

@@ -57,6 +57,8 @@ int bits_cuda_device_count(int *count);
 int bits_cuda_device_describe(int ordinal, bits_cuda_device *device);
 // Keeps the device's primary context.
 int bits_cuda_device_open(int ordinal, bits_cuda_device *device);
+// A number that this thread alone has while it lives.
+uint64_t bits_cuda_thread(void);
 // Makes the context current in this thread, as every function does that takes one.
 int bits_cuda_use(void *context);
 int bits_cuda_memory_info(void *context, size_t *free_bytes, size_t *total_bytes);

@@ -1,0 +1,47 @@
+import BitsCore
+import BitsModels
+import BitsNN
+import BitsQuant
+
+/// What a GPU is bought for: a Llama of eight billion random weights in NF4 with double quantization, as Llama-3.1-8B is made. A prompt of 2048 tokens, and
+/// tokens of 1, 8 and 64 sequences together.
+func largeModelMeasurements(on device: Device) -> [Measurement] {
+    let shape = "32 layers, width 4096, 32 heads (8 KV), inner 14336, vocabulary 128256, NF4 with double quantization, bf16"
+    let (prompt, newTokens) = (2048, 65)
+    let vocabulary = 128_256
+    @Sendable func model() throws -> CausalLanguageModel {
+        let configuration = LlamaConfiguration(
+            vocabularySize: vocabulary, width: 4096, innerWidth: 14336, layers: 32, heads: 32, keyValueHeads: 8)
+        let model = Llama.languageModel(configuration)
+        var options = LoadOptions(quantization: .fourBit(.nf4))
+        options.device = device
+        try model.load(from: RandomWeights(for: model, dtype: .bfloat16, using: RandomGenerator(seed: 1)), options: options)
+        (model.policy.activations, model.policy.products, model.policy.cache) = (.bfloat16, .bfloat16, .bfloat16)
+        return model
+    }
+    @Sendable func tokens(_ count: Int, _ seed: UInt64) -> [Int32] {
+        var generator = RandomGenerator(seed: seed)
+        return (0..<count).map { _ in Int32.random(in: 0..<Int32(vocabulary), using: &generator) }
+    }
+    let decoding = [1, 8, 64].map { sequences in
+        Measurement("decode-8b-nf4-dq-x\(sequences)", shape: "\(newTokens) tokens after 16; \(shape)", tokens: sequences) { duration in
+            let model = try model()
+            let prompts = (0..<sequences).map { tokens(16, UInt64($0)) }
+            let options = GenerationOptions(maxNewTokens: newTokens, endTokens: [])
+            var times: [Duration] = []
+            _ = try repeated(for: duration) {
+                times.append((try model.generate(prompts, options: options).map(\.decodeTime).max() ?? .zero) / (newTokens - 1))
+            }
+            return Array(times.dropFirst())
+        }
+    }
+    return decoding + [
+        Measurement("prefill-8b-nf4-dq", shape: "\(prompt) tokens; \(shape)", tokens: prompt, on: device) {
+            let (model, ids) = (try model(), tokens(prompt, 1))
+            return {
+                let cache = model.makeCache(capacity: prompt + 1)
+                _ = noGradient { model.lastLogits(TokenBatch(ids, continuing: cache, device: device), cache: cache) }
+            }
+        }
+    ]
+}
