@@ -15,12 +15,15 @@ public struct KernelVerification: Sendable {
     /// The processor may leave to the reference what is small; another device has to have a version of everything.
     public let isSound: Bool
 
-    /// Compares every kernel on `device` with its reference, on ordinary operands and on such as break careless arithmetic.
+    /// The names of all kernels.
+    public static let kernels = ConformanceCase.all.map(\.kernel).uniqued()
+
+    /// Compares each of `kernels` on `device` with its reference, on ordinary operands and on such as break careless arithmetic.
     ///
     /// - Parameter report: gets each kernel's result as soon as it is there.
     /// - Throws: ``DeviceError`` when the device fails.
-    public static func run(on device: Device, report: (KernelVerification) throws -> Void) throws {
-        for kernel in ConformanceCase.all.map(\.kernel).uniqued() {
+    public static func run(_ kernels: [String] = kernels, on device: Device, report: (KernelVerification) throws -> Void) throws {
+        for kernel in kernels {
             let cases = ConformanceCase.all.filter { $0.kernel == kernel }
             let before = device.referenceRuns[kernel] ?? 0
             let deviations = try cases.flatMap { example in try example.deviations(on: device).map { "\(example.variant): \($0)" } }

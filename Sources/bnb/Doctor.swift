@@ -14,10 +14,13 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Compare every kernel of --device with its reference, and print one line for each.")
     var verify = false
 
+    @Option(name: .customLong("kernel"), help: ArgumentHelp("Verify this kernel alone; may be repeated.", valueName: "name"))
+    var kernels: [String] = []
+
     @OptionGroup var machine: MachineOptions
 
     func run() throws {
-        if verify { return try verifyKernels(on: machine.prepare()) }
+        if verify || !kernels.isEmpty { return try verifyKernels(on: machine.prepare()) }
         _ = try machine.prepare()
         let diagnosis = Diagnosis()
         try Console.writeLine(json ? diagnosis.json.compactText : diagnosis.text)
@@ -26,13 +29,16 @@ struct Doctor: ParsableCommand {
 
 extension Doctor {
     private func verifyKernels(on device: Device) throws {
-        var (kernels, unsound) = (0, 0)
-        try KernelVerification.run(on: device) { result in
-            kernels += 1
+        if let name = kernels.first(where: { !KernelVerification.kernels.contains($0) }) {
+            throw ValidationError("no kernel '\(name)'; use one of \(KernelVerification.kernels.joined(separator: ", "))")
+        }
+        var (count, unsound) = (0, 0)
+        try KernelVerification.run(kernels.isEmpty ? KernelVerification.kernels : kernels, on: device) { result in
+            count += 1
             if !result.isSound { unsound += 1 }
             try Console.writeLine(json ? result.json.compactText : result.text)
         }
-        if !json { try Console.writeLine("\(kernels) kernels on \(device.name), \(unsound == 0 ? "all sound" : "\(unsound) unsound")") }
+        if !json { try Console.writeLine("\(count) kernels on \(device.name), \(unsound == 0 ? "all sound" : "\(unsound) unsound")") }
         if unsound > 0 { throw ExitCode(70) }
     }
 }
