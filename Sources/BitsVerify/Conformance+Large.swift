@@ -3,11 +3,16 @@ import BitsKernels
 extension ConformanceCase {
     /// Sizes at which devices take vectors, share rows between more threads, or read them a second time.
     static var large: [ConformanceCase] {
-        largeCopies + largeTables
-            + floatTypes.flatMap { dtype in
-                matrices(dtype) + largeReductions(dtype) + [48, 1024, 5000, 20_002].flatMap { rows(dtype, width: $0) }
-                    + [(3, 5000), (5, 4999), (5, 8192), (2, 40_001), (4, 66_000)].map { crossEntropy(dtype, rows: $0, vocabulary: $1) }
+        var cases = largeCopies + largeTables
+        for dtype in floatTypes {
+            cases += matrices(dtype) + largeReductions(dtype)
+            cases.append(manyRows(dtype))
+            for width in [48, 1024, 5000, 20_002] { cases += rows(dtype, width: width) }
+            for (rows, vocabulary) in [(3, 5000), (5, 4999), (5, 8192), (2, 40_001), (4, 66_000)] {
+                cases.append(crossEntropy(dtype, rows: rows, vocabulary: vocabulary))
             }
+        }
+        return cases
     }
 
     private static var largeCopies: [ConformanceCase] {
@@ -65,6 +70,14 @@ extension ConformanceCase {
                 return (kernel, outputs)
             },
             ConformanceCase("\(dtype.rawValue), rows of \(width)") { device in
+                let input = device.output(dtype, count: count)
+                let kernel = RMSNormGradient(
+                    input: ordinary(device, count, 1, dtype), weight: ordinary(device, width, 2, .float32),
+                    reciprocal: positive(device, rows, 3, .float32), outputGradient: ordinary(device, count, 4, dtype), inputGradient: input,
+                    weightGradient: nil)
+                return (kernel, [KernelOutput("input gradient", input, absolute: 2e-5, relative: 2e-6)])
+            },
+            ConformanceCase("\(dtype.rawValue), rows of \(width)") { device in
                 let (output, mean) = (device.output(dtype, count: count), device.output(.float32, count: rows))
                 let kernel = LayerNorm(
                     ordinary(device, count, 1, dtype), width: width, weight: nil, bias: ordinary(device, width, 2, dtype), epsilon: 1e-5,
@@ -103,6 +116,20 @@ extension ConformanceCase {
                 return (ArgMax(ordinary(device, count, 9, dtype), rows: rows, into: output), [KernelOutput("output", output)])
             },
         ]
+    }
+
+    /// So many rows that gradients of weights are sums of sums.
+    private static func manyRows(_ dtype: DType) -> ConformanceCase {
+        let (rows, width) = (300, 140)
+        return ConformanceCase("\(rows) rows of \(dtype.rawValue)") { device in
+            let (weight, bias) = (device.output(dtype, count: width), device.output(.float32, count: width))
+            let kernel = LayerNormGradient(
+                input: ordinary(device, rows * width, 1, dtype), width: width, weight: nil, mean: ordinary(device, rows, 2, .float32),
+                reciprocal: positive(device, rows, 3, .float32), outputGradient: ordinary(device, rows * width, 4, dtype), inputGradient: nil,
+                weightGradient: weight, biasGradient: bias)
+            let outputs = [("weight gradient", weight), ("bias gradient", bias)].map { KernelOutput($0, $1, absolute: 1e-4, relative: 2e-6) }
+            return (kernel, outputs)
+        }
     }
 
     private static func crossEntropy(_ dtype: DType, rows: Int, vocabulary: Int) -> ConformanceCase {
