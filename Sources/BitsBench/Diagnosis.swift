@@ -68,14 +68,17 @@ public struct Diagnosis: Sendable {
             + ["rocm", "xpu", "gaudi", "metal"].map { Backend(name: $0, isAvailable: false, note: "is not supported") }
     }
 
-    /// NVIDIA's driver and compiler, then each GPU; or what is missing, and what to do about it.
+    /// NVIDIA's driver, compiler and products, then each GPU; or what is missing, and what to do about it.
     private static func cuda() -> [Backend] {
         let gpus: [CUDAProperties]
         do { gpus = try CUDADriver.devices() } catch { return [Backend(name: "cuda", isAvailable: false, note: "\(error)")] }
         let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
         let compiler = CUDACompiler.path.map { "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\($0))" }
         let missing = "cannot be used: NVRTC was not found; `pip install nvidia-cuda-nvrtc` and set BNB_NVRTC to the library's path"
-        return [Backend(name: "cuda", isAvailable: compiler != nil, note: "\(driver), \(compiler ?? missing)")]
+        let products =
+            CUDAProducts.path.map { "large products by cuBLASLt \(CUDAProducts.version ?? "?") (\($0))" }
+            ?? "large products are slow without cuBLASLt; `pip install nvidia-cublas` and set BNB_CUBLASLT to the library's path"
+        return [Backend(name: "cuda", isAvailable: compiler != nil, note: "\(driver), \(compiler ?? missing), \(products)")]
             + gpus.enumerated().map { ordinal, gpu in
                 let free = (try? Device.cuda(ordinal))?.freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
                 let capability = "\(gpu.computeCapability / 10).\(gpu.computeCapability % 10)"

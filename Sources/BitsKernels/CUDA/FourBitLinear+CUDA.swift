@@ -4,10 +4,9 @@ extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if m <= CUDAFourBitProduct.mostRows(on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
-            let x = product.takes(input, m: m) ? input : input.converted(to: precision.dtype, width: weight.columns, on: queue)
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
-                product.launch(x.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
+                product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
             }
         } else {
             let dequantized = weight.dequantized(to: precision.dtype, on: queue)
@@ -33,12 +32,13 @@ private struct CUDAFourBitProduct {
     let precision: ProductPrecision
     /// How the functions of few rows find scales: plain or nested ones of 64 elements, or any others.
     private let form: Int
-    /// Up to 8 and up to 16 rows.
-    private static let few = [8, 16].map { rows in
+    /// One row, up to 8 and up to 16.
+    private static let few = [1, 8, 16].map { rows in
         ["plain", "nested", "other"].map { CUDAFunctions("four_bit_linear", "four_bit_rows_\(rows)_\($0)") }
     }
     /// Up to 32 and up to 64 rows.
     private static let some = [32, 64].map { CUDAFunctions("four_bit_linear", "four_bit_block_\($0)") }
+    private static let arrangeRows = CUDAFunctions("four_bit_linear", "four_bit_arrange_rows")
     private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
     /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales.
     private static let tableByteCount = 256 * 256 + 1024
@@ -51,8 +51,7 @@ private struct CUDAFourBitProduct {
     /// - Returns: nil where the weight does not lie as the functions read it, or is not multiplied on tensor cores.
     init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
         guard precision != .float32, queue.properties.computeCapability >= 80, weight.columns > 0, weight.columns % 256 == 0,
-            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32,
-            weight.blockSize.isPowerOfTwo
+            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32, weight.blockSize.isPowerOfTwo
         else { return nil }
         switch weight.scales {
         case .plain: form = weight.blockSize == 64 ? 0 : 2
@@ -64,17 +63,14 @@ private struct CUDAFourBitProduct {
         self.precision = precision
     }
 
-    /// Whether the functions read such rows as they are.
-    func takes(_ x: Slice, m: Int) -> Bool {
-        x.deviceAddress % 16 == 0 && (x.dtype == precision.dtype || x.dtype == .float32 && m <= 8)
-    }
-
     func launch(_ x: Slice, bias: Slice?, into output: Slice, m: Int, on queue: CUDAQueue) {
         let multiprocessors = queue.properties.multiprocessorCount
         if m <= 16 {
             let blocks = CUDAGrid(min((weight.rows + 15) / 16, 2 * multiprocessors))
-            return launch(Self.few[m <= 8 ? 0 : 1][form], blocks, Self.tableByteCount, x, bias, output, m, queue)
+            let x = m == 1 ? vectors(of: x, takesFloats: true, on: queue) : arranged(x, m: m, on: queue)
+            return launch(Self.few[m == 1 ? 0 : m <= 8 ? 1 : 2][form], blocks, Self.tableByteCount, x, bias, output, m, queue)
         }
+        let x = vectors(of: x, takesFloats: false, on: queue)
         // Where there are not enough rows of the weight to occupy the device, its columns are shared out too.
         let across = (weight.rows + 127) / 128
         let parts = max(min(multiprocessors / across, weight.columns / 256), 1)
@@ -85,8 +81,25 @@ private struct CUDAFourBitProduct {
         let (blocks, threads) = queue.sharing(output.count, perThread: 1)
         queue.launch(
             Self.addParts, blocks: blocks, threads: threads, overlaps: true, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output,
-            output.dtype.code, m,
-            weight.rows)
+            output.dtype.code, m, weight.rows)
+    }
+
+    /// Rows of the input in the product's type, or in float32, from where vectors can be loaded: as they are, or converted.
+    private func vectors(of x: Slice, takesFloats: Bool, on queue: CUDAQueue) -> Slice {
+        if x.deviceAddress % 16 == 0 && (x.dtype == precision.dtype || x.dtype == .float32 && takesFloats) { return x }
+        let converted = queue.scratch(precision.dtype, count: x.count)
+        queue.convert(x, rows: 1, width: x.count, stride: x.count, to: converted)
+        return converted
+    }
+
+    /// Few rows of the input in the order that warps read them in.
+    private func arranged(_ x: Slice, m: Int, on queue: CUDAQueue) -> Slice {
+        let (k, tiles) = (weight.columns, (m + 7) / 8)
+        let arranged = queue.scratch(precision.dtype, count: 8 * tiles * k)
+        queue.launch(
+            Self.arrangeRows[precision.dtype], blocks: (k * tiles + 127) / 128, threads: 128, overlaps: true, x, x.dtype.code, arranged, Int32(m), k,
+            Int32(tiles))
+        return arranged
     }
 
     private func launch(
@@ -96,22 +109,13 @@ private struct CUDAFourBitProduct {
         let scales = weight.scaleParts
         queue.launch(
             functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, overlaps: true, x, x.dtype.code,
-            weight.packed, weight.code,
-            scales.absmax,
-            scales.codes, scales.code, scales.nestedAbsmax, scales.offset, Int32(weight.blockSize.trailingZeroBitCount),
-            Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output, output.dtype.code, Int32(m), weight.rows,
-            weight.columns)
+            weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
+            Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, Int32(m), weight.rows, weight.columns)
     }
 }
 
 extension Slice {
-    /// Rows of `width` elements in another type, in scratch memory.
-    fileprivate func converted(to dtype: DType, width: Int, on queue: CUDAQueue) -> Slice {
-        let converted = queue.scratch(dtype, count: count)
-        queue.convert(self, rows: count / width, width: width, stride: width, to: converted)
-        return converted
-    }
-
     fileprivate func block(_ rows: Range<Int>, of width: Int) -> Slice { self[rows.lowerBound * width..<rows.upperBound * width] }
 }
 

@@ -15,8 +15,7 @@ extension Int8Linear: CUDAKernel {
         if m <= Self.mostFewRows && markBytes <= queue.properties.sharedByteCount / 2 {
             queue.launch(
                 Self.prepareRows, blocks: m, threads: 1024, sharedByteCount: markBytes, overlaps: true, input, input.dtype.code, threshold, codes,
-                scales, list,
-                Int32(m), Int32(k))
+                scales, list, Int32(m), Int32(k))
         } else {
             let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
             QuantizeInt8Rows(input, columns: k, threshold: threshold, codes: codes, scales: scales, outliers: marks).launch(on: queue)
@@ -57,8 +56,7 @@ extension Int8LinearWeightGradient: CUDAKernel {
         queue.finishRows(nil, scales: nil, marks: marks, list: list, rows: 0, width: k)
         queue.launch(
             Self.outlierGradient, blocks: CUDAGrid((n + 255) / 256, min((k + 7) / 8, 32)), threads: 256, overlaps: true, outputGradient,
-            outputGradient.dtype.code,
-            input, input.dtype.code, list, weightGradient, weightGradient.dtype.code, m, n, k)
+            outputGradient.dtype.code, input, input.dtype.code, list, weightGradient, weightGradient.dtype.code, m, n, k)
     }
 
     /// Codes of a column and the zeros behind them: a multiple of what is loaded at once.

@@ -81,8 +81,8 @@ struct CUDAInt8Product {
     private func launchFewRows(on queue: CUDAQueue) {
         queue.launch(
             Self.fewRows[m <= 8 ? 0 : 1], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256, overlaps: true, a,
-            aScales, b, bScales,
-            bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
+            aScales, b, bScales, bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code,
+            m, n, k)
     }
 
     private func launchByLibrary(on queue: CUDAQueue) -> Bool {
@@ -98,8 +98,7 @@ struct CUDAInt8Product {
     private func launchTiles(on queue: CUDAQueue) {
         queue.launch(
             Self.tiles, blocks: queue.tiles(m, n), threads: 256, overlaps: true, a, aStride, aScales, b, bStride, bScales, bias,
-            bias?.dtype.code ?? 0,
-            outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
+            bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
     }
 }
 

@@ -22,8 +22,7 @@ extension MatrixProduct: CUDAKernel {
         let function = Self.tensorProducts[(transposesA ? 2 : 0) + (transposesB ? 1 : 0)][precision.dtype]
         queue.launch(
             function, blocks: tiles(of: 128), threads: 256, overlaps: true, a, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output,
-            output.dtype.code, m, n, k,
-            Int32(accumulates ? 1 : 0))
+            output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0))
     }
 
     private func tiles(of side: Int) -> Int { ((m + side - 1) / side) * ((n + side - 1) / side) }
@@ -39,8 +38,7 @@ extension MatrixProduct: CUDAKernel {
     private func launchPlain(on queue: CUDAQueue) {
         queue.launch(
             Self.plain, blocks: tiles(of: 64), threads: 256, overlaps: true, a, a.dtype.code, aStride, Int32(transposesA ? 1 : 0), b, b.dtype.code,
-            bStride,
-            Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0),
+            bStride, Int32(transposesB ? 1 : 0), bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0),
             precision.rawValue)
     }
 
@@ -58,8 +56,7 @@ extension MatrixProduct: CUDAKernel {
         let function = Self.rowProducts[m == 1 ? 0 : m == 2 ? 1 : m <= 4 ? 2 : 3][b.dtype]
         queue.launch(
             function, blocks: (warps * parts + 7) / 8, threads: 256, overlaps: true, a, a.dtype.code, aStride, b, bStride, bias,
-            bias?.dtype.code ?? 0, output,
-            output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue, Int32(parts))
+            bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0), precision.rawValue, Int32(parts))
     }
 }
 

@@ -136,24 +136,45 @@ template <> __device__ __forceinline__ void multiply<bfloat16>(float *sums, cons
 
 __device__ __forceinline__ uint32 word_of(const uint4 &x, int i) { return i == 0 ? x.x : i == 1 ? x.y : i == 2 ? x.z : x.w; }
 
-// 8 elements of x, rounded to T where they are float32, as they may be of up to 8 rows.
-template <typename T> __device__ __forceinline__ uint4 load_eight(const uint8 *x, bool is_float, int place) {
-    if (!is_float) return ((const uint4 *)x)[place];
-    float4 low = ((const float4 *)x)[2 * place], high = ((const float4 *)x)[2 * place + 1];
-    return make_uint4(packed<T>(low.x, low.y), packed<T>(low.z, low.w), packed<T>(high.x, high.y), packed<T>(high.z, high.w));
-}
+// One row of x, of T or float32, as it lies; the other columns of the tensor cores' tile are zeros.
+template <typename T> struct one_row {
+    const uint8 *at;
+    bool is_float;
 
-// Adds a unit to the sums of 16 rows and 8 * TILES columns. `x` is where the lane reads: its 32 elements in the unit of its row of each tile.
-template <typename T, scale_form FORM, int TILES>
+    __device__ __forceinline__ one_row(const void *x, int type) : is_float(type == FLOAT32) {
+        at = (const uint8 *)x + threadIdx.x % 4 * (is_float ? 128 : 64);
+    }
+
+    // 8 of a lane's 32 elements in half h of a unit.
+    __device__ __forceinline__ uint4 load(int unit, int h, int, int e) const {
+        if (threadIdx.x % 32 >= 4) return make_uint4(0, 0, 0, 0);
+        int place = (unit * 2 + h) * 16 + e;
+        if (!is_float) return ((const uint4 *)at)[place];
+        float4 low = ((const float4 *)at)[2 * place], high = ((const float4 *)at)[2 * place + 1];
+        return make_uint4(packed<T>(low.x, low.y), packed<T>(low.z, low.w), packed<T>(high.x, high.y), packed<T>(high.z, high.w));
+    }
+};
+
+// Up to 8 * TILES rows of x as `four_bit_arrange_rows` leaves them: what a warp loads together lies together.
+template <int TILES> struct arranged_rows {
+    const uint4 *at;
+
+    __device__ __forceinline__ arranged_rows(const void *x, int) { at = (const uint4 *)x + threadIdx.x % 32; }
+
+    __device__ __forceinline__ uint4 load(int unit, int h, int tile, int e) const { return at[(((unit * 2 + h) * TILES + tile) * 4 + e) * 32]; }
+};
+
+// Adds a unit to the sums of 16 rows and 8 * TILES columns.
+template <typename T, scale_form FORM, int TILES, typename Rows>
 __device__ __forceinline__ void multiply_unit(
-    float (*sums)[4], const unit_part &part, const uint8 *const *x, bool is_float, const bool *is_row, bool is_plain, float offset, uint32 copy) {
+    float (*sums)[4], const unit_part &part, const Rows &x, int unit, bool is_plain, float offset, uint32 copy) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         uint4 b[TILES][4];
 #pragma unroll
         for (int i = 0; i < TILES; i++)
 #pragma unroll
-            for (int e = 0; e < 4; e++) b[i][e] = is_row[i] ? load_eight<T>(x[i], is_float, 16 * h + e) : make_uint4(0, 0, 0, 0);
+            for (int e = 0; e < 4; e++) b[i][e] = x.load(unit, h, i, e);
         float upper = scale_of<FORM>(part, 0, h, is_plain, offset), lower = scale_of<FORM>(part, 1, h, is_plain, offset);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -178,20 +199,13 @@ __device__ __forceinline__ void prefetch_units(const four_bit_weight &w, int64 t
     if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(w.packed + (row * w.columns + unit * UNIT) / 2));
 }
 
-template <typename T, scale_form FORM, int TILES>
+template <typename T, scale_form FORM, int TILES, typename Rows>
 __device__ __forceinline__ void multiply_rows(
-    const uint8 *x, bool is_float, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, width = is_float ? 4 : 2;
+    const Rows &x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     uint32 copy = lane % 16 * 8;
     int64 tiles = (w.rows + 15) / 16;
     int units = (int)(w.columns / UNIT);
-    const uint8 *x_rows[TILES];
-    bool is_row[TILES];
-#pragma unroll
-    for (int i = 0; i < TILES; i++) {
-        is_row[i] = 8 * i + lane / 4 < m;
-        x_rows[i] = x + ((8 * i + lane / 4) * w.columns + lane % 4 * 32) * width;
-    }
     // A warp takes units warp, warp + 8, ... of each tile of its block, and has one loaded ahead.
     unit_part ahead;
     int64 next_tile = blockIdx.x;
@@ -217,10 +231,7 @@ __device__ __forceinline__ void multiply_rows(
                 rows = lane_rows(w, next_tile);
             }
             if (next_tile < tiles) ahead = rows.load<FORM>(w, next_unit);
-            const uint8 *from[TILES];
-#pragma unroll
-            for (int i = 0; i < TILES; i++) from[i] = x_rows[i] + unit * (int64)(UNIT * width);
-            multiply_unit<T, FORM, TILES>(sums, part, from, is_float, is_row, is_plain, offset, copy);
+            multiply_unit<T, FORM, TILES>(sums, part, x, unit, is_plain, offset, copy);
         }
 #pragma unroll
         for (int i = 0; i < TILES; i++)
@@ -246,24 +257,45 @@ __device__ __forceinline__ void multiply_rows(
     }
 }
 
-#define FEW_ROWS(NAME, T, FORM, TILES) \
+#define FEW_ROWS(NAME, T, FORM, TILES, ROWS) \
     extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
-        const uint8 *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
+        const void *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
         const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
         int output_type, int m, int64 n, int64 k) { \
         four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
-        multiply_rows<T, FORM, TILES>(x, TILES == 1 && x_type == FLOAT32, w, bias, bias_type, output, output_type, m); \
+        multiply_rows<T, FORM, TILES>(ROWS(x, x_type), w, bias, bias_type, output, output_type, m); \
     }
-#define FEW_ROWS_OF(SUFFIX, T) \
-    FEW_ROWS(four_bit_rows_8_plain_##SUFFIX, T, PLAIN_64, 1) \
-    FEW_ROWS(four_bit_rows_8_nested_##SUFFIX, T, NESTED_64, 1) \
-    FEW_ROWS(four_bit_rows_8_other_##SUFFIX, T, OTHER, 1) \
-    FEW_ROWS(four_bit_rows_16_plain_##SUFFIX, T, PLAIN_64, 2) \
-    FEW_ROWS(four_bit_rows_16_nested_##SUFFIX, T, NESTED_64, 2) \
-    FEW_ROWS(four_bit_rows_16_other_##SUFFIX, T, OTHER, 2)
-FEW_ROWS_OF(f16, float16)
-FEW_ROWS_OF(bf16, bfloat16)
+#define FEW_ROWS_OF(FORM_NAME, SUFFIX, T, FORM) \
+    FEW_ROWS(four_bit_rows_1_##FORM_NAME##_##SUFFIX, T, FORM, 1, one_row<T>) \
+    FEW_ROWS(four_bit_rows_8_##FORM_NAME##_##SUFFIX, T, FORM, 1, arranged_rows<1>) \
+    FEW_ROWS(four_bit_rows_16_##FORM_NAME##_##SUFFIX, T, FORM, 2, arranged_rows<2>)
+FEW_ROWS_OF(plain, f16, float16, PLAIN_64)
+FEW_ROWS_OF(nested, f16, float16, NESTED_64)
+FEW_ROWS_OF(other, f16, float16, OTHER)
+FEW_ROWS_OF(plain, bf16, bfloat16, PLAIN_64)
+FEW_ROWS_OF(nested, bf16, bfloat16, NESTED_64)
+FEW_ROWS_OF(other, bf16, bfloat16, OTHER)
 
+// x [M, K] in groups of 128 elements of k and tiles of 8 rows, zeros behind the last: of each, lane 4 r + t has elements 32 t + 8 e to + 7 of row r
+// at place 32 e + 4 r + t of 16 bytes.
+template <typename T> __device__ __forceinline__ void arrange_rows(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
+    begin_launch();
+    int64 place = thread_index();
+    if (place >= k * tiles) return;
+    int lane = (int)(place % 32), e = (int)(place / 32 % 4), row = (int)(place / 128 % tiles) * 8 + lane / 4;
+    int64 from = row * k + place / 128 / tiles * 128 + lane % 4 * 32 + e * 8;
+    float values[8];
+#pragma unroll
+    for (int i = 0; i < 8; i++) values[i] = row < m ? load_float(x, type, from + i) : 0.0f;
+    output[place] = make_uint4(
+        packed<T>(values[0], values[1]), packed<T>(values[2], values[3]), packed<T>(values[4], values[5]), packed<T>(values[6], values[7]));
+}
+extern "C" __global__ void four_bit_arrange_rows_f16(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
+    arrange_rows<float16>(x, type, output, m, k, tiles);
+}
+extern "C" __global__ void four_bit_arrange_rows_bf16(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
+    arrange_rows<bfloat16>(x, type, output, m, k, tiles);
+}
 
 // MARK: Some rows
 
