@@ -154,8 +154,8 @@ private struct OrdinaryGroup: Equatable {
         queue.launch(
             OrdinaryGroup.blocks[Int(rule)][dtype], blocks: queue.blocks(for: blockCount, each: 128, perMultiprocessor: 20), threads: threads,
             sharedByteCount: sharedByteCount, steps, Int32(count), blockCount, noted, numbers.beta1, numbers.gain1, numbers.beta2, numbers.gain2,
-            numbers.beta3, numbers.gain3, numbers.alpha, numbers.bias, numbers.epsilon, numbers.flags, numbers.step, numbers.decay,
-            numbers.coupledDecay)
+            numbers.beta3, numbers.gain3, numbers.alpha, numbers.bias, numbers.epsilon, numbers.flags, numbers.step,
+            numbers.decaysFirst ? numbers.decay : 1, numbers.decaysFirst ? 1 : numbers.decay, numbers.coupledDecay)
     }
 
     func launch(_ steps: Slice, count: Int, unitCount: Int, on queue: CUDAQueue) {

@@ -109,6 +109,8 @@ struct UpdateNumbers: BitwiseCopyable, Equatable {
         set(Flag.skipsZeros, update.skipsZeros)
     }
 
+    var decaysFirst: Bool { flags & Flag.decaysFirst != 0 }
+
     private mutating func set(_ flag: Int32, _ isSet: Bool) {
         if isSet { flags |= flag }
     }

@@ -292,13 +292,12 @@ struct LionRule {
     }
 };
 
-// Where a warp is: block `index` of a parameter.
+// Where a warp is: block `index` of parameter `owner`.
 struct Place {
-    const ParameterStep *step;
-    int index;
-    __device__ __forceinline__ void advance(int blocks) {
+    int owner, index;
+    __device__ __forceinline__ void advance(const ParameterStep *steps, int blocks) {
         index += blocks;
-        for (int own = (int)(step->count >> 8); index >= own; own = (int)(step->count >> 8)) index -= own, step++;
+        for (int own = (int)(steps[owner].count >> 8); index >= own; own = (int)(steps[owner].count >> 8)) index -= own, owner++;
     }
 };
 
@@ -309,16 +308,18 @@ template <typename Rule, typename T> struct Lane {
     float absmax[Rule::MOMENTS];
     float scale, trust;
 
-    __device__ __forceinline__ void load(const Place &place, int lane) {
-        const ParameterStep &u = *place.step;
-        const int64 at = ((int64)place.index << 8) + 8 * lane;
+    __device__ __forceinline__ void load(const ParameterStep &u, int block, int lane) {
+        const int64 at = ((int64)block << 8) + 8 * lane;
         parameter.load((const T *)u.parameter + at);
         gradient.load((const T *)u.gradient + at);
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
             codes[k] = __ldcs((const uint2 *)((const uint8 *)u.values[k] + at));
-            absmax[k] = u.absmax[k][place.index];
+            absmax[k] = u.absmax[k][block];
         }
+    }
+    // What is the same for all blocks of a parameter.
+    __device__ __forceinline__ void load_factors(const ParameterStep &u) {
         scale = u.scale != nullptr ? *u.scale : 1;
         trust = u.trust != nullptr ? *u.trust : 1;
     }
@@ -349,10 +350,11 @@ __device__ __forceinline__ uint2 codes_of(bool is_positive, const uint32 *entrie
     return codes;
 }
 
-// Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256. Decay comes before the step or enters the gradient, not both.
+// Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256. Where a decay comes before the step, none enters the gradient.
 template <typename Rule, typename T>
 __device__ __forceinline__ void step_runs(
-    const ParameterStep *steps, int count, int64 blocks, uint32 *noted, const Numbers &u, float step, float decay, float coupled_decay) {
+    const ParameterStep *steps, int count, int64 blocks, uint32 *noted, const Numbers &u, float step, float first_decay, float last_decay,
+    float coupled_decay) {
     extern __shared__ uint32 shared[];
     // Of each moment: its codebook, then the entries of its table.
     const uint32 *tables[Rule::MOMENTS];
@@ -369,23 +371,25 @@ __device__ __forceinline__ void step_runs(
         end += 256 + entries;
     }
     __syncthreads();
-    const float first_decay = u.flags & DECAYS_FIRST ? decay : 1, last_decay = u.flags & DECAYS_FIRST ? 1 : decay;
     const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
     const int64 begin = blocks * blockIdx.x / gridDim.x, stop = blocks * (blockIdx.x + 1) / gridDim.x;
     int left = (int)(stop - begin) - (threadIdx.x >> 5);  // before `stop`, those that other warps do among them
     if (left <= 0) return;
     Place place;
-    place.step = steps + owner_of(stop - left, count, [=](int k) { return steps[k].first; });
-    place.index = (int)(stop - left - place.step->first);
+    place.owner = owner_of(stop - left, count, [=](int k) { return steps[k].first; });
+    place.index = (int)(stop - left - steps[place.owner].first);
     Lane<Rule, T> now;
-    now.load(place, lane);
+    now.load(steps[place.owner], place.index, lane);
+    now.load_factors(steps[place.owner]);
     for (;;) {
         const bool is_last = left <= warps;
         Place next = place;
         Lane<Rule, T> ahead;
         if (!is_last) {
-            next.advance(warps);
-            ahead.load(next, lane);
+            next.advance(steps, warps);
+            ahead.load(steps[next.owner], next.index, lane);
+            ahead.scale = now.scale, ahead.trust = now.trust;
+            if (next.owner != place.owner) ahead.load_factors(steps[next.owner]);
         }
         float s[Rule::MOMENTS][8];
         uint32 largest[Rule::MOMENTS];
@@ -425,7 +429,7 @@ __device__ __forceinline__ void step_runs(
             largest[k] = warp_max(largest[k]);
             is_ordinary &= largest[k] < 0x7e800000;  // of which there is a `reciprocal`, where it is not too small
         }
-        const ParameterStep &own = *place.step;
+        const ParameterStep &own = steps[place.owner];
         const int64 at = ((int64)place.index << 8) + 8 * lane;
         if (is_ordinary) {
             now.parameter.store((T *)own.parameter + at);
@@ -452,9 +456,9 @@ template <typename Rule, typename T> constexpr int THREADS = 4 * Rule::MOMENTS +
 #define STEP_RUNS_OF(name, Rule, suffix, T)                                                                                                      \
     extern "C" __global__ void __launch_bounds__(THREADS<Rule, T>, 2) name##_##suffix(                                                                       \
         const ParameterStep *steps, int count, int64 blocks, uint32 *noted, float beta1, float gain1, float beta2, float gain2, float beta3,      \
-        float gain3, float alpha, float bias, float epsilon, int flags, float step, float decay, float coupled_decay) {                           \
+        float gain3, float alpha, float bias, float epsilon, int flags, float step, float first_decay, float last_decay, float coupled_decay) {   \
         const Numbers numbers = {beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon, flags};                                          \
-        step_runs<Rule, T>(steps, count, blocks, noted, numbers, step, decay, coupled_decay);                                                     \
+        step_runs<Rule, T>(steps, count, blocks, noted, numbers, step, first_decay, last_decay, coupled_decay);                                                 \
     }
 #define STEP_RUNS(name, Rule)                     \
     STEP_RUNS_OF(name, Rule, f32, float)          \
