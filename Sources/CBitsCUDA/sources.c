@@ -28,20 +28,9 @@ static const char rotary[] = {
 static const char attention[] = {
 #embed "kernels/attention.cu" suffix(, 0)
 };
-#if __has_embed("kernels/attention_forward.cu")
-static const char attention_forward[] = {
-#embed "kernels/attention_forward.cu" suffix(, 0)
+static const char attention_floats[] = {
+#embed "kernels/attention_floats.cu" suffix(, 0)
 };
-#else
-static const char attention_forward[] = "";
-#endif
-#if __has_embed("kernels/attention_backward.cu")
-static const char attention_backward[] = {
-#embed "kernels/attention_backward.cu" suffix(, 0)
-};
-#else
-static const char attention_backward[] = "";
-#endif
 static const char attention_decode[] = {
 #embed "kernels/attention_decode.cu" suffix(, 0)
 };
@@ -93,8 +82,8 @@ static const struct {
 } sources[] = {
 #define SOURCE(name) {#name, name}
     SOURCE(copy), SOURCE(elementwise), SOURCE(norm), SOURCE(reduce), SOURCE(loss),
-    SOURCE(embedding), SOURCE(rotary), SOURCE(attention), SOURCE(attention_forward),
-    SOURCE(attention_backward), SOURCE(attention_decode), SOURCE(decoding), SOURCE(sampling),
+    SOURCE(embedding), SOURCE(rotary), SOURCE(attention), SOURCE(attention_floats),
+    SOURCE(attention_decode), SOURCE(decoding), SOURCE(sampling),
     SOURCE(matrix), SOURCE(four_bit_linear), SOURCE(int8_linear), SOURCE(code_tables),
     SOURCE(blockwise), SOURCE(four_bit), SOURCE(int8), SOURCE(optimizer), SOURCE(clipping),
     SOURCE(random), SOURCE(attention_tiles), SOURCE(rms_norm),

@@ -6,11 +6,12 @@ extension Attention: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard inputs.shape.rows > 0 else { return }
         if let decoding = AttentionDecoding(self) { return decoding.launch(on: queue) }
-        let flaws = AttentionTiles(self, on: queue)?.launch(self, on: queue)
+        let tiled: (any TiledAttention)? = AttentionTiles(self, on: queue) ?? AttentionFloats(self, on: queue)
+        let flaws = tiled?.launch(self, on: queue)
         let warps = CUDAWarps(inputs.shape.rows, sharedFloats: inputs.shape.headWidth + inputs.shape.valueWidth, flaws: flaws)
         queue.launch(
             Self.function, blocks: warps.blocks, threads: warps.threads, sharedByteCount: warps.sharedByteCount, overlaps: true, inputs, output,
-            output.dtype.code, logSumExp, flaws, Int32(AttentionTiles.length))
+            output.dtype.code, logSumExp, flaws?.tiles, Int32(flaws?.length ?? 1))
     }
 }
 
@@ -23,20 +24,36 @@ extension AttentionGradient: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         let shape = inputs.shape
         let means = queue.scratch(.float32, count: shape.rows)
-        let tiles = AttentionTiles(self, on: queue)
-        var flaws = tiles?.launchQueries(self, means: means, on: queue)
+        let tiled: (any TiledAttention)? = AttentionTiles(self, on: queue) ?? AttentionFloats(self, on: queue)
+        var flaws = tiled?.launchQueries(self, means: means, on: queue)
         let rows = CUDAWarps(shape.rows, sharedFloats: 2 * shape.headWidth + shape.valueWidth, flaws: flaws)
         queue.launch(
             Self.ofQueries, blocks: rows.blocks, threads: rows.threads, sharedByteCount: rows.sharedByteCount, overlaps: true, inputs, output,
             output.dtype.code, logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.query, gradients.query.dtype.code,
-            gradients.byQuery, flaws, Int32(AttentionTiles.length))
-        flaws = tiles?.launchKeys(self, means: means, on: queue)
+            gradients.byQuery, flaws?.tiles, Int32(flaws?.length ?? 1))
+        flaws = tiled?.launchKeys(self, means: means, on: queue)
         let keys = CUDAWarps(shape.batch * shape.keys * shape.groups, sharedFloats: 2 * (shape.headWidth + shape.valueWidth), flaws: flaws)
         queue.launch(
             Self.ofKeys, blocks: keys.blocks, threads: keys.threads, sharedByteCount: keys.sharedByteCount, overlaps: true, inputs, output,
             output.dtype.code, logSumExp, outputGradient, outputGradient.dtype.code, means, gradients.key, gradients.key.dtype.code, gradients.value,
-            gradients.value.dtype.code, gradients.byKey, flaws, Int32(AttentionTiles.length))
+            gradients.value.dtype.code, gradients.byKey, flaws?.tiles, Int32(flaws?.length ?? 1))
     }
+}
+
+/// Faster kernels for many queries, which compute tiles, and leave those whose results are not finite.
+protocol TiledAttention {
+    func launch(_ kernel: Attention, on queue: CUDAQueue) -> AttentionFlaws
+    /// The gradients of queries, and for each row the mean that those of keys and values need.
+    func launchQueries(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws
+    func launchKeys(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws
+}
+
+/// Which tiles are to be computed again.
+struct AttentionFlaws {
+    /// int32, not 0 for those: in the order of batch entries, heads (groups for keys) and tokens.
+    let tiles: Slice
+    /// Tokens of a tile.
+    let length: Int
 }
 
 extension AttentionShape {
@@ -51,9 +68,9 @@ private struct CUDAWarps {
     let threads: Int
     let sharedByteCount: Int
 
-    init(_ count: Int, sharedFloats: Int, flaws: Slice?) {
+    init(_ count: Int, sharedFloats: Int, flaws: AttentionFlaws?) {
         let warps = max(1, min(4, CUDAWarps.sharedByteLimit / max(4 * sharedFloats, 1)))
-        blocks = flaws?.count ?? min((count + warps - 1) / warps, Int(Int32.max))
+        blocks = flaws?.tiles.count ?? min((count + warps - 1) / warps, Int(Int32.max))
         (threads, sharedByteCount) = (32 * warps, 4 * warps * sharedFloats)
     }
 }

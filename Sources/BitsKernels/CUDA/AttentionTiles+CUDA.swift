@@ -1,5 +1,5 @@
-/// Attention of many queries in 16 bits, and its gradients, by matrix instructions, which round probabilities to that type. Tiles whose results are not finite are to be computed again.
-struct AttentionTiles {
+/// Attention of many queries in 16 bits, and its gradients, by matrix instructions, which round probabilities to that type.
+struct AttentionTiles: TiledAttention {
     /// By the width that vectors are stored in.
     private static let widths = [64, 96, 128, 256]
     private static let forward = widths.map { CUDAFunctions("attention_tiles", "attention_tiles_\($0)") }
@@ -7,7 +7,7 @@ struct AttentionTiles {
     private static let ofKeys = widths.map { CUDAFunctions("attention_tiles", "attention_tiles_key_gradient_\($0)") }
     private static let bounds = CUDAFunction("attention_tiles", "attention_tile_bounds")
     /// Queries of a tile; those, and keys, of the kernel of the gradients of keys.
-    static let length = 128
+    private static let length = 128
     private static let queriesOfKeys = 64
     /// The gradients' sums of wider vectors do not fit into registers.
     private static let widestGradient = 128
@@ -51,27 +51,24 @@ struct AttentionTiles {
 
     private static func tiles(_ count: Int, of length: Int) -> Int { (count + length - 1) / length }
 
-    /// - Returns: for each tile, whether it is to be computed again.
-    func launch(_ kernel: Attention, on queue: CUDAQueue) -> Slice {
+    func launch(_ kernel: Attention, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
             Self.forward[choice][dtype], blocks: tilesOfQueries, threads: width > 128 ? 256 : 128,
             sharedByteCount: Self.sharedByteCount(width, isGradient: false), AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp,
             flaws)
-        return flaws
+        return AttentionFlaws(tiles: flaws, length: Self.length)
     }
 
-    /// - Returns: as ``launch(_:on:)``.
-    func launchQueries(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> Slice {
+    func launchQueries(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
             Self.ofQueries[choice][dtype], blocks: tilesOfQueries, threads: 256, sharedByteCount: Self.sharedByteCount(width, isGradient: true),
             AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp, kernel.outputGradient, means, kernel.gradients.query, flaws)
-        return flaws
+        return AttentionFlaws(tiles: flaws, length: Self.length)
     }
 
-    /// - Returns: as ``launch(_:on:)``, for tiles of keys.
-    func launchKeys(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> Slice {
+    func launchKeys(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws {
         let arguments = AttentionTilesArguments(inputs: inputs)
         let count = inputs.shape.batch * Self.tiles(inputs.shape.queries, of: Self.queriesOfKeys)
         let bounds = queue.scratch(.int32, count: 4 * count)
@@ -80,7 +77,7 @@ struct AttentionTiles {
         queue.launch(
             Self.ofKeys[choice][dtype], blocks: tilesOfKeys, threads: 256, sharedByteCount: Self.sharedByteCount(width, isGradient: true), arguments,
             kernel.logSumExp, kernel.outputGradient, means, bounds, kernel.gradients.key, kernel.gradients.value, flaws)
-        return flaws
+        return AttentionFlaws(tiles: flaws, length: Self.length)
     }
 }
 
