@@ -26,10 +26,13 @@ extension ConformanceCase {
         let variant = "\(precision), \(m) x \(n) x \(k), transposed: \(transposesA), \(transposesB)\(accumulates ? ", added" : "")"
         return ConformanceCase(variant) { device in
             let dtype = precision.dtype
-            let output = ordinary(device, m * n, 1, accumulates ? .float32 : dtype)
+            // Types that go together, and, of products that are transposed twice, ones that do not.
+            let outputType: DType = transposesA && transposesB ? .float16 : accumulates ? .float32 : dtype
+            let output = ordinary(device, m * n, 1, outputType)
             let kernel = MatrixProduct(
                 ordinary(device, m * k, 2, dtype), ordinary(device, n * k, 3, dtype), into: output, m: m, n: n, k: k, transposesA: transposesA,
-                transposesB: transposesB, bias: accumulates ? nil : ordinary(device, n, 4, dtype), accumulates: accumulates, precision: precision)
+                transposesB: transposesB, bias: accumulates && !transposesA ? nil : ordinary(device, n, 4, transposesA ? .bfloat16 : dtype),
+                accumulates: accumulates, precision: precision)
             return (kernel, [sums("output", output, terms: k)])
         }
     }

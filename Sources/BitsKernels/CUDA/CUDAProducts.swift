@@ -3,7 +3,7 @@ internal import CBitsCUDA
 /// NVIDIA's library of matrix products, cuBLASLt, where it is found.
 package enum CUDAProducts {
     /// Where it was found; nil where it was not.
-    package static var path: String? { unsafe CUDADriver.path(of: bits_cuda_products_library()) }
+    package static let path: String? = unsafe CUDADriver.path(of: bits_cuda_products_library())
 
     /// For instance `13.0.2`; nil without it.
     package static var version: String? {
@@ -12,7 +12,7 @@ package enum CUDAProducts {
     }
 }
 
-/// A product as the library takes it: both operands of one type, and a bias of the output's.
+/// A product as the library takes it: both operands of one type.
 struct CUDALibraryProduct {
     var a: Slice
     var b: Slice
@@ -27,7 +27,10 @@ struct CUDALibraryProduct {
     var bStride: Int
     var accumulates = false
 
-    /// Whether types are ones that the library multiplies.
+    /// Results that are worth their memory in float32 while the output is of a type that the library does not give.
+    private static let mostInFloats = 1 << 28
+
+    /// Whether types are ones that the library mixes.
     private var hasTypes: Bool {
         guard a.dtype == b.dtype, bias == nil || bias!.dtype == output.dtype else { return false }
         switch a.dtype {
@@ -43,7 +46,8 @@ struct CUDALibraryProduct {
     /// - Returns: whether the library is there and computes such products; else nothing was queued.
     func launch(on queue: CUDAQueue) -> Bool {
         // The library counts an empty operand's strides as mistakes.
-        guard hasTypes, m > 0, n > 0, k > 0 else { return false }
+        guard m > 0, n > 0, k > 0 else { return false }
+        guard hasTypes else { return launchInFloats(on: queue) }
         var product = bits_cuda_product(
             a: UInt64(a.deviceAddress), b: UInt64(b.deviceAddress), bias: UInt64(bias?.deviceAddress ?? 0), output: UInt64(output.deviceAddress),
             m: Int64(m), n: Int64(n), k: Int64(k), a_stride: Int64(aStride), b_stride: Int64(bStride), type: a.dtype.code,
@@ -56,5 +60,22 @@ struct CUDALibraryProduct {
         guard a.hasMemory, b.hasMemory, output.hasMemory, workspace?.hasMemory ?? true else { return true }
         let stream = unsafe queue.backend.stream.pointer
         return unsafe bits_cuda_product_launch(context, stream, &product, UInt64(workspace?.deviceAddress ?? 0), byteCount) == 0
+    }
+
+    /// The product with a float32 output and bias, rounded once to the output from there.
+    private func launchInFloats(on queue: CUDAQueue) -> Bool {
+        guard a.dtype == b.dtype, a.dtype.isFloatingPoint, output.dtype == .float32 || output.count <= Self.mostInFloats else { return false }
+        var wide = self
+        if let bias, bias.dtype != .float32 {
+            let floats = queue.scratch(.float32, count: n)
+            queue.convert(bias, rows: 1, width: n, stride: n, to: floats)
+            wide.bias = floats
+        }
+        guard output.dtype != .float32 else { return wide.launch(on: queue) }
+        wide.output = queue.scratch(.float32, count: m * n)
+        if accumulates { queue.convert(output, rows: m, width: n, stride: n, to: wide.output) }
+        guard wide.launch(on: queue) else { return false }
+        queue.convert(wide.output, rows: m, width: n, stride: n, to: output)
+        return true
     }
 }

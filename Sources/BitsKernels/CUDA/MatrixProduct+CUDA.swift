@@ -10,14 +10,14 @@ extension MatrixProduct: CUDAKernel {
         guard m > 0, n > 0 else { return }
         if readsFewRows { return launchFewRows(on: queue) }
         let usesTensorCores = precision != .float32 && queue.properties.computeCapability >= 80
-        let isLarge = m * n * k >= Self.leastForLibrary
-        guard isLarge || usesTensorCores else { return launchPlain(on: queue) }
+        let usesLibrary = m * n * k >= Self.leastForLibrary && CUDAProducts.path != nil
+        guard usesLibrary || usesTensorCores else { return launchPlain(on: queue) }
         let (a, aStride) = operand(self.a, rows: transposesA ? k : m, width: transposesA ? m : k, stride: self.aStride, on: queue)
         let (b, bStride) = operand(self.b, rows: transposesB ? n : k, width: transposesB ? k : n, stride: self.bStride, on: queue)
         let product = CUDALibraryProduct(
             a: a, b: b, output: output, bias: bias, m: m, n: n, k: k, transposesA: transposesA, transposesB: transposesB, aStride: aStride,
             bStride: bStride, accumulates: accumulates)
-        if isLarge && product.launch(on: queue) { return }
+        if usesLibrary && product.launch(on: queue) { return }
         guard usesTensorCores else { return launchPlain(on: queue) }
         let function = Self.tensorProducts[(transposesA ? 2 : 0) + (transposesB ? 1 : 0)][precision.dtype]
         queue.launch(
