@@ -3,8 +3,9 @@ extension OptimizerStep: CUDAKernel {
     var suitsCUDA: Bool { parameters.allSatisfy { !$0.update.rule.isCustom } }
 
     func launch(on queue: CUDAQueue) {
-        var plan = StepPlan(sharedByteCount: queue.properties.sharedByteCount)
-        for parameter in parameters where parameter.parameter.count > 0 { plan.add(parameter) }
+        var plan = StepPlan(parameters.count, sharedByteCount: queue.properties.sharedByteCount)
+        let span = parameters.span
+        for i in span.indices where span[i].parameter.count > 0 { plan.add(span[i]) }
         plan.launch(on: queue)
     }
 }
@@ -17,6 +18,7 @@ private struct StepPlan {
     private static let squares = CUDAFunction("optimizer", "step_squares")
     private static let trusts = CUDAFunction("optimizer", "step_trust")
 
+    private let count: Int
     private let sharedByteCount: Int
     /// The codebooks' tables; entries know theirs by number until they are uploaded.
     private var requests: [CodeTableRequest] = []
@@ -26,7 +28,7 @@ private struct StepPlan {
     private var groups: [(group: OrdinaryGroup, entries: [StepEntry])] = []
     private var others: [StepEntry] = []
 
-    init(sharedByteCount: Int) { self.sharedByteCount = sharedByteCount }
+    init(_ count: Int, sharedByteCount: Int) { (self.count, self.sharedByteCount) = (count, sharedByteCount) }
 
     mutating func add(_ parameter: ParameterStep) {
         var entry = StepEntry(parameter)
@@ -45,9 +47,16 @@ private struct StepPlan {
         let whole = group.wholeCount(entry)
         if whole < entry.count { others.append(entry.part(whole..<entry.count)) }
         guard whole > 0 else { return }
-        let place = groups.lastIndex { $0.group == group } ?? groups.count
-        if place == groups.count { groups.append((group, [])) }
-        groups[place].entries.append(entry.part(0..<whole))
+        var place = groups.count - 1
+        while place >= 0 && groups[place].group != group { place -= 1 }
+        if place < 0 {
+            place = groups.count
+            groups.append((group, []))
+            // Nearly always there is one group.
+            if place == 0 { groups[0].entries.reserveCapacity(count) }
+        }
+        entry.count = whole
+        groups[place].entries.append(entry)
     }
 
     private mutating func number(of request: CodeTableRequest) -> UInt64 {
@@ -56,34 +65,35 @@ private struct StepPlan {
         return UInt64(requests.count - 1)
     }
 
-    func launch(on queue: CUDAQueue) {
+    mutating func launch(on queue: CUDAQueue) {
         // Addresses of what is allocated here go into tables, so it is held until everything is queued.
         let tables = queue.codeTables(requests)
         let trust = measured.isEmpty ? nil : measure(tables, on: queue)
         defer { withExtendedLifetime((tables, trust)) {} }
-        for (group, entries) in groups {
-            let (steps, unitCount) = upload(entries, tables, trust, on: queue)
+        for i in groups.indices {
+            let (group, entryCount) = (groups[i].group, groups[i].entries.count)
+            let (steps, unitCount) = StepPlan.upload(&groups[i].entries, tables, trust, on: queue)
             guard group.isInBlocks else {
-                group.launch(steps, count: entries.count, unitCount: unitCount, on: queue)
+                group.launch(steps, count: entryCount, unitCount: unitCount, on: queue)
                 continue
             }
             let noted = queue.scratch(.int32, count: 1 + unitCount)
             queue.clear(noted[0..<1])
-            group.launch(steps, count: entries.count, blockCount: unitCount, noted: noted, on: queue)
+            group.launch(steps, count: entryCount, blockCount: unitCount, noted: noted, on: queue)
             queue.launch(
-                StepPlan.units, blocks: queue.blocks(for: unitCount, perMultiprocessor: 4), threads: 256, steps, Int32(entries.count), unitCount,
+                StepPlan.units, blocks: queue.blocks(for: unitCount, perMultiprocessor: 4), threads: 256, steps, Int32(entryCount), unitCount,
                 Slice?.some(noted))
         }
         guard !others.isEmpty else { return }
-        let (steps, unitCount) = upload(others, tables, trust, on: queue)
+        let (steps, unitCount) = StepPlan.upload(&others, tables, trust, on: queue)
         queue.launch(
             StepPlan.units, blocks: queue.blocks(for: unitCount, perMultiprocessor: 64), threads: 256, steps, Int32(others.count), unitCount,
             Slice?.none)
     }
 
     /// What the steps of ``measured`` are multiplied by.
-    private func measure(_ tables: Slice, on queue: CUDAQueue) -> Slice {
-        let (steps, _) = upload(measured, tables, nil, on: queue)
+    private mutating func measure(_ tables: Slice, on queue: CUDAQueue) -> Slice {
+        let (steps, _) = StepPlan.upload(&measured, tables, nil, on: queue)
         let sums = queue.scratch(.int64, count: 2 * chunkCount)
         let trust = queue.scratch(.float32, count: measured.count)
         queue.launch(
@@ -94,15 +104,9 @@ private struct StepPlan {
     }
 
     /// The entries as one table, with addresses for numbers and their units counted, and how many units there are.
-    private func upload(_ entries: [StepEntry], _ tables: Slice, _ trust: Slice?, on queue: CUDAQueue) -> (Slice, Int) {
-        var entries = entries
+    private static func upload(_ entries: inout [StepEntry], _ tables: Slice, _ trust: Slice?, on queue: CUDAQueue) -> (Slice, Int) {
         var unitCount: Int64 = 0
-        for i in entries.indices {
-            entries[i].first = unitCount
-            unitCount += (entries[i].count + Int64(entries[i].unit) - 1) / Int64(entries[i].unit)
-            for k in 0..<3 { entries[i].tables[k] = UInt64(tables.deviceAddress) + entries[i].tables[k] * UInt64(CUDAQueue.codeTableByteCount) }
-            if let trust, entries[i].trust > 0 { entries[i].trust = UInt64(trust.deviceAddress) + 4 * (entries[i].trust - 1) }
-        }
+        for i in entries.indices { entries[i].settle(&unitCount, tables: UInt64(tables.deviceAddress), trust: trust.map { UInt64($0.deviceAddress) }) }
         return (queue.upload(entries), Int(unitCount))
     }
 }

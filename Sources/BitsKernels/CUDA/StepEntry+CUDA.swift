@@ -43,6 +43,14 @@ struct StepEntry: BitwiseCopyable {
         (rule, numbers) = UpdateNumbers.of(step.update)
     }
 
+    /// Counts its units behind those before it, and puts addresses for the numbers of its tables and of its place in `trust`.
+    mutating func settle(_ unitCount: inout Int64, tables address: UInt64, trust trustAddress: UInt64?) {
+        first = unitCount
+        unitCount += (count + Int64(unit) - 1) / Int64(unit)
+        for k in 0..<3 { tables[k] = address + tables[k] * UInt64(CUDAQueue.codeTableByteCount) }
+        if let trustAddress, trust > 0 { trust = trustAddress + 4 * (trust - 1) }
+    }
+
     /// Elements `range`, which begin with a block.
     func part(_ range: Range<Int64>) -> StepEntry {
         var part = self
