@@ -142,7 +142,7 @@ __device__ __forceinline__ void cross_entropy_aligned(
             Eight<T> zeros;
 #pragma unroll
             for (int j = 0; j < 4; j++) zeros.set(j, 0.0f, 0.0f);
-            for (int i = first; i < vocabulary; i += lanes) zeros.store(gradient + start + i);
+            for (int i = first; i < vocabulary; i += lanes) zeros.store_kept(gradient + start + i);
         }
         return;
     }
@@ -153,17 +153,17 @@ __device__ __forceinline__ void cross_entropy_aligned(
     Eight<T> next[2];
 #pragma unroll
     for (int r = 0; r < 2; r++)
-        if (first + r * lanes < vocabulary) next[r].load(logits + start + first + r * lanes);
+        if (first + r * lanes < vocabulary) next[r].load_kept(logits + start + first + r * lanes);
     for (int i = first; i < vocabulary; i += 2 * lanes) {
         const Eight<T> x[2] = {next[0], next[1]};
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             const int ahead = i + (2 + r) * lanes;
-            if (ahead < vocabulary) next[r].load(logits + start + ahead);
+            if (ahead < vocabulary) next[r].load_kept(logits + start + ahead);
         }
 #pragma unroll
         for (int r = 0; r < 2; r++)
-            if (i + r * lanes < held) x[r].store(shared + i + r * lanes);
+            if (i + r * lanes < held) x[r].store_kept(shared + i + r * lanes);
         if (i + lanes < vocabulary) {
             sum.add(x);
         } else {
@@ -183,8 +183,8 @@ __device__ __forceinline__ void cross_entropy_aligned(
         for (int r = 0; r < AT_ONCE; r++) {
             const int i = first + (k - r) * lanes;
             if (k < r) break;
-            if (i < held) x[r].load(shared + i);
-            else x[r].load(logits + start + i);
+            if (i < held) x[r].load_kept(shared + i);
+            else x[r].load_kept(logits + start + i);
         }
 #pragma unroll
         for (int r = 0; r < AT_ONCE; r++) {
@@ -202,7 +202,7 @@ __device__ __forceinline__ void cross_entropy_aligned(
             Eight<T> result;
 #pragma unroll
             for (int j = 0; j < 4; j++) result.set(j, g[2 * j], g[2 * j + 1]);
-            result.store(gradient + start + i);
+            result.store_kept(gradient + start + i);
         }
     }
 }

@@ -219,6 +219,12 @@ template <typename T> struct Eight {
         words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
     }
     __device__ __forceinline__ void store(T *to) const { __stcs((uint4 *)to, make_uint4(words[0], words[1], words[2], words[3])); }
+    // The same of what is used again soon, or lies in shared memory.
+    __device__ __forceinline__ void load_kept(const T *from) {
+        const uint4 x = *(const uint4 *)from;
+        words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
+    }
+    __device__ __forceinline__ void store_kept(T *to) const { *(uint4 *)to = make_uint4(words[0], words[1], words[2], words[3]); }
 };
 template <> struct Eight<float> {
     float words[8];
@@ -237,6 +243,14 @@ template <> struct Eight<float> {
     __device__ __forceinline__ void store(float *to) const {
         __stcs((float4 *)to, make_float4(words[0], words[1], words[2], words[3]));
         __stcs((float4 *)to + 1, make_float4(words[4], words[5], words[6], words[7]));
+    }
+    __device__ __forceinline__ void load_kept(const float *from) {
+        const float4 x = ((const float4 *)from)[0], y = ((const float4 *)from)[1];
+        words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w, words[4] = y.x, words[5] = y.y, words[6] = y.z, words[7] = y.w;
+    }
+    __device__ __forceinline__ void store_kept(float *to) const {
+        ((float4 *)to)[0] = make_float4(words[0], words[1], words[2], words[3]);
+        ((float4 *)to)[1] = make_float4(words[4], words[5], words[6], words[7]);
     }
 };
 

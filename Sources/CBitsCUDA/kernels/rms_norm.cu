@@ -16,8 +16,8 @@ __device__ __forceinline__ void rms_norm_aligned(const T *x, const W *w, float e
     for (int r = 0; r < RUNS; r++) {
         const int i = 8 * (threadIdx.x + r * blockDim.x);
         if (i < width) {
-            input[r].load(x + i);
-            weight[r].load(w + i);
+            input[r].load_kept(x + i);
+            weight[r].load_kept(w + i);
         }
     }
     float part = 0;
@@ -35,7 +35,7 @@ __device__ __forceinline__ void rms_norm_aligned(const T *x, const W *w, float e
 #pragma unroll
         for (int j = 0; j < 4; j++)
             output.set(j, input[r][2 * j] * reciprocal * weight[r][2 * j], input[r][2 * j + 1] * reciprocal * weight[r][2 * j + 1]);
-        output.store(y + i);
+        output.store_kept(y + i);
     }
     if (reciprocals && threadIdx.x == 0) reciprocals[blockIdx.x] = reciprocal;
 }
@@ -52,8 +52,8 @@ __device__ __forceinline__ void rms_norm_gradient_aligned(const T *x, const W *w
     for (int r = 0; r < RUNS; r++) {
         const int i = 8 * (threadIdx.x + r * blockDim.x);
         if (i < width) {
-            input[r].load(x + start + i);
-            slope[r].load(dy + start + i);
+            input[r].load_kept(x + start + i);
+            slope[r].load_kept(dy + start + i);
         }
     }
     float part = 0;
@@ -62,7 +62,7 @@ __device__ __forceinline__ void rms_norm_gradient_aligned(const T *x, const W *w
         const int i = 8 * (threadIdx.x + r * blockDim.x);
         if (i >= width) break;
         Eight<W> weight;
-        weight.load(w + i);
+        weight.load_kept(w + i);
 #pragma unroll
         for (int j = 0; j < 8; j++) part = __fmaf_rn(slope[r][j] * weight[j], input[r][j] * reciprocal, part);
     }
@@ -72,14 +72,14 @@ __device__ __forceinline__ void rms_norm_gradient_aligned(const T *x, const W *w
         const int i = 8 * (threadIdx.x + r * blockDim.x);
         if (i >= width) break;
         Eight<W> weight;
-        weight.load(w + i);
+        weight.load_kept(w + i);
         float values[8];
 #pragma unroll
         for (int j = 0; j < 8; j++) values[j] = reciprocal * (slope[r][j] * weight[j] - input[r][j] * reciprocal * mean);
         Eight<T> output;
 #pragma unroll
         for (int j = 0; j < 4; j++) output.set(j, values[2 * j], values[2 * j + 1]);
-        output.store(dx + start + i);
+        output.store_kept(dx + start + i);
     }
 }
 
