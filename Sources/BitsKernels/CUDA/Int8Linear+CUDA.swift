@@ -1,7 +1,7 @@
 // Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
 
 extension Int8Linear: CUDAKernel {
-    private static let prepareRows = CUDAFunction("int8_linear", "int8_prepare_rows")
+    private static let prepareRows = CUDAFunctions("int8_linear", "int8_prepare_rows")
     /// Rows up to which one launch prepares all, each of its blocks reading every row.
     private static let mostFewRows = 16
 
@@ -14,7 +14,7 @@ extension Int8Linear: CUDAKernel {
         let markBytes = (k + 31) / 32 * 4
         if m <= Self.mostFewRows && markBytes <= queue.properties.sharedByteCount / 2 {
             queue.launch(
-                Self.prepareRows, blocks: m, threads: 1024, sharedByteCount: markBytes, overlaps: true, input, input.dtype.code, threshold, codes,
+                Self.prepareRows[input.dtype], blocks: m, threads: 1024, sharedByteCount: markBytes, overlaps: true, input, threshold, codes,
                 scales, list, Int32(m), Int32(k))
         } else {
             let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil

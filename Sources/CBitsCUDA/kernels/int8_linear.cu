@@ -304,11 +304,15 @@ __device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int un
     return part;
 }
 
-// Asks for a warp's first unit, half of a line of each row to a lane.
-__device__ __forceinline__ void prefetch_unit(code_matrix b, int64 tile, int unit, int units) {
+// Asks for a warp's first two units, half of each of a row to a lane.
+__device__ __forceinline__ void prefetch_units(code_matrix b, int64 tile, int units) {
     int64 row = min(tile * 16 + threadIdx.x % 16, b.rows - 1);
-    const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 32 / 16 * 128;
-    if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(from));
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        int unit = threadIdx.x / 32 + WARPS * i;
+        const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 32 / 16 * 128;
+        if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(from));
+    }
 }
 
 template <int TILES>
@@ -321,7 +325,7 @@ __device__ __forceinline__ void multiply_rows(
     int units = (int)(k / UNIT), next_unit = warp;
     unit_part ahead;
     // The cache may have the weight's first units while the launch before ends.
-    prefetch_unit(b, next_tile, warp, units);
+    prefetch_units(b, next_tile, units);
     begin_launch();
     if (warp < units) ahead = load_unit(b, next_tile, next_unit);
     int kept = 0, room = SUMS / (16 * WARPS * m);
@@ -436,8 +440,8 @@ int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks,
 
 // All that a layer's few rows need, a block of 1024 for each row: `QuantizeInt8Rows`, NaN for the scales of rows that hold NaN, and the list of
 // outlier columns. Every block looks for outliers in all rows.
-extern "C" __global__ void __launch_bounds__(1024)
-int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) {
+template <typename T>
+__device__ __forceinline__ void prepare_rows(const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) {
     extern __shared__ uint32 marks[];
     __shared__ float shared[33];
     __shared__ int counts[33];
@@ -445,8 +449,9 @@ int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, flo
     begin_launch();
     float largest = 0;
     bool found = false;
+#pragma unroll 4
     for (int t = threadIdx.x; t < width; t += 1024) {
-        float x = load_float(input, type, own + t);
+        float x = widen(input[own + t]);
         found |= x != x;
         if (threshold == 0 || !(fabsf(x) >= threshold)) largest = fmaxf(largest, fabsf(x));
     }
@@ -457,12 +462,14 @@ int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, flo
     // Whole warps, so that each gives a word of marks.
     for (int t = threadIdx.x; t < (width + 31) / 32 * 32; t += 1024) {
         bool is_outlier = false;
-        if (threshold > 0 && t < width)
-            for (int r = 0; r < rows; r++) is_outlier |= fabsf(load_float(input, type, (int64)r * width + t)) >= threshold;
+        if (threshold > 0 && t < width) {
+#pragma unroll 8
+            for (int r = 0; r < rows; r++) is_outlier |= fabsf(widen(input[(int64)r * width + t])) >= threshold;
+        }
         uint32 word = __ballot_sync(FULL_WARP, is_outlier);
         if (threadIdx.x % 32 == 0) marks[t / 32] = word;
         if (t < width) {
-            float y = __fmul_rn(load_float(input, type, own + t), inverse);
+            float y = __fmul_rn(widen(input[own + t]), inverse);
             codes[own + t] = is_outlier || y != y ? 0 : (int8)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
         }
     }
@@ -477,6 +484,14 @@ int8_prepare_rows(const void *input, int type, float threshold, int8 *codes, flo
     for (int w = from; w < to; w++)
         for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
 }
+#define PREPARE_ROWS(SUFFIX, T) \
+    extern "C" __global__ void __launch_bounds__(1024) int8_prepare_rows_##SUFFIX( \
+        const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) { \
+        prepare_rows<T>(input, threshold, codes, scales, columns, rows, width); \
+    }
+PREPARE_ROWS(f32, float)
+PREPARE_ROWS(f16, float16)
+PREPARE_ROWS(bf16, bfloat16)
 
 // A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is
 // above 0.
