@@ -309,87 +309,145 @@ struct half_part {
     uint4 bytes[4];
     uint32 scales[4];
     float outer[4];
+
+    __device__ __forceinline__ float scale(int r, bool is_plain, float offset) const {
+        return is_plain ? __uint_as_float(scales[r]) : nested_scale(scales[r] & 255, outer[r], offset);
+    }
 };
 
-__device__ __forceinline__ half_part load_half(const four_bit_weight &w, int64 first_row, int64 from) {
-    half_part part;
-#pragma unroll
-    for (int r = 0; r < 4; r++) {
-        // Rows beyond the end are read again, and what comes of them is dropped.
-        int64 element = min(first_row + threadIdx.x % 32 / 4 + 8 * r, w.rows - 1) * w.columns + from + threadIdx.x % 4 * 32;
-        part.bytes[r] = load_once(w.packed + element / 2);
-        int64 block = element >> w.block_shift;
-        part.scales[r] = w.absmax ? __float_as_uint(w.absmax[block]) : w.absmax_codes[block];
-        part.outer[r] = w.absmax ? 0.0f : w.nested_absmax[block >> w.nested_shift];
-    }
-    return part;
-}
+// Where a lane reads the weight: its bytes of four rows, and the elements that they begin with.
+struct half_rows {
+    const uint8 *packed[4];
+    int64 element[4];
 
-// Copies a unit of 8 * TILES rows of x, zeros for those beyond the end. In each half, the 16 bytes of place 4 t + e lie at 4 e + t: what lanes t of a
-// row read together lies together.
-template <int TILES> __device__ __forceinline__ void stage(uint8 *to, const uint16 *x, int m, int64 k, int64 from) {
+    __device__ __forceinline__ half_rows(const four_bit_weight &w, int64 first_row, int half) {
 #pragma unroll
-    for (int i = 0; i < TILES; i++) {
-        int e = threadIdx.x + 256 * i, row = e / 32, place = e % 32;
-        const uint16 *source = x + min(row, m - 1) * k + from + 8 * place;
-        uint32 target = (uint32)__cvta_generic_to_shared(to + row * X_PITCH + place / 16 * 256 + place % 4 * 64 + place / 4 % 4 * 16);
-        int bytes = row < m ? 16 : 0;
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(target), "l"(source), "r"(bytes) : "memory");
+        for (int r = 0; r < 4; r++) {
+            // Rows beyond the end are read again, and what comes of them is dropped.
+            int64 row = min(first_row + threadIdx.x % 32 / 4 + 8 * r, w.rows - 1);
+            element[r] = row * w.columns + half * (UNIT / 2) + threadIdx.x % 4 * 32;
+            packed[r] = w.packed + element[r] / 2;
+        }
     }
-    asm volatile("cp.async.commit_group;" : : : "memory");
-}
+
+    __device__ __forceinline__ half_part load(const four_bit_weight &w, int unit) const {
+        half_part part;
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+            part.bytes[r] = load_once(packed[r] + unit * (int64)(UNIT / 2));
+            int64 block = (element[r] + unit * (int64)UNIT) >> w.block_shift;
+            part.scales[r] = w.absmax ? __float_as_uint(w.absmax[block]) : w.absmax_codes[block];
+            part.outer[r] = w.absmax ? 0.0f : w.nested_absmax[block >> w.nested_shift];
+        }
+        return part;
+    }
+};
+
+// Copies units of 8 * TILES rows of x, zeros for those beyond the end. In each half, the 16 bytes of place 4 t + e lie at 4 e + t: what lanes t of a
+// row read together lies together.
+template <int TILES> struct x_stage {
+    const uint16 *source;
+    int64 stride;
+    uint32 target;
+    int rows;
+
+    __device__ __forceinline__ x_stage(const uint16 *x, int m, int64 k) : stride(8 * k), rows(m - (int)threadIdx.x / 32) {
+        int row = threadIdx.x / 32, lies_at = threadIdx.x % 32, half = lies_at / 16, place = lies_at % 4 * 4 + lies_at / 4 % 4;
+        source = x + row * k + half * 128 + 8 * place;
+        target = (uint32)__cvta_generic_to_shared(memory + X_OFFSET) + row * X_PITCH + lies_at * 16;
+    }
+
+    // Into one of two places in turn.
+    __device__ __forceinline__ void copy(int unit, int turn) const {
+        const uint16 *from = source + unit * (int64)UNIT;
+        uint32 to = target + turn % 2 * (8 * TILES * X_PITCH);
+#pragma unroll
+        for (int i = 0; i < TILES; i++) {
+            bool is_there = 8 * i < rows;
+            const uint16 *at = is_there ? from + i * stride : source;
+            int bytes = is_there ? 16 : 0;
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to + i * (8 * X_PITCH)), "l"(at), "r"(bytes) : "memory");
+        }
+        asm volatile("cp.async.commit_group;" : : : "memory");
+    }
+};
+
+// A word of each of a lane's four rows as the first operand: of two tiles of 16 rows, for two steps of 16 elements.
+struct decoded_words {
+    uint32 a[2][2][4];
+
+    // One register of the 16.
+    template <typename T> __device__ __forceinline__ void decode(int place, const uint4 *bytes, int word, const float *scales, uint32 copy) {
+        int tile = place / 8, step = place / 4 % 2, row = 2 * tile + place % 2, byte = 2 * step + place / 2 % 2;
+        uint32 address = __byte_perm(word_of(bytes[row], word), copy, 0x5504 | byte << 4);
+        float2 pair = *(const float2 *)(memory + address);
+        a[tile][step][place % 4] = packed<T>(__fmul_rn(pair.x, scales[row]), __fmul_rn(pair.y, scales[row]));
+    }
+};
 
 template <typename T, int TILES>
 __device__ __forceinline__ void multiply_block(
     const uint16 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp % 4, half = warp / 4;
     uint32 copy = lane % 16 * 8;
-    int64 first_row = blockIdx.x * (int64)BLOCK_ROWS + group * 32;
+    half_rows rows(w, blockIdx.x * (int64)BLOCK_ROWS + group * 32, half);
+    x_stage<TILES> stage(x, m, w.columns);
     int units = (int)(w.columns / UNIT), from = (int)((int64)units * blockIdx.y / gridDim.y), to = (int)((int64)units * (blockIdx.y + 1) / gridDim.y);
     uint8 *staged = memory + X_OFFSET;
+    const uint8 *x_lane = staged + lane / 4 * X_PITCH + half * 256 + lane % 4 * 16;
     float sums[2][TILES][4] = {};
     half_part ahead;
     begin_launch();
     if (from < to) {
-        stage<TILES>(staged, x, m, w.columns, from * (int64)UNIT);
-        ahead = load_half(w, first_row, from * (int64)UNIT + half * (UNIT / 2));
+        stage.copy(from, 0);
+        ahead = rows.load(w, from);
     }
     build_tables(w);
     bool is_plain = w.absmax;
     float offset = is_plain ? 0.0f : w.nested_offset[0];
+    __syncthreads();
+    // A word is decoded while the one before is multiplied, also from one unit to the next.
+    decoded_words next;
+    float next_scales[4];
+#pragma unroll
+    for (int r = 0; r < 4; r++) next_scales[r] = ahead.scale(r, is_plain, offset);
+    if (from < to) {
+#pragma unroll
+        for (int q = 0; q < 16; q++) next.decode<T>(q, ahead.bytes, 0, next_scales, copy);
+    }
     for (int unit = from; unit < to; unit++) {
         asm volatile("cp.async.wait_all;" : : : "memory");
         // All have what they staged for this unit, and nobody reads the one before any more.
         __syncthreads();
         half_part part = ahead;
+        float scales[4] = {next_scales[0], next_scales[1], next_scales[2], next_scales[3]};
         if (unit + 1 < to) {
-            stage<TILES>(staged + (unit + 1 - from) % 2 * (8 * TILES * X_PITCH), x, m, w.columns, (unit + 1) * (int64)UNIT);
-            ahead = load_half(w, first_row, (unit + 1) * (int64)UNIT + half * (UNIT / 2));
+            stage.copy(unit + 1, unit + 1 - from);
+            ahead = rows.load(w, unit + 1);
         }
-        const uint8 *b_from = staged + (unit - from) % 2 * (8 * TILES * X_PITCH) + lane / 4 * X_PITCH + half * 256 + lane % 4 * 16;
-        float scales[4];
-#pragma unroll
-        for (int r = 0; r < 4; r++) scales[r] = is_plain ? __uint_as_float(part.scales[r]) : nested_scale(part.scales[r], part.outer[r], offset);
+        const uint8 *b_from = x_lane + (unit - from) % 2 * (8 * TILES * X_PITCH);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            uint32 a[2][2][4];
+            decoded_words now = next;
+            if (i == 3) {
+                // Of the unit behind the last this gives numbers that nobody uses.
 #pragma unroll
-            for (int r = 0; r < 2; r++) {
-                uint32 u = word_of(part.bytes[2 * r], i), v = word_of(part.bytes[2 * r + 1], i);
-                float upper = scales[2 * r], lower = scales[2 * r + 1];
-                a[r][0][0] = decoded<T, 0>(u, upper, copy), a[r][0][1] = decoded<T, 0>(v, lower, copy);
-                a[r][0][2] = decoded<T, 1>(u, upper, copy), a[r][0][3] = decoded<T, 1>(v, lower, copy);
-                a[r][1][0] = decoded<T, 2>(u, upper, copy), a[r][1][1] = decoded<T, 2>(v, lower, copy);
-                a[r][1][2] = decoded<T, 3>(u, upper, copy), a[r][1][3] = decoded<T, 3>(v, lower, copy);
+                for (int r = 0; r < 4; r++) next_scales[r] = ahead.scale(r, is_plain, offset);
             }
+            uint4 b = *(const uint4 *)(b_from + i * 64);
 #pragma unroll
             for (int j = 0; j < TILES; j++) {
-                uint4 b = *(const uint4 *)(b_from + 8 * j * X_PITCH + i * 64);
+                uint4 b_next = j + 1 < TILES ? *(const uint4 *)(b_from + 8 * (j + 1) * X_PITCH + i * 64) : b;
 #pragma unroll
-                for (int r = 0; r < 2; r++) {
-                    multiply<T>(sums[r][j], a[r][0], b.x, b.y);
-                    multiply<T>(sums[r][j], a[r][1], b.z, b.w);
+                for (int q = 16 / TILES * j; q < 16 / TILES * (j + 1); q++) {
+                    if (i < 3) next.decode<T>(q, part.bytes, i + 1, scales, copy);
+                    else next.decode<T>(q, ahead.bytes, 0, next_scales, copy);
                 }
+#pragma unroll
+                for (int r = 0; r < 2; r++) multiply<T>(sums[r][j], now.a[r][0], b.x, b.y);
+#pragma unroll
+                for (int r = 0; r < 2; r++) multiply<T>(sums[r][j], now.a[r][1], b.z, b.w);
+                b = b_next;
             }
         }
     }
