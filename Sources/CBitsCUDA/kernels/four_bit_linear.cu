@@ -83,13 +83,40 @@ struct lane_rows {
     }
 };
 
-// By 256 threads: the pairs of numbers, and behind them the code of nested scales.
-__device__ __forceinline__ void build_tables(const four_bit_weight &w) {
-    // A thread has one byte's pair to copy; threads begin at different copies, so that they do not meet in a bank.
-    float2 pair = make_float2(w.code[threadIdx.x >> 4], w.code[threadIdx.x & 15]);
+// The tables of a block of 256 threads: the pairs of numbers, and behind them the code of nested scales. They are built while the launch before ends,
+// and again where that has just written the codes.
+struct code_tables {
+    float2 pair;
+    float nested;
+
+    // From memory, not from a cache that may be older than what another launch writes.
+    __device__ __forceinline__ code_tables(const four_bit_weight &w) {
+        pair = make_float2(__ldcg(w.code + (threadIdx.x >> 4)), __ldcg(w.code + (threadIdx.x & 15)));
+        nested = w.absmax ? 0.0f : __ldcg(w.nested_code + threadIdx.x);
+    }
+
+    __device__ __forceinline__ void build() const {
+        // A thread has one byte's pair to copy; threads begin at different copies, so that they do not meet in a bank.
 #pragma unroll
-    for (int i = 0; i < 16; i++) *(float2 *)(memory + threadIdx.x * 256 + (i + threadIdx.x) % 16 * 8) = pair;
-    if (!w.absmax) ((float *)(memory + TABLE_BYTES))[threadIdx.x] = w.nested_code[threadIdx.x];
+        for (int i = 0; i < 16; i++) *(float2 *)(memory + threadIdx.x * 256 + (i + threadIdx.x) % 16 * 8) = pair;
+        ((float *)(memory + TABLE_BYTES))[threadIdx.x] = nested;
+    }
+
+    // Ends with a barrier: the tables are there.
+    __device__ __forceinline__ void build_again_if_changed(const four_bit_weight &w) const {
+        code_tables now(w);
+        bool differs = __float_as_uint(now.pair.x) != __float_as_uint(pair.x) || __float_as_uint(now.pair.y) != __float_as_uint(pair.y)
+            || __float_as_uint(now.nested) != __float_as_uint(nested);
+        if (!__syncthreads_or(differs)) return;
+        now.build();
+        __syncthreads();
+    }
+};
+
+__device__ __forceinline__ void let_next_launch_begin() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
 }
 
 __device__ __forceinline__ float nested_scale(uint32 code, float absmax, float offset) {
@@ -213,12 +240,14 @@ __device__ __forceinline__ void multiply_rows(
     lane_rows rows(w, next_tile);
     // The cache may have the weight's first units while the launch before ends.
     prefetch_units(w, next_tile, units);
-    begin_launch();
+    let_next_launch_begin();
+    code_tables tables(w);
+    tables.build();
+    wait_for_launches_before();
     if (warp < units) ahead = rows.load<FORM>(w, next_unit);
-    build_tables(w);
     bool is_plain = w.absmax;
     float offset = is_plain ? 0.0f : w.nested_offset[0];
-    __syncthreads();
+    tables.build_again_if_changed(w);
     int kept = 0, room = SUMS / (16 * WARPS * m);
     int64 first_kept = blockIdx.x;
     for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
@@ -397,15 +426,17 @@ __device__ __forceinline__ void multiply_block(
     const uint8 *x_lane = staged + lane / 4 * X_PITCH + half * 256 + lane % 4 * 16;
     float sums[2][TILES][4] = {};
     half_part ahead;
-    begin_launch();
+    let_next_launch_begin();
+    code_tables tables(w);
+    tables.build();
+    wait_for_launches_before();
     if (from < to) {
         stage.copy(from, 0);
         ahead = rows.load(w, from);
     }
-    build_tables(w);
     bool is_plain = w.absmax;
     float offset = is_plain ? 0.0f : w.nested_offset[0];
-    __syncthreads();
+    tables.build_again_if_changed(w);
     // A word is decoded while the one before is multiplied, also from one unit to the next.
     decoded_words next;
     float next_scales[4];
