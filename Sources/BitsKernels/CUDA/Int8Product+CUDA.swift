@@ -90,7 +90,7 @@ struct CUDAInt8Product {
         let products = queue.scratch(.int32, count: m * n)
         guard queue.multiplyByLibrary(a, aStride: aStride, b, bStride: bStride, into: products, m: m, n: n, k: k) else { return false }
         queue.launch(
-            Self.rescale, blocks: ((m + 15) / 16) * ((n + 255) / 256), threads: 256, overlaps: true, products, aScales, b, bStride, bScales, bias,
+            Self.rescale, blocks: ((m + 63) / 64) * ((n + 255) / 256), threads: 256, overlaps: true, products, aScales, b, bStride, bScales, bias,
             bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
         return true
     }

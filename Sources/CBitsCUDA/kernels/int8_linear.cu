@@ -237,42 +237,47 @@ extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
 
 // MARK: Products that are there
 
-// What products of codes [M, N] stand for, with the columns of a list. A block takes 16 rows of 256 columns, a thread one column.
+// What products of codes [M, N] stand for, with the columns of a list. A block takes 64 rows of 256 columns, 16 rows at a time, a thread one column;
+// up to CHUNK outlier columns of the weight are gathered once for all of its rows.
 extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
     const int *products, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
     const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) {
     __shared__ float inputs[CHUNK][16], weights[CHUNK][256];
     int64 across = (n + 255) / 256;
-    int64 row = blockIdx.x / across * 16, column = blockIdx.x % across * 256 + threadIdx.x;
-    int rows = (int)min((int64)16, m - row);
-    float values[16] = {};
+    int64 first_row = blockIdx.x / across * 64, column = blockIdx.x % across * 256 + threadIdx.x;
     begin_launch();
-    if (column < n) {
-        float column_scale = b_scales[column], shift = bias ? load_float(bias, bias_type, column) : 0.0f;
-#pragma unroll
-        for (int i = 0; i < 16; i++)
-            if (i < rows) values[i] = rescaled(products[(row + i) * n + column], a_scales[row + i], column_scale, shift);
-    }
     int count = outlier_columns ? outlier_columns[0] : 0;
-    for (int from = 0; from < count; from += CHUNK) {
-        int width = min((int)CHUNK, count - from);
-        int o = threadIdx.x / 16, i = threadIdx.x % 16;
-        inputs[o][i] = o < width && i < rows ? load_float(outlier_input, outlier_type, (row + i) * k + outlier_columns[1 + from + o]) : 0.0f;
-        for (int e = 0; e < width; e++) {
-            int64 t = outlier_columns[1 + from + e];
-            weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + t], b_scales[column], outlier_type) : 0.0f;
-        }
-        __syncthreads();
-        for (int e = 0; e < width; e++) {
+    float column_scale = column < n ? b_scales[column] : 0.0f, shift = bias && column < n ? load_float(bias, bias_type, column) : 0.0f;
+    for (int64 row = first_row; row < min(first_row + 64, m); row += 16) {
+        int rows = (int)min((int64)16, m - row);
+        float values[16] = {};
+        if (column < n) {
 #pragma unroll
-            for (int r = 0; r < 16; r++) values[r] = __fmaf_rn(inputs[e][r], weights[e][threadIdx.x], values[r]);
+            for (int i = 0; i < 16; i++)
+                if (i < rows) values[i] = rescaled(products[(row + i) * n + column], a_scales[row + i], column_scale, shift);
         }
-        __syncthreads();
+        for (int from = 0; from < count; from += CHUNK) {
+            int width = min((int)CHUNK, count - from), o = threadIdx.x / 16, i = threadIdx.x % 16;
+            __syncthreads();
+            inputs[o][i] = o < width && i < rows ? load_float(outlier_input, outlier_type, (row + i) * k + outlier_columns[1 + from + o]) : 0.0f;
+            if (row == first_row || count > CHUNK) {
+#pragma unroll 8
+                for (int e = 0; e < width; e++) {
+                    int64 t = outlier_columns[1 + from + e];
+                    weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + t], column_scale, outlier_type) : 0.0f;
+                }
+            }
+            __syncthreads();
+            for (int e = 0; e < width; e++) {
+#pragma unroll
+                for (int r = 0; r < 16; r++) values[r] = __fmaf_rn(inputs[e][r], weights[e][threadIdx.x], values[r]);
+            }
+        }
+        if (column >= n) continue;
+#pragma unroll
+        for (int r = 0; r < 16; r++)
+            if (r < rows) store_float(output, output_type, (row + r) * n + column, values[r]);
     }
-    if (column >= n) return;
-#pragma unroll
-    for (int r = 0; r < 16; r++)
-        if (r < rows) store_float(output, output_type, (row + r) * n + column, values[r]);
 }
 
 // MARK: Few rows
