@@ -48,18 +48,20 @@ extension ConformanceCase {
             ("top-p", SamplingRule(temperature: 1.5, topP: 0.7)), ("min-p", SamplingRule(temperature: 2, minP: 0.1)),
             ("each, with a penalty", SamplingRule(temperature: 2, topK: 50, topP: 0.9, minP: 0.02, repetitionPenalty: 1.3)),
         ]
-        let (sequences, vocabulary) = (6, 700)
-        return rules.map { name, rule in
-            ConformanceCase("\(name), from \(dtype.rawValue)") { device in
-                var logits = HostileFloats.ordinary(count: sequences * vocabulary, seed: 4).map { 3 * $0 }
-                for token in 0..<vocabulary { logits[2 * vocabulary + token] = token % 2 == 0 ? .nan : -.infinity }
-                (logits[5], logits[vocabulary + 9], logits[4 * vocabulary + 77]) = (.nan, -.infinity, .infinity)
-                let tokens = device.output(.int32, count: sequences)
-                let seen = device.integers((0..<sequences * vocabulary).map { $0 % 3 == 0 ? 1 : 0 }, as: .uint8)
-                let kernel = SampleTokens(
-                    device.input(logits, as: dtype), positions: device.integers([0, 7, 3, -1, 12, 100_000], as: .int32), rule: rule,
-                    seeds: device.integers([1, 1, 2, 3, -4, 1 << 40], as: .int64), seen: rule.repetitionPenalty == 1 ? nil : seen, into: tokens)
-                return (kernel, [KernelOutput("tokens", tokens), KernelOutput("seen", seen)])
+        let sequences = 6
+        return [700, 5003].flatMap { vocabulary in
+            rules.map { name, rule in
+                ConformanceCase("\(name), from \(vocabulary) of \(dtype.rawValue)") { device in
+                    var logits = HostileFloats.ordinary(count: sequences * vocabulary, seed: 4).map { 3 * $0 }
+                    for token in 0..<vocabulary { logits[2 * vocabulary + token] = token % 2 == 0 ? .nan : -.infinity }
+                    (logits[5], logits[vocabulary + 9], logits[4 * vocabulary + 77]) = (.nan, -.infinity, .infinity)
+                    let tokens = device.output(.int32, count: sequences)
+                    let seen = device.integers((0..<sequences * vocabulary).map { $0 % 3 == 0 ? 1 : 0 }, as: .uint8)
+                    let kernel = SampleTokens(
+                        device.input(logits, as: dtype), positions: device.integers([0, 7, 3, -1, 12, 100_000], as: .int32), rule: rule,
+                        seeds: device.integers([1, 1, 2, 3, -4, 1 << 40], as: .int64), seen: rule.repetitionPenalty == 1 ? nil : seen, into: tokens)
+                    return (kernel, [KernelOutput("tokens", tokens), KernelOutput("seen", seen)])
+                }
             }
         }
     }

@@ -21,6 +21,8 @@ extension CacheWrite: CUDAKernel {
 
 extension SampleTokens: CUDAKernel {
     private static let functions = CUDAFunctions("sampling", "sample_tokens")
+    /// Smaller vocabularies are not worth sharing.
+    private static let leastShared = 4096
 
     func launch(on queue: CUDAQueue) {
         // Weights lie at multiples of 16 bytes.
@@ -28,8 +30,10 @@ extension SampleTokens: CUDAKernel {
         let weights = rule.temperature == 0 ? nil : queue.scratch(.float32, count: tokens.count * stride)
         // The sum of as many weights as there are tokens, each at most 1, is below 2^63 units.
         let scale = 62 - (Int.bitWidth - vocabulary.leadingZeroBitCount)
+        let cluster = vocabulary >= Self.leastShared && queue.properties.computeCapability >= 90 ? 8 : 1
         queue.launch(
-            Self.functions[logits.dtype], blocks: tokens.count, threads: 1024, overlaps: true, logits, positions, seeds, seen, tokens,
+            Self.functions[logits.dtype], blocks: tokens.count * cluster, threads: 1024, cluster: cluster, overlaps: true, logits, positions, seeds,
+            seen, tokens,
             Int32(vocabulary), rule.temperature, rule.topK, rule.topP, rule.minP, rule.repetitionPenalty, weights, stride, Int32(scale))
     }
 }

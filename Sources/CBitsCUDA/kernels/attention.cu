@@ -120,7 +120,7 @@ __device__ __forceinline__ Share share_of(int64 batch, int tokens, int heads, co
 // MARK: Forward
 
 extern "C" __global__ void attention(Inputs x, void *output, int output_type, float *log_sum_exp, const int *flaws, int length) {
-    wait_for_launches_before();
+    begin_launch();
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     float *q = shared_vectors + warp * (x.width + x.value_width), *sums = q + x.width;
     const Share share = share_of(x.batch, x.queries, x.heads, flaws, length);
@@ -165,7 +165,7 @@ extern "C" __global__ void attention(Inputs x, void *output, int output_type, fl
 // Those of queries, and of a bias by query; and for the keys' kernels the mean of a row's `output gradient · value`, which is `output gradient · output`.
 extern "C" __global__ void attention_query_gradient(GRADIENT_PARAMETERS, void *query_gradient, int query_gradient_type, float *by_query_gradient,
                                                     const int *flaws, int length) {
-    wait_for_launches_before();
+    begin_launch();
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     float *q = shared_vectors + warp * (2 * x.width + x.value_width), *sums = q + x.width, *dy = sums + x.width;
     const Share share = share_of(x.batch, x.queries, x.heads, flaws, length);
@@ -207,7 +207,7 @@ extern "C" __global__ void attention_query_gradient(GRADIENT_PARAMETERS, void *q
 // Those of keys and values, and of a bias by key: the queries of a group's heads one after the other.
 extern "C" __global__ void attention_key_gradient(GRADIENT_PARAMETERS, void *key_gradient, int key_gradient_type, void *value_gradient,
                                                   int value_gradient_type, float *by_key_gradient, const int *flaws, int length) {
-    wait_for_launches_before();
+    begin_launch();
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, heads_per_group = x.heads / x.groups;
     float *k_vector = shared_vectors + warp * 2 * (x.width + x.value_width), *v_vector = k_vector + x.width, *k_sums = v_vector + x.value_width;
     float *v_sums = k_sums + x.width;

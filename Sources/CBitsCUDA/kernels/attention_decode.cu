@@ -52,7 +52,7 @@ enum { THREADS = 128, MOST_CHUNKS = 64 };
 
 // LANES read a vector, so a warp works on 32 / LANES keys side by side, and on DEPTH of these at a time; ROWS rows of a group.
 template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__ void decode(const DecodeInputs &x) {
-    wait_for_launches_before();
+    begin_launch();
     constexpr int TEAMS = THREADS / LANES, STEP = TEAMS * DEPTH;
     const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES;
     const int chunk = blockIdx.x % x.chunks;
@@ -214,7 +214,7 @@ DECODE_LANES(bfloat16, bf16, 8)
 
 // Adds up a row's chunks, a block a row.
 extern "C" __global__ void __launch_bounds__(THREADS) attention_decode_rows(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {
-    wait_for_launches_before();
+    begin_launch();
     const int64 vector = blockIdx.x, token = vector / x.heads, batch = token / x.queries;
     const int head = (int)(vector % x.heads), query = (int)(token % x.queries);
     const KeyRange range = range_of(x, batch, query);

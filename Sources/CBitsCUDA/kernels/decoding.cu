@@ -5,7 +5,7 @@
 
 // A block a sequence.
 extern "C" __global__ void advance_positions(int *lengths, int64 tokens, int *positions, int *key_ranges) {
-    wait_for_launches_before();
+    begin_launch();
     const int64 sequence = blockIdx.x;
     const int length = lengths[sequence];
     for (int64 t = threadIdx.x; t < tokens; t += blockDim.x) {
@@ -37,7 +37,7 @@ __device__ __forceinline__ void keep(const void *source, int type, T *cache, int
 
 template <typename T, int TYPE>
 __device__ __forceinline__ void write_cache(const void *key, const void *value, int key_type, int value_type, const int *positions, T *key_cache, T *value_cache, int64 rows, int64 tokens, int64 capacity, int64 width) {
-    wait_for_launches_before();
+    begin_launch();
     const bool runs = width % 8 == 0 && is_aligned16(key) && is_aligned16(value) && is_aligned16(key_cache) && is_aligned16(value_cache);
     const int64 count = runs ? 8 : 1, per_row = width / count;
     for (int64 index = thread_index(); index < rows * per_row; index += thread_count()) {

@@ -8,7 +8,7 @@ template <typename T, int COUNT> struct alignas(sizeof(T) * COUNT) Run {
 template <typename In, typename Out, int COUNT>
 __device__ __forceinline__ void rotate(const In *input, const float *cosine, const float *sine, const int *positions, int64 rows, int64 tokens,
                                        int heads, int half, int inverse, Out *output) {
-    wait_for_launches_before();
+    begin_launch();
     const int per_head = half / COUNT;
     const int64 per_token = (int64)heads * per_head;
     for (int64 index = thread_index(); index < tokens * per_token; index += thread_count()) {

@@ -1,4 +1,4 @@
-// Drawing the next token of each sequence, a block of 1024 threads a sequence. What top-k and top-p keep is found by radix selection on the bits of the
+// Drawing the next token of each sequence, whose vocabulary the blocks of a cluster share (compute capability 9.0), or one block has. What top-k and top-p keep is found by radix selection on the bits of the
 // weights, which are not negative, so that their bits are in their order. Sums of weights are sums of integers, 2^-`scale` each: exact in any order.
 
 enum { THREADS = 1024, WARPS = 32, DIGITS = 1024, DIGIT_BITS = 10, LEVELS = 3 };
@@ -11,15 +11,72 @@ struct Rule {
     int64 top_k;
 };
 
+// MARK: Clusters
+
+// The blocks of a sequence, and this one's place among them.
+__device__ __forceinline__ int cluster_size() {
+    int size = 1;
+#if __CUDA_ARCH__ >= 900
+    asm("mov.u32 %0, %%cluster_nctarank;" : "=r"(size));
+#endif
+    return size;
+}
+__device__ __forceinline__ int cluster_rank() {
+    int rank = 0;
+#if __CUDA_ARCH__ >= 900
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+#endif
+    return rank;
+}
+
+// Every thread of the cluster has come here, and what it wrote to shared memory is there for all.
+__device__ __forceinline__ void cluster_barrier() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+#else
+    __syncthreads();
+#endif
+}
+
+// What stands in another block's shared memory where `own` stands in this one's.
+__device__ __forceinline__ uint32 load_of(const uint32 *own, int rank) {
+#if __CUDA_ARCH__ >= 900
+    uint32 x;
+    asm volatile("{\n.reg .u32 a;\nmapa.shared::cluster.u32 a, %1, %2;\nld.shared::cluster.u32 %0, [a];\n}"
+                 : "=r"(x)
+                 : "r"((uint32)__cvta_generic_to_shared(own)), "r"(rank)
+                 : "memory");
+    return x;
+#else
+    return *own;
+#endif
+}
+__device__ __forceinline__ uint64 load_of(const uint64 *own, int rank) {
+    return (uint64)load_of((const uint32 *)own + 1, rank) << 32 | load_of((const uint32 *)own, rank);
+}
+
+// The part of the tokens that this block has.
+struct Part {
+    int begin, count;
+
+    __device__ __forceinline__ explicit Part(int tokens) {
+        const int length = ((tokens + cluster_size() - 1) / cluster_size() + 7) / 8 * 8;
+        begin = min(cluster_rank() * length, tokens);
+        count = min(length, tokens - begin);
+    }
+};
+
 // MARK: Elements
 
 template <typename T> struct alignas(16) Run {
     T x[16 / sizeof(T)];
 };
 
-// Calls `body(i, x)` for each element, in the order of i within a thread.
-template <typename T, typename Body> __device__ __forceinline__ void each(const T *row, int count, Body body) {
-    constexpr int LENGTH = 16 / sizeof(T), AHEAD = sizeof(T);
+// Calls `body(token, x)` for each token of the block's part, in their order within a thread.
+template <typename T, typename Body> __device__ __forceinline__ void each(const T *row, Part part, Body body) {
+    constexpr int LENGTH = 16 / sizeof(T), AHEAD = 2;
+    const int count = part.count;
+    row += part.begin;
     const int runs = is_aligned16(row) ? count / LENGTH : 0;
     for (int start = threadIdx.x; start < runs; start += AHEAD * THREADS) {
         Run<T> ahead[AHEAD];
@@ -30,11 +87,11 @@ template <typename T, typename Body> __device__ __forceinline__ void each(const 
         for (int a = 0; a < AHEAD; a++) {
             if (start + a * THREADS >= runs) continue;
 #pragma unroll
-            for (int i = 0; i < LENGTH; i++) body((start + a * THREADS) * LENGTH + i, ahead[a].x[i]);
+            for (int i = 0; i < LENGTH; i++) body(part.begin + (start + a * THREADS) * LENGTH + i, ahead[a].x[i]);
         }
     }
 #pragma unroll 8
-    for (int i = runs * LENGTH + threadIdx.x; i < count; i += THREADS) body(i, row[i]);
+    for (int i = runs * LENGTH + threadIdx.x; i < count; i += THREADS) body(part.begin + i, row[i]);
 }
 
 __device__ __forceinline__ float penalized(float logit, const uint8 *seen, int token, float penalty) {
@@ -59,10 +116,11 @@ __device__ __forceinline__ void raise_in_warp(Peak &peak) {
         raise(peak, Peak{__shfl_xor_sync(FULL_WARP, peak.logit, step), __shfl_xor_sync(FULL_WARP, peak.token, step)});
 }
 
-template <typename T> __device__ __forceinline__ Peak peak_of(const T *logits, const uint8 *seen, float penalty, int count) {
+template <typename T> __device__ __forceinline__ Peak peak_of(const T *logits, const uint8 *seen, float penalty, Part part) {
     __shared__ Peak peaks[WARPS];
+    __shared__ uint32 logit_of_part, token_of_part;
     Peak peak = {-INFINITE, 0x7fffffff};
-    each(logits, count, [&](int token, T logit) {
+    each(logits, part, [&](int token, T logit) {
         const float x = penalized(widen(logit), seen, token, penalty);
         if (x > peak.logit) peak = {x, token};
     });
@@ -71,6 +129,13 @@ template <typename T> __device__ __forceinline__ Peak peak_of(const T *logits, c
     __syncthreads();
     peak = peaks[threadIdx.x % 32];
     raise_in_warp(peak);
+    if (threadIdx.x == 0) {
+        logit_of_part = __float_as_uint(peak.logit);
+        token_of_part = (uint32)peak.token;
+    }
+    cluster_barrier();
+    for (int rank = 0; rank < cluster_size(); rank++)
+        raise(peak, Peak{__uint_as_float(load_of(&logit_of_part, rank)), (int)load_of(&token_of_part, rank)});
     return peak;
 }
 
@@ -89,15 +154,16 @@ __device__ __forceinline__ uint64 warp_sum(uint64 x) {
     return x;
 }
 
-// The first token with which the sum of `amount(token, bits)` is above `bound(sum of all)`, which is less than all.
-template <typename Amount, typename Bound> __device__ __forceinline__ int first_above(const float *weights, int count, Amount amount, Bound bound) {
-    __shared__ uint64 sums[WARPS];
+// The first token with which the sum of `amount(token, bits)` is above `bound(sum of all)`, which is less than all; the same in all blocks.
+template <typename Amount, typename Bound> __device__ __forceinline__ int first_above(const float *weights, Part whole, Amount amount, Bound bound) {
+    __shared__ uint64 sums[WARPS], sum_of_part;
+    __shared__ uint32 found;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    int begin = 0, length = count;
+    int begin = whole.begin, length = whole.count;
     uint64 target = 0;
-    bool begins = true;
-    while (begins || length > 1) {
-        // One part a warp.
+    bool begins = true, has = true;
+    while (begins || (has && length > 1)) {
+        // A warp has a part of what is left.
         const int part = (length + WARPS - 1) / WARPS, start = begin + warp * part, end = min(start + part, begin + length);
         uint64 sum = 0;
 #pragma unroll 4
@@ -107,9 +173,18 @@ template <typename Amount, typename Bound> __device__ __forceinline__ int first_
         if (lane == 0) sums[warp] = sum;
         __syncthreads();
         if (begins) {
-            for (int w = 0; w < WARPS; w++) target += sums[w];
+            if (threadIdx.x == 0) {
+                sum_of_part = 0;
+                for (int w = 0; w < WARPS; w++) sum_of_part += sums[w];
+            }
+            cluster_barrier();
+            for (int rank = 0; rank < cluster_size(); rank++) target += load_of(&sum_of_part, rank);
             target = bound(target);
+            int owner = 0;
+            for (uint64 here; target >= (here = load_of(&sum_of_part, owner)); owner++) target -= here;
+            has = owner == cluster_rank();
             begins = false;
+            if (!has) break;
         }
         int chosen = 0;
         while (chosen < WARPS - 1 && target >= sums[chosen]) target -= sums[chosen++];
@@ -117,7 +192,12 @@ template <typename Amount, typename Bound> __device__ __forceinline__ int first_
         begin += chosen * part;
         length = min(part, over - begin);
     }
-    return begin;
+    // One of the blocks has found it, and counts from 1.
+    if (threadIdx.x == 0) found = has ? begin + 1 : 0;
+    cluster_barrier();
+    uint32 token = 0;
+    for (int rank = 0; rank < cluster_size(); rank++) token += load_of(&found, rank);
+    return (int)token - 1;
 }
 
 struct Histogram {
@@ -142,14 +222,14 @@ __device__ __forceinline__ uint64 running_sum(uint64 x, uint64 *sums) {
 
 // Keeps the fewest of the largest whose amounts reach `enough(sum of all)`; all where they do not. Equal weights have equal amounts.
 template <typename Amount, typename Enough>
-__device__ __forceinline__ void keep_largest(Kept &kept, const float *weights, int count, Histogram &histogram, Amount amount, Enough enough) {
+__device__ __forceinline__ void keep_largest(Kept &kept, const float *weights, Part part, int count, Histogram &histogram, Amount amount, Enough enough) {
     uint32 prefix = 0;
     uint64 above = 0, needed = 0, here = 0;
     for (int level = 0; level < LEVELS; level++) {
         const int shift = DIGIT_BITS * (LEVELS - 1 - level);
         histogram.low[threadIdx.x] = histogram.high[threadIdx.x] = 0;
         __syncthreads();
-        each(weights, count, [&](int token, float weight) {
+        each(weights, part, [&](int token, float weight) {
             const uint32 bits = __float_as_uint(weight);
             if (bits >> shift >> DIGIT_BITS != prefix || !kept.holds(token, bits)) return;
             const uint32 digit = bits >> shift & (DIGITS - 1);
@@ -157,15 +237,21 @@ __device__ __forceinline__ void keep_largest(Kept &kept, const float *weights, i
             const uint32 low = (uint32)x, high = (uint32)(x >> 32) + (atomicAdd(&histogram.low[digit], low) > ~low ? 1 : 0);
             if (high) atomicAdd(&histogram.high[digit], high);
         });
-        __syncthreads();
+        cluster_barrier();
         // From the highest digit on.
         const uint32 digit = DIGITS - 1 - threadIdx.x;
-        const uint64 own = (uint64)histogram.high[digit] << 32 | histogram.low[digit], reached = above + running_sum(own, histogram.sums);
+        uint64 own = 0;
+        for (int rank = 0; rank < cluster_size(); rank++)
+            own += (uint64)load_of(&histogram.high[digit], rank) << 32 | load_of(&histogram.low[digit], rank);
+        const uint64 reached = above + running_sum(own, histogram.sums);
         if (level == 0) {
             uint64 all = 0;
             for (int w = 0; w < WARPS; w++) all += histogram.sums[w];
             needed = enough(all);
-            if (needed > all) return;
+            if (needed > all) {
+                cluster_barrier();
+                return;
+            }
         }
         if (reached - own < needed && needed <= reached) {
             histogram.digit = digit;
@@ -176,7 +262,8 @@ __device__ __forceinline__ void keep_largest(Kept &kept, const float *weights, i
         prefix = prefix << DIGIT_BITS | histogram.digit;
         above = histogram.above;
         here = histogram.here;
-        __syncthreads();
+        // Everybody has read everybody's sums.
+        cluster_barrier();
     }
     // Weights of these bits that are needed, and that there are.
     const uint64 one = amount(__uint_as_float(prefix)), needed_here = (needed - above + one - 1) / one;
@@ -185,7 +272,7 @@ __device__ __forceinline__ void keep_largest(Kept &kept, const float *weights, i
     kept.least = prefix;
     if (needed_here < here / one)
         kept.last = first_above(
-            weights, count, [&](int token, uint32 bits) -> uint64 { return bits == prefix && before.holds(token, bits) ? 1 : 0; },
+            weights, part, [&](int token, uint32 bits) -> uint64 { return bits == prefix && before.holds(token, bits) ? 1 : 0; },
             [&](uint64) { return needed_here - 1; });
 }
 
@@ -208,10 +295,11 @@ __device__ __forceinline__ uint64 random_words(uint64 seed, uint64 position) {
 template <typename T>
 __device__ __forceinline__ int draw(const T *logits, const uint8 *seen, const Rule &rule, int count, uint64 seed, int position, float *weights,
                                     int scale) {
-    const Peak peak = peak_of(logits, seen, rule.repetition_penalty, count);
+    const Part part(count);
+    const Peak peak = peak_of(logits, seen, rule.repetition_penalty, part);
     if (peak.logit == -INFINITE) return NO_NUMBER;
     if (rule.temperature == 0 || peak.logit == INFINITE) return peak.token;
-    each(logits, count, [&](int token, T logit) {
+    each(logits, part, [&](int token, T logit) {
         const float x = penalized(widen(logit), seen, token, rule.repetition_penalty);
         weights[token] = x != x ? 0 : expf((x - peak.logit) / rule.temperature);
     });
@@ -223,13 +311,13 @@ __device__ __forceinline__ int draw(const T *logits, const uint8 *seen, const Ru
     // Weights of 0 are never drawn.
     Kept kept = {1, count - 1};
     if (rule.top_k > 0 && rule.top_k < count)
-        keep_largest(kept, weights, count, histogram, [](float) -> uint64 { return 1; }, [&](uint64) { return (uint64)rule.top_k; });
+        keep_largest(kept, weights, part, count, histogram, [](float) -> uint64 { return 1; }, [&](uint64) { return (uint64)rule.top_k; });
     if (rule.top_p < 1)
-        keep_largest(kept, weights, count, histogram, amount, [&](uint64 all) { return (uint64)ceil((double)all * (double)rule.top_p); });
+        keep_largest(kept, weights, part, count, histogram, amount, [&](uint64 all) { return (uint64)ceil((double)all * (double)rule.top_p); });
     if (rule.min_p > 0 && __float_as_uint(rule.min_p) > kept.least) kept = {__float_as_uint(rule.min_p), count - 1};
     const double share = (double)(random_words(seed, (uint64)position) >> 11) * 0x1p-53;
     return first_above(
-        weights, count, [&](int token, uint32 bits) { return kept.holds(token, bits) ? amount(__uint_as_float(bits)) : (uint64)0; },
+        weights, part, [&](int token, uint32 bits) { return kept.holds(token, bits) ? amount(__uint_as_float(bits)) : (uint64)0; },
         [&](uint64 all) { return min((uint64)(share * (double)all), all - 1); });
 }
 
@@ -237,8 +325,8 @@ __device__ __forceinline__ int draw(const T *logits, const uint8 *seen, const Ru
 template <typename T>
 __device__ __forceinline__ void sample(const T *logits, const int *positions, const int64 *seeds, uint8 *seen, int *tokens, int vocabulary,
                                        const Rule &rule, float *weights, int64 stride, int scale) {
-    wait_for_launches_before();
-    const int64 sequence = blockIdx.x;
+    begin_launch();
+    const int64 sequence = blockIdx.x / cluster_size();
     const int position = positions[sequence];
     int token = NONE;
     if (position >= 0) {
@@ -246,9 +334,9 @@ __device__ __forceinline__ void sample(const T *logits, const int *positions, co
         token = draw(logits + sequence * vocabulary, seen, rule, vocabulary, seeds ? (uint64)seeds[sequence] : 0, position, weights + sequence * stride,
                      scale);
     }
-    // Everybody has read `seen`.
-    __syncthreads();
-    if (threadIdx.x != 0) return;
+    // Everybody has read `seen`, and each other's shared memory.
+    cluster_barrier();
+    if (cluster_rank() != 0 || threadIdx.x != 0) return;
     tokens[sequence] = token;
     if (seen && token >= 0) seen[token] = 1;
 }
