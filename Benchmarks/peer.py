@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""The Python side of the benchmarks: bitsandbytes, torch, transformers and peft on the processor.
+"""The Python side of the benchmarks: bitsandbytes, torch, transformers and peft on the processor, or on an NVIDIA GPU.
 
     python peer.py --list                     the names that can be measured
     python peer.py NAME ... [--seconds S]     measure each, one JSON line per name
     python peer.py --serve                    read names from standard input, answer each with a JSON line
+    python peer.py --device cuda ...          on the GPU, in the sizes that `bnb bench --device cuda` has there
 
 A line is {"name", "shape", "milliseconds": {"min", "median"}, "repetitions"}, with "tokens" where a call handles so many: the form of
-`bnb bench --json`.
+`bnb bench --json`. What fails gives {"name", "error"}, and the next name is measured.
 Install with:  pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
                pip install bitsandbytes==0.50.2 transformers==5.23.0 peft==0.21.2
+For a GPU, take torch from an index that has it built for CUDA. Without transformers or peft, what needs them is left out.
 """
 import argparse
 import gc
+import importlib.util
+import itertools
 import json
 import logging
 import os
@@ -25,9 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 LEXICON = ROOT / "Sources" / "CLexicon" / "lexicon-5m"
 TEXT = ROOT / "Sources" / "CLexicon" / "text"
 
-SQUARE = 4096
-LINEAR_OUT, LINEAR_IN = 5632, 2048
-PARAMETERS = 4096 * 4096
 PREFILL, DECODE = 512, 64
 
 MEASUREMENTS = {}
@@ -43,16 +44,56 @@ def measurement(name, shape, tokens=None):
     return register
 
 
-def timed(body, seconds, least=3, warm_up=1):
+def repeated(body, seconds, least):
     """Milliseconds of each call of `body`: at least `least` calls, then as many as fit into `seconds`."""
-    for _ in range(warm_up):
-        body()
     values, end = [], time.perf_counter() + seconds
     while len(values) < least or (time.perf_counter() < end and len(values) < 1000):
         start = time.perf_counter()
         body()
         values.append((time.perf_counter() - start) * 1e3)
     return values
+
+
+class Device:
+    """Where torch computes, how much it is given there, and how a call is timed: as in Sources/BitsBench."""
+
+    def __init__(self, name):
+        import torch
+
+        self.name = name
+        self.is_gpu = name != "cpu"
+        if self.is_gpu and not torch.cuda.is_available():
+            sys.exit(f"peer: torch {torch.__version__} has no GPU here")
+
+    def size(self, processor, gpu):
+        return gpu if self.is_gpu else processor
+
+    def rotation(self, byte_count):
+        """Operands of so many bytes each that are used in turn, so that none is still in a GPU's cache when its turn comes again."""
+        if not self.is_gpu:
+            return 1
+        import torch
+
+        return 2 * torch.cuda.get_device_properties(0).L2_cache_size // byte_count + 1
+
+    def timed(self, body, seconds, least=3, warm_up=1):
+        """Milliseconds of each call of `body`. On a GPU as many calls are queued as take 20 ms, and shared out."""
+        if not self.is_gpu:
+            for _ in range(warm_up):
+                body()
+            return repeated(body, seconds, least)
+        import torch
+
+        def calls(count):
+            for _ in range(count):
+                body()
+            torch.cuda.synchronize()
+
+        calls(3)
+        [once] = repeated(lambda: calls(1), 0, least=1)
+        count = min(max(1, int(20 / once)), 2000)
+        calls(count)
+        return [value / count for value in repeated(lambda: calls(count), seconds, least=3)]
 
 
 class Once:
@@ -63,9 +104,12 @@ class Once:
         self.value = None
 
     def get(self, name, make):
+        import torch
+
         if self.name != name:
-            self.value = None
+            self.name = self.value = None
             gc.collect()
+            torch.cuda.empty_cache()
             self.value = make()
             self.name = name
         return self.value
@@ -74,115 +118,121 @@ class Once:
 prepared = Once()
 
 
-def square(dtype):
-    import torch
-
-    return torch.randn(SQUARE, SQUARE, generator=torch.Generator().manual_seed(1)).to(dtype)
-
-
-def register_quantization():
+def register_quantization(on):
     import torch
     import bitsandbytes.functional as F
 
+    side = on.size(4096, gpu=16384)
+
+    def square(dtype):
+        return torch.randn(side, side, generator=torch.Generator(on.name).manual_seed(1), device=on.name).to(dtype)
+
     def add(short, dtype):
-        @measurement(f"quantize-nf4-{short}", f"{SQUARE}x{SQUARE} block 64")
+        def four_bit(double_quantization=False):
+            return F.quantize_4bit(square(dtype), blocksize=64, quant_type="nf4", compress_statistics=double_quantization)
+
+        @measurement(f"quantize-nf4-{short}", f"{side}x{side} block 64")
         def _(name, seconds):
             weight = prepared.get(name, lambda: square(dtype))
-            return timed(lambda: F.quantize_4bit(weight, blocksize=64, quant_type="nf4"), seconds)
+            return on.timed(lambda: F.quantize_4bit(weight, blocksize=64, quant_type="nf4"), seconds)
 
-        @measurement(f"dequantize-nf4-{short}", f"{SQUARE}x{SQUARE} block 64")
+        @measurement(f"dequantize-nf4-dq-{short}", f"{side}x{side} block 64, double quantization")
         def _(name, seconds):
-            packed, state = prepared.get(name, lambda: F.quantize_4bit(square(dtype), blocksize=64, quant_type="nf4"))
-            return timed(lambda: F.dequantize_4bit(packed, state), seconds)
+            packed, state = prepared.get(name, lambda: four_bit(double_quantization=True))
+            return on.timed(lambda: F.dequantize_4bit(packed, state), seconds)
+
+        @measurement(f"dequantize-nf4-{short}", f"{side}x{side} block 64")
+        def _(name, seconds):
+            packed, state = prepared.get(name, four_bit)
+            return on.timed(lambda: F.dequantize_4bit(packed, state), seconds)
+
+        @measurement(f"quantize-8bit-{short}", f"{side}x{side} block 256")
+        def _(name, seconds):
+            weight = prepared.get(name, lambda: square(dtype))
+            return on.timed(lambda: F.quantize_blockwise(weight, blocksize=256), seconds)
+
+        @measurement(f"dequantize-8bit-{short}", f"{side}x{side} block 256")
+        def _(name, seconds):
+            codes, state = prepared.get(name, lambda: F.quantize_blockwise(square(dtype), blocksize=256))
+            return on.timed(lambda: F.dequantize_blockwise(codes, state), seconds)
 
     add("f32", torch.float32)
     add("bf16", torch.bfloat16)
 
-    @measurement("quantize-8bit-f32", f"{SQUARE}x{SQUARE} block 256")
-    def _(name, seconds):
-        weight = prepared.get(name, lambda: square(torch.float32))
-        return timed(lambda: F.quantize_blockwise(weight, blocksize=256), seconds)
 
-    @measurement("dequantize-8bit-f32", f"{SQUARE}x{SQUARE} block 256")
-    def _(name, seconds):
-        codes, state = prepared.get(name, lambda: F.quantize_blockwise(square(torch.float32), blocksize=256))
-        return timed(lambda: F.dequantize_blockwise(codes, state), seconds)
-
-
-def register_linear():
+def register_linear(on):
     import torch
     import bitsandbytes as bnb
 
+    out_features, in_features = on.size((5632, 2048), gpu=(14336, 4096))
+
+    def weight():
+        """On the processor, from where both kinds of layer quantize on their way to a device."""
+        return (torch.randn(out_features, in_features, device=on.name) * 0.02).to(torch.bfloat16).cpu()
+
     def four_bit():
         layer = bnb.nn.Linear4bit(
-            LINEAR_IN, LINEAR_OUT, bias=False, compute_dtype=torch.bfloat16, compress_statistics=True, quant_type="nf4"
+            in_features, out_features, bias=False, compute_dtype=torch.bfloat16, compress_statistics=True, quant_type="nf4", device="meta"
         )
-        layer.weight = bnb.nn.Params4bit(
-            (torch.randn(LINEAR_OUT, LINEAR_IN) * 0.02).to(torch.bfloat16),
-            requires_grad=False,
-            quant_type="nf4",
-            compress_statistics=True,
-        )
-        return layer.to("cpu").eval()
-
-    def add(rows):
-        @measurement(f"linear-nf4-dq-m{rows}", f"[{rows},{LINEAR_IN}] x [{LINEAR_OUT},{LINEAR_IN}] bf16")
-        def _(name, seconds):
-            layer, x = prepared.get(name, lambda: (four_bit(), torch.randn(rows, LINEAR_IN).to(torch.bfloat16)))
-            with torch.no_grad():
-                return timed(lambda: layer(x), seconds, least=5, warm_up=3)
+        layer.weight = bnb.nn.Params4bit(weight(), requires_grad=False, quant_type="nf4", compress_statistics=True)
+        return layer.to(on.name).eval()
 
     def eight_bit():
-        layer = bnb.nn.Linear8bitLt(LINEAR_IN, LINEAR_OUT, bias=False, has_fp16_weights=False, threshold=6.0)
-        layer.weight = bnb.nn.Int8Params((torch.randn(LINEAR_OUT, LINEAR_IN) * 0.02).to(torch.bfloat16), requires_grad=False, has_fp16_weights=False)
-        return layer.to("cpu").eval()
+        layer = bnb.nn.Linear8bitLt(in_features, out_features, bias=False, has_fp16_weights=False, threshold=6.0, device="meta")
+        layer.weight = bnb.nn.Int8Params(weight(), requires_grad=False, has_fp16_weights=False)
+        return layer.to(on.name).eval()
 
-    def activations(rows):
-        x = torch.randn(rows, LINEAR_IN).to(torch.bfloat16)
-        x[:, 5::512] += 20
+    def activations(rows, outliers):
+        x = torch.randn(rows, in_features, device=on.name).to(torch.bfloat16)
+        x[:, 5::512] += outliers
         return x
 
-    def add_eight_bit(rows):
-        @measurement(f"linear-int8-m{rows}", f"[{rows},{LINEAR_IN}] x [{LINEAR_OUT},{LINEAR_IN}] bf16")
+    def add(kind, rows, byte_count, make, outliers):
+        @measurement(f"linear-{kind}-m{rows}", f"[{rows},{in_features}] x [{out_features},{in_features}] bf16")
         def _(name, seconds):
-            layer, x = prepared.get(name, lambda: (eight_bit(), activations(rows)))
+            layers, x = prepared.get(
+                name, lambda: ([make() for _ in range(on.rotation(byte_count))], activations(rows, outliers)))
             logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # a warning at every call
+            turn = itertools.cycle(layers)
             with torch.no_grad():
-                return timed(lambda: layer(x), seconds, least=5, warm_up=3)
+                return on.timed(lambda: next(turn)(x), seconds, least=5, warm_up=3)
 
-    for rows in (1, 16, 512):
-        add(rows)
-        add_eight_bit(rows)
+    count = out_features * in_features
+    for rows in on.size((1, 16, 512), gpu=(1, 4, 16, 64, 512, 2048)):
+        add("nf4-dq", rows, count // 2, four_bit, outliers=0)
+    for rows in on.size((1, 16, 512), gpu=(1, 16, 512, 2048)):
+        add("int8", rows, count, eight_bit, outliers=20)
 
 
-def register_optimizers():
+def register_optimizers(on):
     import torch
     import bitsandbytes.optim as B
 
+    count = on.size(4096 * 4096, gpu=16384 * 16384)
+
     def add(name, make, dtype=torch.float32):
-        @measurement(name, f"{PARAMETERS} {str(dtype).removeprefix('torch.')}")
+        @measurement(name, f"{count} {str(dtype).removeprefix('torch.')}")
         def _(name, seconds):
             def prepare():
-                parameter = torch.nn.Parameter((torch.randn(PARAMETERS) * 0.02).to(dtype))
-                parameter.grad = (torch.randn(PARAMETERS) * 1e-3).to(dtype)
+                parameter = torch.nn.Parameter((torch.randn(count, device=on.name) * 0.02).to(dtype))
+                parameter.grad = (torch.randn(count, device=on.name) * 1e-3).to(dtype)
                 return make([parameter])
 
             optimizer = prepared.get(name, prepare)
-            return timed(optimizer.step, seconds)
+            return on.timed(optimizer.step, seconds)
 
-    add("adamw-8bit", lambda p: B.AdamW8bit(p, lr=1e-4))
-    add("adamw-32bit", lambda p: B.AdamW32bit(p, lr=1e-4))
-    add("adamw-8bit-bf16", lambda p: B.AdamW8bit(p, lr=1e-4), torch.bfloat16)
-    add("adamw-32bit-bf16", lambda p: B.AdamW32bit(p, lr=1e-4), torch.bfloat16)
+    for suffix, dtype in (("", torch.float32), ("-bf16", torch.bfloat16)):
+        add(f"adamw-8bit{suffix}", lambda p: B.AdamW8bit(p, lr=1e-4), dtype)
+        add(f"adamw-32bit{suffix}", lambda p: B.AdamW32bit(p, lr=1e-4), dtype)
+        add(f"lion-8bit{suffix}", lambda p: B.Lion8bit(p, lr=1e-4), dtype)
+        add(f"sgd-8bit{suffix}", lambda p: B.SGD8bit(p, lr=1e-4, momentum=0.9), dtype)
+        add(f"rmsprop-8bit{suffix}", lambda p: B.RMSprop8bit(p, lr=1e-4), dtype)
+        add(f"adagrad-8bit{suffix}", lambda p: B.Adagrad8bit(p, lr=1e-4), dtype)
+        add(f"ademamix-8bit{suffix}", lambda p: B.AdEMAMix8bit(p, lr=1e-4), dtype)
     add("adamw-torch-fused", lambda p: torch.optim.AdamW(p, lr=1e-4, fused=True))
-    add("lion-8bit", lambda p: B.Lion8bit(p, lr=1e-4))
-    add("sgd-8bit", lambda p: B.SGD8bit(p, lr=1e-4, momentum=0.9))
-    add("rmsprop-8bit", lambda p: B.RMSprop8bit(p, lr=1e-4))
-    add("adagrad-8bit", lambda p: B.Adagrad8bit(p, lr=1e-4))
-    add("ademamix-8bit", lambda p: B.AdEMAMix8bit(p, lr=1e-4))
 
 
-def random_llama():
+def random_llama(on):
     """The model of the generation measurements, through the files that a person would load."""
     import torch
     from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
@@ -195,31 +245,31 @@ def random_llama():
     with tempfile.TemporaryDirectory() as folder:
         LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
         return LlamaForCausalLM.from_pretrained(
-            folder, device_map="cpu", dtype=torch.bfloat16,
+            folder, device_map=on.name, dtype=torch.bfloat16,
             quantization_config=BitsAndBytesConfig(
                 load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
             ),
         ).eval()
 
 
-def register_generation():
+def register_generation(on):
     import torch
 
     shape = "12 layers, width 768, 12 heads (4 KV), inner 2048, vocabulary 32000, NF4, bf16"
 
     def tokens(count):
-        return torch.randint(0, 32000, (1, count), generator=torch.Generator().manual_seed(2))
+        return torch.randint(0, 32000, (1, count), generator=torch.Generator().manual_seed(2)).to(on.name)
 
     @measurement("prefill", f"{PREFILL} tokens; {shape}", tokens=PREFILL)
     def _(name, seconds):
-        model = prepared.get("random llama", random_llama)
+        model = prepared.get("random llama", lambda: random_llama(on))
         ids = tokens(PREFILL)
         with torch.no_grad():
-            return timed(lambda: model(ids, logits_to_keep=1), seconds)
+            return on.timed(lambda: model(ids, logits_to_keep=1).logits.cpu(), seconds)
 
     @measurement("decode", f"{DECODE} tokens after 16; {shape}", tokens=1)
     def _(name, seconds):
-        model = prepared.get("random llama", random_llama)
+        model = prepared.get("random llama", lambda: random_llama(on))
         prompt = tokens(16)
 
         def once():
@@ -248,7 +298,7 @@ def register_generation():
         return values
 
 
-def register_training():
+def register_training(on):
     import torch
 
     @measurement("epoch", "lexicon-5m, QLoRA r 16, 125 steps of 16 examples")
@@ -258,7 +308,7 @@ def register_training():
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, get_linear_schedule_with_warmup
 
         model = AutoModelForCausalLM.from_pretrained(
-            LEXICON, device_map="cpu", dtype=torch.float32,
+            LEXICON, device_map=on.name, dtype=torch.float32,
             quantization_config=BitsAndBytesConfig(
                 load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=torch.float32,
@@ -294,7 +344,7 @@ def register_training():
                 ids[row, :length] = torch.tensor(p + c)
                 mask[row, :length] = 1
                 labels[row, len(p) : length] = torch.tensor(c)
-            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss = model(input_ids=ids.to(on.name), attention_mask=mask.to(on.name), labels=labels.to(on.name)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(trainable, 1.0)
             optimizer.step()
@@ -306,44 +356,54 @@ def register_training():
         return [milliseconds]
 
 
-def generate_once():
+def generate_once(on):
     """The whole-process measurement: load lexicon-5m in NF4 with double quantization and write 32 tokens."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
     model = AutoModelForCausalLM.from_pretrained(
-        LEXICON, device_map="cpu", dtype=torch.float32,
+        LEXICON, device_map=on.name, dtype=torch.float32,
         quantization_config=BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32
         ),
     )
     tokenizer = AutoTokenizer.from_pretrained(LEXICON)
-    ids = torch.tensor([[0] + tokenizer("In the beginning", add_special_tokens=False)["input_ids"]])
+    ids = torch.tensor([[0] + tokenizer("In the beginning", add_special_tokens=False)["input_ids"]]).to(on.name)
     with torch.no_grad():
         answer = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=32, do_sample=False, pad_token_id=2)
     print(tokenizer.decode(answer[0][1:]))
 
 
-def register_all():
-    import logging
+def installed(*modules):
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+def register_all(on):
     import warnings
 
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    register_quantization()
-    register_linear()
-    register_optimizers()
-    register_generation()
-    register_training()
+    register_quantization(on)
+    register_linear(on)
+    register_optimizers(on)
+    if installed("transformers"):
+        register_generation(on)
+    if installed("transformers", "peft"):
+        register_training(on)
+    else:
+        print("peer: generation needs transformers, training peft too; what cannot be measured is left out", file=sys.stderr)
 
 
 def answer(name, seconds):
     function, shape, tokens = MEASUREMENTS[name]
-    values = function(name, seconds)
+    try:
+        values = function(name, seconds)
+    except Exception as error:
+        return json.dumps({"name": name, "error": f"{type(error).__name__}: {error}"})
     result = {
         "name": name,
         "shape": shape,
-        "milliseconds": {"min": round(min(values), 4), "median": round(statistics.median(values), 4)},
+        "milliseconds": {"min": round(min(values), 6), "median": round(statistics.median(values), 6)},
         "repetitions": len(values),
     }
     if tokens:
@@ -352,12 +412,7 @@ def answer(name, seconds):
 
 
 def versions():
-    import bitsandbytes
-    import peft
-    import torch
-    import transformers
-
-    modules = (bitsandbytes, torch, transformers, peft)
+    modules = [importlib.import_module(name) for name in ("bitsandbytes", "torch", "transformers", "peft") if installed(name)]
     return ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
 
 
@@ -368,6 +423,7 @@ def main():
     parser.add_argument("--versions", action="store_true", help="print what is measured")
     parser.add_argument("--serve", action="store_true", help="measure the names read from standard input, one a line")
     parser.add_argument("--generate-once", action="store_true", help="load the small model, write 32 tokens, and end")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2.0, help="how long to repeat each measurement (default 2)")
     options = parser.parse_args()
@@ -379,9 +435,10 @@ def main():
     import torch
 
     torch.set_num_threads(options.threads)
+    device = Device(options.device)
     if options.generate_once:
-        return generate_once()
-    register_all()
+        return generate_once(device)
+    register_all(device)
     if options.versions:
         print(versions())
     if options.list:
