@@ -25,6 +25,27 @@ struct outlier_list {
     int type;
     // NULL: none.
     const int *columns;
+
+    // Adds those of a row of the input and of the weight, with the numbers of 8 on their way at a time.
+    __device__ __forceinline__ float add(float value, int64 input_row, const int8 *weight_row, float scale, int64 k) const {
+        int count = columns ? columns[0] : 0;
+        for (int from = 0; from < count; from += 8) {
+            uint32 x[8];
+            int8 codes[8];
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                int64 t = columns[1 + min(from + e, count - 1)], i = input_row * k + t;
+                x[e] = type == FLOAT32 ? ((const uint32 *)input)[i] : ((const uint16 *)input)[i];
+                codes[e] = weight_row[t];
+            }
+#pragma unroll
+            for (int e = 0; e < 8; e++) {
+                float y = type == FLOAT32 ? __uint_as_float(x[e]) : type == FLOAT16 ? widen(float16{(uint16)x[e]}) : widen(bfloat16{(uint16)x[e]});
+                if (from + e < count) value = __fmaf_rn(y, decoded(codes[e], scale, type), value);
+            }
+        }
+        return value;
+    }
 };
 
 // MARK: Tiles
@@ -239,7 +260,7 @@ extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
 
 // What products of codes [M, N] stand for, with the columns of a list. A block takes 64 rows of 256 columns, 16 rows at a time, a thread one column;
 // up to CHUNK outlier columns of the weight are gathered once for all of its rows.
-extern "C" __global__ void __launch_bounds__(256, 4) int8_rescale_products(
+extern "C" __global__ void __launch_bounds__(256, 3) int8_rescale_products(
     const int *products, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
     const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) {
     __shared__ float inputs[CHUNK][16], weights[CHUNK][256];
@@ -371,12 +392,7 @@ __device__ __forceinline__ void multiply_rows(
 #pragma unroll
             for (int s = 0; s < WARPS; s++) sum += shared[i * WARPS + s];
             float value = rescaled(sum, a_scales[column], b_scales[row], bias ? load_float(bias, bias_type, row) : 0.0f);
-            int count = outliers.columns ? outliers.columns[0] : 0;
-            for (int o = 0; o < count; o++) {
-                int64 t = outliers.columns[1 + o];
-                float x = load_float(outliers.input, outliers.type, column * k + t);
-                value = __fmaf_rn(x, decoded(b.codes[row * b.stride + t], b_scales[row], outliers.type), value);
-            }
+            value = outliers.add(value, column, b.codes + row * b.stride, b_scales[row], k);
             store_float(output, output_type, column * b.rows + row, value);
         }
         __syncthreads();
