@@ -40,7 +40,7 @@ private struct CUDAFourBitProduct {
     private static let some = [32, 64].map { CUDAFunctions("four_bit_linear", "four_bit_block_\($0)") }
     private static let arrangeRows = CUDAFunctions("four_bit_linear", "four_bit_arrange_rows")
     private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
-    /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales.
+    /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales. One row of the input lies behind it.
     private static let tableByteCount = 256 * 256 + 1024
     /// With two units of 64 rows of the input.
     private static let largestByteCount = tableByteCount + 2 * 64 * (512 + 64)
@@ -51,7 +51,8 @@ private struct CUDAFourBitProduct {
     /// - Returns: nil where the weight does not lie as the functions read it, or is not multiplied on tensor cores.
     init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
         guard precision != .float32, queue.properties.computeCapability >= 80, weight.columns > 0, weight.columns % 256 == 0,
-            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32, weight.blockSize.isPowerOfTwo
+            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32, weight.blockSize.isPowerOfTwo,
+            Self.tableByteCount + 2 * weight.columns <= queue.properties.sharedByteCount
         else { return nil }
         switch weight.scales {
         case .plain: form = weight.blockSize == 64 ? 0 : 2
@@ -68,7 +69,8 @@ private struct CUDAFourBitProduct {
         if m <= 16 {
             let blocks = CUDAGrid(min((weight.rows + 15) / 16, 2 * multiprocessors))
             let x = m == 1 ? vectors(of: x, takesFloats: true, on: queue) : arranged(x, m: m, on: queue)
-            return launch(Self.few[m == 1 ? 0 : m <= 8 ? 1 : 2][form], blocks, Self.tableByteCount, x, bias, output, m, queue)
+            let byteCount = Self.tableByteCount + (m == 1 ? 2 * weight.columns : 0)
+            return launch(Self.few[m == 1 ? 0 : m <= 8 ? 1 : 2][form], blocks, byteCount, x, bias, output, m, queue)
         }
         let x = vectors(of: x, takesFloats: false, on: queue)
         // Where there are not enough rows of the weight to occupy the device, its columns are shared out too.

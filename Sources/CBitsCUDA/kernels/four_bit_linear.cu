@@ -19,7 +19,7 @@ struct four_bit_weight {
 
 // UNIT elements of k of 16 rows are what a warp takes at a time. The table has a row of 256 bytes for each byte of the weight, so that an address is
 // a permutation of bytes: half of it pairs of numbers, the other half room for sums.
-enum { WARPS = 8, UNIT = 256, TABLE_BYTES = 256 * 256, SUMS = 256 * 32 };
+enum { WARPS = 8, UNIT = 256, TABLE_BYTES = 256 * 256, X_OFFSET = TABLE_BYTES + 1024, SUMS = 256 * 32 };
 extern __shared__ __align__(1024) uint8 memory[];
 
 __device__ __forceinline__ float *sum_at(int i) { return (float *)(memory + i / 32 * 256 + 128 + i % 32 * 4); }
@@ -163,22 +163,30 @@ template <> __device__ __forceinline__ void multiply<bfloat16>(float *sums, cons
 
 __device__ __forceinline__ uint32 word_of(const uint4 &x, int i) { return i == 0 ? x.x : i == 1 ? x.y : i == 2 ? x.z : x.w; }
 
-// One row of x, of T or float32, as it lies; the other columns of the tensor cores' tile are zeros.
+// One row of x, of T or float32, which the block brings into shared memory; the other columns of the tensor cores' tile are zeros.
 template <typename T> struct one_row {
-    const uint8 *at;
+    const void *x;
     bool is_float;
 
-    __device__ __forceinline__ one_row(const void *x, int type) : is_float(type == FLOAT32) {
-        at = (const uint8 *)x + threadIdx.x % 4 * (is_float ? 128 : 64);
+    __device__ __forceinline__ one_row(const void *x, int type) : x(x), is_float(type == FLOAT32) {}
+
+    // Ends without a barrier.
+    __device__ __forceinline__ void stage(int64 k) const {
+        for (int place = threadIdx.x; place < k / 8; place += 256) {
+            uint4 &to = ((uint4 *)(memory + X_OFFSET))[place];
+            if (is_float) {
+                float4 low = ((const float4 *)x)[2 * place], high = ((const float4 *)x)[2 * place + 1];
+                to = make_uint4(packed<T>(low.x, low.y), packed<T>(low.z, low.w), packed<T>(high.x, high.y), packed<T>(high.z, high.w));
+            } else {
+                to = ((const uint4 *)x)[place];
+            }
+        }
     }
 
     // 8 of a lane's 32 elements in half h of a unit.
     __device__ __forceinline__ uint4 load(int unit, int h, int, int e) const {
         if (threadIdx.x % 32 >= 4) return make_uint4(0, 0, 0, 0);
-        int place = (unit * 2 + h) * 16 + e;
-        if (!is_float) return ((const uint4 *)at)[place];
-        float4 low = ((const float4 *)at)[2 * place], high = ((const float4 *)at)[2 * place + 1];
-        return make_uint4(packed<T>(low.x, low.y), packed<T>(low.z, low.w), packed<T>(high.x, high.y), packed<T>(high.z, high.w));
+        return ((const uint4 *)(memory + X_OFFSET))[(unit * 2 + h) * 16 + threadIdx.x % 4 * 4 + e];
     }
 };
 
@@ -187,6 +195,8 @@ template <int TILES> struct arranged_rows {
     const uint4 *at;
 
     __device__ __forceinline__ arranged_rows(const void *x, int) { at = (const uint4 *)x + threadIdx.x % 32; }
+
+    __device__ __forceinline__ void stage(int64) const {}
 
     __device__ __forceinline__ uint4 load(int unit, int h, int tile, int e) const { return at[(((unit * 2 + h) * TILES + tile) * 4 + e) * 32]; }
 };
@@ -245,6 +255,7 @@ __device__ __forceinline__ void multiply_rows(
     tables.build();
     wait_for_launches_before();
     if (warp < units) ahead = rows.load<FORM>(w, next_unit);
+    x.stage(w.columns);
     bool is_plain = w.absmax;
     float offset = is_plain ? 0.0f : w.nested_offset[0];
     tables.build_again_if_changed(w);
@@ -331,7 +342,7 @@ extern "C" __global__ void four_bit_arrange_rows_bf16(const void *x, int type, u
 // Of several rows of x the sums of one weight row fill more of a tensor core's tile than the decoding costs, and x does not fit a warp's registers: a
 // block takes 128 rows of the weight, and x goes through shared memory, a unit of k at a time. Warps share a block by 4 groups of 32 rows and by the
 // halves of a unit. Blocks along y take parts of k.
-enum { BLOCK_ROWS = 128, X_PITCH = 2 * UNIT + 64, X_OFFSET = TABLE_BYTES + 1024, SUM_PITCH = BLOCK_ROWS + 4 };
+enum { BLOCK_ROWS = 128, X_PITCH = 2 * UNIT + 64, SUM_PITCH = BLOCK_ROWS + 4 };
 
 // What a lane holds of its half of a unit: 16 bytes of four rows, and what their scales are made of.
 struct half_part {
