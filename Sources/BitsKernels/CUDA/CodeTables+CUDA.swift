@@ -23,7 +23,7 @@ extension CUDAQueue {
     /// Tables for the searches that `requests` ask for, one after the other.
     func codeTables(_ requests: [CodeTableRequest]) -> Slice {
         let tables = scratch(.uint8, count: requests.count * CUDAQueue.codeTableByteCount)
-        launch(CUDAQueue.codeTables, blocks: requests.count, threads: 1024, upload(requests), tables)
+        launch(CUDAQueue.codeTables, blocks: CUDAGrid(requests.count, 4), threads: 512, upload(requests), tables)
         return tables
     }
 

@@ -142,7 +142,7 @@ private struct OrdinaryGroup: Equatable {
         (rule, tables, numbers) = (entry.rule, entry.tables, entry.numbers)
         dtype = isInBlocks ? parameter.parameter.dtype : nil
         var words = 0
-        for k in 0..<Int(entry.moments) where isInBlocks { words += 256 + (update.rule.isPositive(k) ? 1 : 2) * 2946 }
+        for k in 0..<Int(entry.moments) where isInBlocks { words += 256 + (update.rule.isPositive(k) ? 2948 : 5892) }
         sharedByteCount = 4 * words
         let registers = 4 * Int(entry.moments) + parameter.parameter.dtype.byteCount
         threads = !isInBlocks ? 256 : registers > 14 ? 320 : registers > 10 ? 384 : 512

@@ -37,12 +37,12 @@ __device__ __noinline__ void quantize_special_run(
 template <typename T>
 __device__ __forceinline__ void quantize_runs(
     const T *input, const float *offset, const CodeTable *table, uint8 *codes, float *absmax, uint64 *non_finite, int64 count, int block_size) {
-    __shared__ uint32 entries[2 * CODE_BUCKETS];
+    alignas(16) __shared__ uint32 entries[2 * CODE_BUCKETS];
     __shared__ float thresholds[256];
-    for (int i = threadIdx.x; i < 2 * CODE_BUCKETS; i += blockDim.x) entries[i] = table->entries[i];
+    copy_entries(table->entries, 2 * CODE_BUCKETS, entries);
     for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
     __syncthreads();
-    const bool is_fast = table->is_exact != 0 && is_aligned16(input) && ((uint64)codes & 7) == 0;
+    const bool is_fast = table->is_exact() && is_aligned16(input) && ((uint64)codes & 7) == 0;
     const float shift = sizeof(T) == 4 && offset != nullptr ? *offset : 0;
     const int lane = threadIdx.x & 31, block_lanes = block_size / 8, block_shift = 31 - __clz(block_size);
     constexpr int RUNS = sizeof(T) == 4 ? 2 : 4;  // in registers at a time
@@ -97,7 +97,7 @@ __device__ __forceinline__ void quantize_long_blocks(
     __shared__ uint32 partial[16];
     for (int i = threadIdx.x; i < 2 * CODE_BUCKETS; i += blockDim.x) entries[i] = table->entries[i];
     for (int i = threadIdx.x; i < 256; i += blockDim.x) thresholds[i] = table->thresholds[i];
-    const bool is_exact = table->is_exact != 0;
+    const bool is_exact = table->is_exact();
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     int others = 0;
     for (int64 block = blockIdx.x; block < blocks; block += gridDim.x) {

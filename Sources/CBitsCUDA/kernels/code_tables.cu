@@ -15,8 +15,8 @@ __device__ int side_code(const float *thresholds, const float *codebook, bool ke
     return side ? 255 - code : code;
 }
 
-// A block of threads per table.
-extern "C" __global__ void __launch_bounds__(1024) code_tables(const CodeTableRequest *requests, CodeTable *tables) {
+// Four blocks of threads per table, each for a quarter of its entries.
+extern "C" __global__ void __launch_bounds__(512) code_tables(const CodeTableRequest *requests, CodeTable *tables) {
     const CodeTableRequest request = requests[blockIdx.x];
     CodeTable *table = tables + blockIdx.x;
     __shared__ float thresholds[256], codebook[256];
@@ -42,7 +42,8 @@ extern "C" __global__ void __launch_bounds__(1024) code_tables(const CodeTableRe
     }
     __syncthreads();
     const bool keeps_sign = request.keeps_sign;
-    for (int i = threadIdx.x; i < CODE_BUCKETS * request.sides; i += blockDim.x) {
+    const int quarter = (CODE_BUCKETS * request.sides + 3) / 4, end = min((int)(blockIdx.y + 1) * quarter, CODE_BUCKETS * request.sides);
+    for (int i = blockIdx.y * quarter + threadIdx.x; i < end; i += blockDim.x) {
         const int side = i % request.sides;
         const uint32 bucket = 0x3400 + i / request.sides;
         uint32 low = bucket << 16, high = low | 0xffff;
@@ -66,5 +67,5 @@ extern "C" __global__ void __launch_bounds__(1024) code_tables(const CodeTableRe
         table->entries[i] = entry;
     }
     __syncthreads();
-    if (threadIdx.x == 0) table->is_exact = is_exact;
+    if (threadIdx.x == 0) table->parts_are_exact[blockIdx.y] = is_exact;
 }

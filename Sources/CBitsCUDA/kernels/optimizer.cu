@@ -243,54 +243,62 @@ struct Numbers {
     int flags;
 };
 
-// Rules of ordinary blocks: how many moments, which of them (bits) are never negative, and the direction, with the moments of one element.
-struct AdamRule {
-    static constexpr int MOMENTS = 2, POSITIVE = 2;
-    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+// Rules of ordinary blocks: how many moments, which of them (bits) are never negative, and from gradient and moments of an element to new moments and
+// then the direction. A rule whose direction is known before the moments are has both in `direction`.
+template <int MOMENTS_, int POSITIVE_> struct RootRule {
+    static constexpr int MOMENTS = MOMENTS_, POSITIVE = POSITIVE_;
+    static constexpr bool HAS_ROOT = true;
+};
+template <int MOMENTS_> struct PlainRule {
+    static constexpr int MOMENTS = MOMENTS_, POSITIVE = 0;
+    static constexpr bool HAS_ROOT = false;
+};
+struct AdamRule : RootRule<2, 2> {
+    static __device__ __forceinline__ void update(const Numbers &u, float g, float s[]) {
         s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
         s[1] = __fmaf_rn(u.beta2, s[1], u.gain2 * (g * g));
-        return __fdiv_rn(s[0], __fsqrt_rn(s[1]) + u.epsilon);
     }
+    static __device__ __forceinline__ float dividend(const Numbers &u, float g, const float s[]) { return s[0]; }
 };
-struct AdEMAMixRule {
-    static constexpr int MOMENTS = 3, POSITIVE = 4;
-    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
+struct AdEMAMixRule : RootRule<3, 4> {
+    static __device__ __forceinline__ void update(const Numbers &u, float g, float s[]) {
         s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
         s[1] = __fmaf_rn(u.beta3, s[1], u.gain3 * g);
         s[2] = __fmaf_rn(u.beta2, s[2], u.gain2 * (g * g));
-        return __fdiv_rn(__fmaf_rn(u.alpha, s[1], u.bias * s[0]), __fsqrt_rn(s[2]) + u.epsilon);
+    }
+    static __device__ __forceinline__ float dividend(const Numbers &u, float g, const float s[]) {
+        return __fmaf_rn(u.alpha, s[1], u.bias * s[0]);
     }
 };
-struct MomentumRule {
-    static constexpr int MOMENTS = 1, POSITIVE = 0;
+struct RMSPropRule : RootRule<1, 1> {
+    static __device__ __forceinline__ void update(const Numbers &u, float g, float s[]) { s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g * g); }
+    static __device__ __forceinline__ float dividend(const Numbers &u, float g, const float s[]) { return g; }
+};
+struct AdagradRule : RootRule<1, 1> {
+    static __device__ __forceinline__ void update(const Numbers &u, float g, float s[]) { s[0] = __fmaf_rn(g, g, s[0]); }
+    static __device__ __forceinline__ float dividend(const Numbers &u, float g, const float s[]) { return g; }
+};
+struct MomentumRule : PlainRule<1> {
     static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
         const float share = u.gain1 * g;
         s[0] = u.flags & IS_FIRST ? g : u.flags & ROUNDS_TWICE ? u.beta1 * s[0] + share : __fmaf_rn(u.beta1, s[0], share);
         return u.flags & IS_NESTEROV ? __fmaf_rn(u.beta1, s[0], g) : s[0];
     }
 };
-struct RMSPropRule {
-    static constexpr int MOMENTS = 1, POSITIVE = 1;
-    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
-        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g * g);
-        return __fdiv_rn(g, __fsqrt_rn(s[0]) + u.epsilon);
-    }
-};
-struct AdagradRule {
-    static constexpr int MOMENTS = 1, POSITIVE = 1;
-    static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
-        s[0] = __fmaf_rn(g, g, s[0]);
-        return __fdiv_rn(g, __fsqrt_rn(s[0]) + u.epsilon);
-    }
-};
-struct LionRule {
-    static constexpr int MOMENTS = 1, POSITIVE = 0;
+struct LionRule : PlainRule<1> {
     static __device__ __forceinline__ float direction(const Numbers &u, float g, float s[]) {
         const float x = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
         s[0] = __fmaf_rn(u.beta2, s[0], u.gain2 * g);
         return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
     }
 };
+
+// The direction with the root of the last moment, which is a sum of squares; `is_rooted`: it is not below SMALLEST_ROOTED.
+template <typename Rule>
+__device__ __forceinline__ float quotient(const Numbers &u, float g, const float s[], bool is_rooted) {
+    const float square = s[Rule::MOMENTS - 1], root = is_rooted ? root_of_ordinary(square) : __fsqrt_rn(square);
+    return __fdiv_rn(Rule::dividend(u, g, s), root + u.epsilon);
+}
 
 // Where a warp is: block `index` of parameter `owner`.
 struct Place {
@@ -301,7 +309,7 @@ struct Place {
     }
 };
 
-// What a lane needs of a block: eight elements in a row.
+// What a lane needs of a block: eight elements, as `Eight` spreads them over a warp.
 template <typename Rule, typename T> struct Lane {
     Eight<T> parameter, gradient;
     uint2 codes[Rule::MOMENTS];
@@ -309,12 +317,12 @@ template <typename Rule, typename T> struct Lane {
     float scale, trust;
 
     __device__ __forceinline__ void load(const ParameterStep &u, int block, int lane) {
-        const int64 at = ((int64)block << 8) + 8 * lane;
-        parameter.load((const T *)u.parameter + at);
-        gradient.load((const T *)u.gradient + at);
+        const int64 at = (int64)block << 8;
+        parameter.load_spread((const T *)u.parameter + at, lane);
+        gradient.load_spread((const T *)u.gradient + at, lane);
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
-            codes[k] = __ldcs((const uint2 *)((const uint8 *)u.values[k] + at));
+            codes[k] = Eight<T>::load_bytes((const uint8 *)u.values[k] + at, lane);
             absmax[k] = u.absmax[k][block];
         }
     }
@@ -327,10 +335,67 @@ template <typename Rule, typename T> struct Lane {
 #pragma unroll
         for (int i = 0; i < 4; i++) parameter.set(i, parameter[2 * i] * decay, parameter[2 * i + 1] * decay);
     }
+    // The gradient as the rule takes it.
+    template <bool IS_COUPLED> __device__ __forceinline__ float gradient_of(int i, float coupled_decay) const {
+        const float g = scale * gradient[i];
+        return IS_COUPLED ? __fmaf_rn(coupled_decay, parameter[i], g) : g;
+    }
+    // New moments from the old, the largest magnitude of each and the smallest of the last, by their bits; with them the parameter, where the rule
+    // has no root. What should not be negative is larger than all where it is.
+    template <bool IS_COUPLED>
+    __device__ __forceinline__ void update(
+        const Numbers &u, const uint32 *const tables[], float coupled_decay, float step, float s[Rule::MOMENTS][8], uint32 largest[],
+        uint32 &smallest) {
+        float most[Rule::MOMENTS], before = 0;
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) most[k] = 0, largest[k] = 0;
+        smallest = 0xffffffff;
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            float own[Rule::MOMENTS];
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) {
+                const uint32 word = i < 4 ? codes[k].x : codes[k].y;
+                own[k] = __uint_as_float(tables[k][word >> (i % 4 * 8) & 255]) * absmax[k];
+            }
+            const float g = gradient_of<IS_COUPLED>(i, coupled_decay);
+            if constexpr (Rule::HAS_ROOT) {
+                Rule::update(u, g, own);
+                smallest = min(smallest, __float_as_uint(own[Rule::MOMENTS - 1]));
+            } else {
+                const float direction = Rule::direction(u, g, own);
+                const float moved = __fmaf_rn(step, direction, parameter[i]);
+                if (i % 2 == 0) before = moved;
+                else parameter.set(i / 2, before, moved);
+            }
+#pragma unroll
+            for (int k = 0; k < Rule::MOMENTS; k++) {
+                s[k][i] = own[k];
+                if (Rule::POSITIVE >> k & 1) largest[k] = max(largest[k], __float_as_uint(own[k]));
+                else most[k] = larger_magnitude(most[k], own[k]);
+            }
+        }
+#pragma unroll
+        for (int k = 0; k < Rule::MOMENTS; k++) largest[k] = warp_max(Rule::POSITIVE >> k & 1 ? largest[k] : __float_as_uint(most[k]));
+    }
+    // The parameter, of a rule with a root.
+    template <bool IS_COUPLED, bool IS_ROOTED>
+    __device__ __forceinline__ void move(const Numbers &u, float coupled_decay, float step, const float s[Rule::MOMENTS][8]) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float p[2];
+#pragma unroll
+            for (int j = 0; j < 2; j++) {
+                float own[Rule::MOMENTS];
+#pragma unroll
+                for (int k = 0; k < Rule::MOMENTS; k++) own[k] = s[k][2 * i + j];
+                const float direction = quotient<Rule>(u, gradient_of<IS_COUPLED>(2 * i + j, coupled_decay), own, IS_ROOTED);
+                p[j] = __fmaf_rn(step, direction, parameter[2 * i + j]);
+            }
+            parameter.set(i, p[0], p[1]);
+        }
+    }
 };
-
-// The larger of a magnitude and that of x, by their bits: NaN is beyond all.
-__device__ __forceinline__ uint32 larger_magnitude(uint32 largest, float x) { return max(largest, __float_as_uint(x) & 0x7fffffff); }
 
 // Codes of eight moments times `inverse`.
 __device__ __forceinline__ uint2 codes_of(bool is_positive, const uint32 *entries, const float s[8], float inverse) {
@@ -364,11 +429,11 @@ __device__ __forceinline__ void step_runs(
     for (int k = 0; k < Rule::MOMENTS; k++) {
         const CodeTable *table = steps->tables[k];
         const int entries = (Rule::POSITIVE >> k & 1 ? 1 : 2) * CODE_BUCKETS;
-        is_exact &= table->is_exact != 0;
-        for (int i = threadIdx.x; i < 256; i += blockDim.x) end[i] = __float_as_uint(table->codebook[i]);
-        for (int i = threadIdx.x; i < entries; i += blockDim.x) end[256 + i] = table->entries[i];
+        is_exact &= table->is_exact();
+        copy_entries((const uint32 *)table->codebook, 256, end);
+        copy_entries(table->entries, entries, end + 256);
         tables[k] = end;
-        end += 256 + entries;
+        end += 256 + (entries + 3) / 4 * 4;
     }
     __syncthreads();
     const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
@@ -392,52 +457,30 @@ __device__ __forceinline__ void step_runs(
             if (next.owner != place.owner) ahead.load_factors(steps[next.owner]);
         }
         float s[Rule::MOMENTS][8];
-        uint32 largest[Rule::MOMENTS];
-#pragma unroll
-        for (int k = 0; k < Rule::MOMENTS; k++) largest[k] = 0;
+        uint32 largest[Rule::MOMENTS], smallest;
         const float scaled_step = step * now.trust;
         if (first_decay != 1) now.multiply(first_decay);
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            float p[2];
-#pragma unroll
-            for (int j = 0; j < 2; j++) {
-                const int e = 2 * i + j;
-                p[j] = now.parameter[e];
-                float g = now.scale * now.gradient[e], own[Rule::MOMENTS];
-                if (coupled_decay != 0) g = __fmaf_rn(coupled_decay, p[j], g);
-#pragma unroll
-                for (int k = 0; k < Rule::MOMENTS; k++) {
-                    const uint32 word = e < 4 ? now.codes[k].x : now.codes[k].y;
-                    own[k] = __uint_as_float(tables[k][word >> (e % 4 * 8) & 255]) * now.absmax[k];
-                }
-                const float direction = Rule::direction(u, g, own);
-#pragma unroll
-                for (int k = 0; k < Rule::MOMENTS; k++) {
-                    s[k][e] = own[k];
-                    // What should not be negative counts as not ordinary where it is.
-                    largest[k] = Rule::POSITIVE >> k & 1 ? max(largest[k], __float_as_uint(own[k])) : larger_magnitude(largest[k], own[k]);
-                }
-                p[j] = __fmaf_rn(scaled_step, direction, p[j]);
-            }
-            now.parameter.set(i, p[0], p[1]);
-        }
-        if (last_decay != 1) now.multiply(last_decay);
+        if (coupled_decay != 0) now.template update<true>(u, tables, coupled_decay, scaled_step, s, largest, smallest);
+        else now.template update<false>(u, tables, coupled_decay, scaled_step, s, largest, smallest);
         bool is_ordinary = is_exact;
 #pragma unroll
-        for (int k = 0; k < Rule::MOMENTS; k++) {
-            largest[k] = warp_max(largest[k]);
-            is_ordinary &= largest[k] < 0x7e800000;  // of which there is a `reciprocal`, where it is not too small
+        for (int k = 0; k < Rule::MOMENTS; k++) is_ordinary &= largest[k] < 0x7e800000;  // of which there is a `reciprocal`, where it is not too small
+        if constexpr (Rule::HAS_ROOT) {
+            // Of what is not ordinary nothing is kept.
+            if (coupled_decay != 0) now.template move<true, false>(u, coupled_decay, scaled_step, s);
+            else if (__all_sync(FULL_WARP, smallest >= SMALLEST_ROOTED)) now.template move<false, true>(u, coupled_decay, scaled_step, s);
+            else now.template move<false, false>(u, coupled_decay, scaled_step, s);
         }
+        if (last_decay != 1) now.multiply(last_decay);
         const ParameterStep &own = steps[place.owner];
-        const int64 at = ((int64)place.index << 8) + 8 * lane;
+        const int64 at = (int64)place.index << 8;
         if (is_ordinary) {
-            now.parameter.store((T *)own.parameter + at);
+            now.parameter.store_spread((T *)own.parameter + at, lane);
 #pragma unroll
             for (int k = 0; k < Rule::MOMENTS; k++) {
                 const float inverse = reciprocal(fmaxf(__uint_as_float(largest[k]), __int_as_float(0x00800000)));
                 const uint2 codes = codes_of(Rule::POSITIVE >> k & 1, tables[k] + 256, s[k], inverse);
-                __stcs((uint2 *)((uint8 *)own.values[k] + at), codes);
+                Eight<T>::store_bytes((uint8 *)own.values[k] + at, lane, codes);
                 if (lane == 0) own.absmax[k][place.index] = __uint_as_float(largest[k]);
             }
         } else if (lane == 0) {
@@ -527,7 +570,13 @@ __device__ __forceinline__ void step_floats(
             if (coupled_decay != 0) x = __fmaf_rn(coupled_decay, p[i], x);
 #pragma unroll
             for (int k = 0; k < Rule::MOMENTS; k++) own[k] = s[k][i];
-            const float direction = Rule::direction(n, x, own);
+            float direction;
+            if constexpr (Rule::HAS_ROOT) {
+                Rule::update(n, x, own);
+                direction = quotient<Rule>(n, x, own, false);
+            } else {
+                direction = Rule::direction(n, x, own);
+            }
             bool is_moved = is_finite(gradient);
 #pragma unroll
             for (int k = 0; k < Rule::MOMENTS; k++) is_moved &= is_finite(own[k]);

@@ -152,6 +152,26 @@ __device__ __forceinline__ float reciprocal(float x) {
     return __fmaf_rn(y, -__fmaf_rn(x, y, -1.0f), y);
 }
 
+// The square root rounded to nearest of a number from 2^-101 on: what __fsqrt_rn does where it need not ask.
+#define SMALLEST_ROOTED 0x0d000000u
+__device__ __forceinline__ float root_of_ordinary(float x) {
+    float y;
+    asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    const float root = x * y;
+    return __fmaf_rn(__fmaf_rn(-root, root, x), y * 0.5f, root);
+}
+
+// The larger of a magnitude and that of x; NaN is larger than all.
+__device__ __forceinline__ float larger_magnitude(float largest, float x) {
+#if __CUDA_ARCH__ >= 800
+    float y;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(largest), "f"(fabsf(x)));
+    return y;
+#else
+    return __uint_as_float(max(__float_as_uint(largest), __float_as_uint(fabsf(x))));
+#endif
+}
+
 // The sum of every STRIDE-th of `count` doubles, one after the other, where the order is part of a rule; by a whole warp, every lane gets it.
 template <int STRIDE> __device__ __forceinline__ double sum_in_order(const double *values, int64 count) {
     const int lane = threadIdx.x & 31;
@@ -225,6 +245,11 @@ template <typename T> struct Eight {
         words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
     }
     __device__ __forceinline__ void store_kept(T *to) const { *(uint4 *)to = make_uint4(words[0], words[1], words[2], words[3]); }
+    // A lane's share of 256 elements, spread so that a warp's accesses leave no gaps, and the bytes that belong to the same elements.
+    __device__ __forceinline__ void load_spread(const T *run, int lane) { load(run + 8 * lane); }
+    __device__ __forceinline__ void store_spread(T *run, int lane) const { store(run + 8 * lane); }
+    static __device__ __forceinline__ uint2 load_bytes(const uint8 *run, int lane) { return __ldcs((const uint2 *)run + lane); }
+    static __device__ __forceinline__ void store_bytes(uint8 *run, int lane, uint2 bytes) { __stcs((uint2 *)run + lane, bytes); }
 };
 template <> struct Eight<float> {
     float words[8];
@@ -252,6 +277,22 @@ template <> struct Eight<float> {
         ((float4 *)to)[0] = make_float4(words[0], words[1], words[2], words[3]);
         ((float4 *)to)[1] = make_float4(words[4], words[5], words[6], words[7]);
     }
+    // Four elements from each half.
+    __device__ __forceinline__ void load_spread(const float *run, int lane) {
+        const float4 x = __ldcs((const float4 *)run + lane), y = __ldcs((const float4 *)run + 32 + lane);
+        words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w, words[4] = y.x, words[5] = y.y, words[6] = y.z, words[7] = y.w;
+    }
+    __device__ __forceinline__ void store_spread(float *run, int lane) const {
+        __stcs((float4 *)run + lane, make_float4(words[0], words[1], words[2], words[3]));
+        __stcs((float4 *)run + 32 + lane, make_float4(words[4], words[5], words[6], words[7]));
+    }
+    static __device__ __forceinline__ uint2 load_bytes(const uint8 *run, int lane) {
+        return make_uint2(__ldcs((const uint32 *)run + lane), __ldcs((const uint32 *)run + 32 + lane));
+    }
+    static __device__ __forceinline__ void store_bytes(uint8 *run, int lane, uint2 bytes) {
+        __stcs((uint32 *)run + lane, bytes.x);
+        __stcs((uint32 *)run + 32 + lane, bytes.y);
+    }
 };
 
 // MARK: Codes of 8 bits
@@ -262,11 +303,26 @@ struct CodeTable {
     float thresholds[256];
     float codebook[256];
     // Whether `entries` give the code of every y from -1 to 1; else only `nearest_code` does.
-    int is_exact, padding[3];
+    int parts_are_exact[4];
     // See `code_of_magnitude`. Of a table for both signs, entry 2 i + 1 is that of the negative numbers.
     uint32 entries[2 * 2946];
+    // Four parts of the table are made by different blocks of threads.
+    __device__ __forceinline__ bool is_exact() const { return parts_are_exact[0] && parts_are_exact[1] && parts_are_exact[2] && parts_are_exact[3]; }
 };
 #define CODE_BUCKETS 2946
+
+// Copies entries into shared memory, by all threads of a block: at most 12 for each of 512.
+__device__ __forceinline__ void copy_entries(const uint32 *entries, int count, uint32 *shared) {
+    const uint4 *from = (const uint4 *)entries;
+    uint4 *to = (uint4 *)shared;
+    const int fours = (count + 3) / 4;
+    for (int i = threadIdx.x; i < fours; i += 2 * blockDim.x) {
+        const int ahead = i + blockDim.x;
+        const uint4 x = from[i], y = ahead < fours ? from[ahead] : x;
+        to[i] = x;
+        if (ahead < fours) to[ahead] = y;
+    }
+}
 
 // The index of the entry nearest to y: of two equally near the even one, 0 for NaN.
 __device__ __forceinline__ uint32 nearest_code(const float *thresholds, float y) {
