@@ -57,9 +57,9 @@ extension ConformanceCase {
 
     private static var int8Tiles: [ConformanceCase] {
         let (n, k) = (140, 272)
-        return [1, 7, 16, 150].flatMap { m in
+        return [(1, 512), (1, 272), (7, 512), (16, 768), (20, 512), (150, 272)].flatMap { m, k in
             [0, 3.4].map { (threshold: Float) in
-                ConformanceCase("\(m) rows, threshold \(threshold)") { device in
+                ConformanceCase("\(m) rows of \(k), threshold \(threshold)") { device in
                     let output = device.output(.float32, count: m * n)
                     let kernel = Int8Linear(
                         ordinary(device, m * k, 1, .bfloat16), weight: int8Matrix(device, n, k), bias: ordinary(device, n, 2, .float32),

@@ -1,12 +1,14 @@
 // Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
 
 extension Int8Linear: CUDAKernel {
+    private static let oneRow = CUDAFunctions("int8_linear", "int8_row")
     private static let prepareRows = CUDAFunctions("int8_linear", "int8_prepare_rows")
     /// Rows up to which one launch prepares all, each of its blocks reading every row.
     private static let mostFewRows = 16
 
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
+        if launchOneRow(on: queue) { return }
         let k = weight.columns
         let codes = queue.scratch(.int8, count: m * k)
         let scales = queue.scratch(.float32, count: m)
@@ -25,6 +27,25 @@ extension Int8Linear: CUDAKernel {
             a: codes, aStride: k, aScales: scales, b: weight.codes, bStride: k, bScales: weight.scales, bias: bias, outlierInput: input,
             outlierColumns: list, output: output, m: m, n: weight.rows, k: k
         ).launch(on: queue)
+    }
+}
+
+extension Int8Linear {
+    /// One row in one launch, whose blocks quantize it each for itself.
+    ///
+    /// - Returns: whether the operands are such.
+    private func launchOneRow(on queue: CUDAQueue) -> Bool {
+        let k = weight.columns
+        // Codes, the list of outliers, marks; beside what the function declares.
+        let byteCount = k + 4 * k + 16 + k / 8
+        guard m == 1, k > 0, k % 256 == 0, weight.codes.deviceAddress % 16 == 0, queue.properties.computeCapability >= 80,
+            byteCount + 42 * 1024 <= queue.properties.sharedByteCount
+        else { return false }
+        queue.launch(
+            Self.oneRow[input.dtype], blocks: min((weight.rows + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256,
+            sharedByteCount: byteCount, overlaps: true, input, threshold, weight.codes, weight.scales, bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, weight.rows, k)
+        return true
     }
 }
 

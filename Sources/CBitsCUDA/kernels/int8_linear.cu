@@ -301,6 +301,88 @@ extern "C" __global__ void __launch_bounds__(256, 3) int8_rescale_products(
     }
 }
 
+// MARK: Quantizing few rows
+
+// The sum of the counts of all threads before this one; `shared` holds 33 numbers, the last of which becomes the sum of all.
+__device__ __forceinline__ int count_before(int count, int *shared) {
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, sum = count;
+    for (int d = 1; d < 32; d *= 2) {
+        int before = __shfl_up_sync(FULL_WARP, sum, d);
+        if (lane >= d) sum += before;
+    }
+    if (lane == 31) shared[warp] = sum;
+    __syncthreads();
+    int earlier = 0, all = 0;
+    for (int w = 0; w < blockDim.x / 32; w++) {
+        if (w == warp) earlier = all;
+        all += shared[w];
+    }
+    if (threadIdx.x == 0) shared[32] = all;
+    __syncthreads();
+    return earlier + sum - count;
+}
+
+// What the layer needs of one of few rows, by a block: codes and scale as `QuantizeInt8Rows` has them, but NaN for the scale where the row holds NaN,
+// and the list of the columns with an outlier in any row, unless `columns` is NULL. `marks` holds a bit for each column. Ends without a barrier.
+template <int THREADS, typename T>
+__device__ __forceinline__ void prepare_row(
+    const T *input, int row, int rows, int width, float threshold, int8 *codes, float *scale, int *columns, uint32 *marks) {
+    __shared__ float shared[33];
+    __shared__ int counts[33];
+    int64 own = (int64)row * width;
+    float largest = 0;
+    bool found = false;
+#pragma unroll 4
+    for (int t = threadIdx.x; t < width; t += THREADS) {
+        float x = widen(input[own + t]);
+        found |= x != x;
+        if (threshold == 0 || !(fabsf(x) >= threshold)) largest = fmaxf(largest, fabsf(x));
+    }
+    bool is_lost = __syncthreads_or(found);
+    largest = block_max(largest, shared);
+    if (threadIdx.x == 0) *scale = is_lost ? NOT_A_NUMBER : largest;
+    float inverse = 127.0f / largest;
+    // Whole warps, so that each gives a word of marks.
+    for (int t = threadIdx.x; t < (width + 31) / 32 * 32; t += THREADS) {
+        bool is_outlier = false;
+        if (threshold > 0 && t < width) {
+#pragma unroll 8
+            for (int r = 0; r < rows; r++) is_outlier |= fabsf(widen(input[(int64)r * width + t])) >= threshold;
+        }
+        uint32 word = __ballot_sync(FULL_WARP, is_outlier);
+        if (threadIdx.x % 32 == 0) marks[t / 32] = word;
+        if (t < width) {
+            float y = __fmul_rn(widen(input[own + t]), inverse);
+            codes[t] = is_outlier || y != y ? 0 : (int8)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
+        }
+    }
+    if (!columns) return;
+    __syncthreads();
+    // Threads take runs of words.
+    int words = (width + 31) / 32, run = (words + THREADS - 1) / THREADS, from = min((int)threadIdx.x * run, words), to = min(from + run, words);
+    int count = 0;
+    for (int w = from; w < to; w++) count += __popc(marks[w]);
+    int place = 1 + count_before(count, counts);
+    if (threadIdx.x == 0) columns[0] = counts[32];
+    for (int w = from; w < to; w++)
+        for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
+}
+
+extern __shared__ __align__(16) uint8 dynamic[];
+
+// A block of 1024 for each row. Every one looks for outliers in all rows; the first lists them.
+#define PREPARE_ROWS(SUFFIX, T) \
+    extern "C" __global__ void __launch_bounds__(1024) int8_prepare_rows_##SUFFIX( \
+        const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) { \
+        begin_launch(); \
+        prepare_row<1024>( \
+            input, blockIdx.x, rows, width, threshold, codes + blockIdx.x * (int64)width, scales + blockIdx.x, blockIdx.x == 0 ? columns : NULL, \
+            (uint32 *)dynamic); \
+    }
+PREPARE_ROWS(f32, float)
+PREPARE_ROWS(f16, float16)
+PREPARE_ROWS(bf16, bfloat16)
+
 // MARK: Few rows
 
 #if __CUDA_ARCH__ >= 800
@@ -330,12 +412,12 @@ __device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int un
     return part;
 }
 
-// Asks for a warp's first two units, half of each of a row to a lane.
-__device__ __forceinline__ void prefetch_units(code_matrix b, int64 tile, int units) {
-    int64 row = min(tile * 16 + threadIdx.x % 16, b.rows - 1);
+// Asks for a warp's first two units, half of each of a row to a lane: the cache may have them while the launch before ends.
+__device__ __forceinline__ void prefetch_units(code_matrix b, int64 k) {
+    int64 row = min(blockIdx.x * 16ll + threadIdx.x % 16, b.rows - 1);
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-        int unit = threadIdx.x / 32 + WARPS * i;
+        int unit = threadIdx.x / 32 + WARPS * i, units = (int)(k / UNIT);
         const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 32 / 16 * 128;
         if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(from));
     }
@@ -350,9 +432,6 @@ __device__ __forceinline__ void multiply_rows(
     int64 tiles = (b.rows + 15) / 16, next_tile = blockIdx.x;
     int units = (int)(k / UNIT), next_unit = warp;
     unit_part ahead;
-    // The cache may have the weight's first units while the launch before ends.
-    prefetch_units(b, next_tile, units);
-    begin_launch();
     if (warp < units) ahead = load_unit(b, next_tile, next_unit);
     int kept = 0, room = SUMS / (16 * WARPS * m);
     int64 first_kept = blockIdx.x;
@@ -405,35 +484,39 @@ __device__ __forceinline__ void multiply_rows(
     extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
         const int8 *a, const float *a_scales, const int8 *b, const float *b_scales, const void *bias, int bias_type, const void *outlier_input, \
         int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) { \
+        code_matrix weight = {b, k, n}; \
+        prefetch_units(weight, k); \
+        begin_launch(); \
         multiply_rows<TILES>( \
-            code_matrix{a, k, m}, a_scales, code_matrix{b, k, n}, b_scales, bias, bias_type, \
-            outlier_list{outlier_input, outlier_type, outlier_columns}, output, output_type, k); \
+            code_matrix{a, k, m}, a_scales, weight, b_scales, bias, bias_type, outlier_list{outlier_input, outlier_type, outlier_columns}, output, \
+            output_type, k); \
     }
 FEW_ROWS(int8_rows_8, 1)
 FEW_ROWS(int8_rows_16, 2)
 
+// One row, which every block quantizes for itself: shared memory holds its codes, the list of its outliers, and the marks.
+#define ONE_ROW(SUFFIX, T, CODE) \
+    extern "C" __global__ void __launch_bounds__(256, 2) int8_row_##SUFFIX( \
+        const T *input, float threshold, const int8 *b, const float *b_scales, const void *bias, int bias_type, void *output, int output_type, \
+        int64 n, int64 k) { \
+        __shared__ float scale; \
+        code_matrix weight = {b, k, n}; \
+        int *columns = threshold > 0 ? (int *)(dynamic + k) : NULL; \
+        prefetch_units(weight, k); \
+        begin_launch(); \
+        prepare_row<256>(input, 0, 1, (int)k, threshold, (int8 *)dynamic, &scale, columns, (uint32 *)(dynamic + 5 * k + 16)); \
+        __syncthreads(); \
+        multiply_rows<1>( \
+            code_matrix{(const int8 *)dynamic, k, 1}, &scale, weight, b_scales, bias, bias_type, outlier_list{input, CODE, columns}, output, \
+            output_type, k); \
+    }
+ONE_ROW(f32, float, FLOAT32)
+ONE_ROW(f16, float16, FLOAT16)
+ONE_ROW(bf16, bfloat16, BFLOAT16)
+
 #endif
 
 // MARK: Preparation
-
-// The sum of the counts of all threads before this one; `shared` holds 33 numbers, the last of which becomes the sum of all.
-__device__ __forceinline__ int count_before(int count, int *shared) {
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, sum = count;
-    for (int d = 1; d < 32; d *= 2) {
-        int before = __shfl_up_sync(FULL_WARP, sum, d);
-        if (lane >= d) sum += before;
-    }
-    if (lane == 31) shared[warp] = sum;
-    __syncthreads();
-    int earlier = 0, all = 0;
-    for (int w = 0; w < blockDim.x / 32; w++) {
-        if (w == warp) earlier = all;
-        all += shared[w];
-    }
-    if (threadIdx.x == 0) shared[32] = all;
-    __syncthreads();
-    return earlier + sum - count;
-}
 
 // A block for each row: the scale of one that holds NaN becomes NaN. One block more, where there are `marks`, lists the columns that are marked.
 extern "C" __global__ void __launch_bounds__(256)
@@ -458,61 +541,6 @@ int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks,
     for (int64 t = from; t < to; t++)
         if (marks[t]) columns[place++] = (int)t;
 }
-
-// All that a layer's few rows need, a block of 1024 for each row: `QuantizeInt8Rows`, NaN for the scales of rows that hold NaN, and the list of
-// outlier columns. Every block looks for outliers in all rows.
-template <typename T>
-__device__ __forceinline__ void prepare_rows(const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) {
-    extern __shared__ uint32 marks[];
-    __shared__ float shared[33];
-    __shared__ int counts[33];
-    int64 own = (int64)blockIdx.x * width;
-    begin_launch();
-    float largest = 0;
-    bool found = false;
-#pragma unroll 4
-    for (int t = threadIdx.x; t < width; t += 1024) {
-        float x = widen(input[own + t]);
-        found |= x != x;
-        if (threshold == 0 || !(fabsf(x) >= threshold)) largest = fmaxf(largest, fabsf(x));
-    }
-    bool is_lost = __syncthreads_or(found);
-    largest = block_max(largest, shared);
-    if (threadIdx.x == 0) scales[blockIdx.x] = is_lost ? NOT_A_NUMBER : largest;
-    float inverse = 127.0f / largest;
-    // Whole warps, so that each gives a word of marks.
-    for (int t = threadIdx.x; t < (width + 31) / 32 * 32; t += 1024) {
-        bool is_outlier = false;
-        if (threshold > 0 && t < width) {
-#pragma unroll 8
-            for (int r = 0; r < rows; r++) is_outlier |= fabsf(widen(input[(int64)r * width + t])) >= threshold;
-        }
-        uint32 word = __ballot_sync(FULL_WARP, is_outlier);
-        if (threadIdx.x % 32 == 0) marks[t / 32] = word;
-        if (t < width) {
-            float y = __fmul_rn(widen(input[own + t]), inverse);
-            codes[own + t] = is_outlier || y != y ? 0 : (int8)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
-        }
-    }
-    if (blockIdx.x > 0 || !columns) return;
-    __syncthreads();
-    // Threads take runs of words.
-    int words = (width + 31) / 32, run = (words + 1023) / 1024, from = min((int)threadIdx.x * run, words), to = min(from + run, words);
-    int count = 0;
-    for (int w = from; w < to; w++) count += __popc(marks[w]);
-    int place = 1 + count_before(count, counts);
-    if (threadIdx.x == 0) columns[0] = counts[32];
-    for (int w = from; w < to; w++)
-        for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
-}
-#define PREPARE_ROWS(SUFFIX, T) \
-    extern "C" __global__ void __launch_bounds__(1024) int8_prepare_rows_##SUFFIX( \
-        const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) { \
-        prepare_rows<T>(input, threshold, codes, scales, columns, rows, width); \
-    }
-PREPARE_ROWS(f32, float)
-PREPARE_ROWS(f16, float16)
-PREPARE_ROWS(bf16, bfloat16)
 
 // A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is
 // above 0.
