@@ -184,7 +184,7 @@ __device__ __forceinline__ void quantize_blocks(
 
 // MARK: Dequantization
 
-// Eight elements to a lane, in blocks of 2^block_shift of which 8 is a divisor; addresses aligned.
+// A vector of the output to a lane, in blocks of 2^block_shift of which 8 is a divisor; addresses aligned.
 template <typename T>
 __device__ __forceinline__ void dequantize_runs(
     const uint8 *codes, const float *codebook, const float *absmax, const float *offset, T *output, int64 count, int block_shift) {
@@ -194,33 +194,36 @@ __device__ __forceinline__ void dequantize_runs(
     __syncthreads();
     const int lane = threadIdx.x & 31;
     const float shift = offset != nullptr ? *offset : 0;
-    constexpr int RUNS = 4;
+    constexpr int PER = PER_VECTOR<T>, WORDS = PER / 4, RUNS = 32 / PER;
     const int64 warps = thread_count() / 32;
-    for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
-        const int64 first = group * (RUNS * 256) + 8 * lane;
-        uint2 c[RUNS];
-        float scale[RUNS];
+    for (int64 first = thread_index() / 32 * 1024 + PER * lane; first - PER * lane < count; first += warps * 1024) {
+        uint32 words[RUNS][WORDS];
+        float scales[RUNS];
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
+            const int64 at = first + r * 32 * PER;
             if (at >= count) continue;
-            c[r] = *(const uint2 *)(codes + at);
-            scale[r] = absmax[at >> block_shift];
+#pragma unroll
+            for (int w = 0; w < WORDS; w++) words[r][w] = 0;
+            if (WORDS == 2) {
+                const uint2 x = __ldcs((const uint2 *)(codes + at));
+                words[r][0] = x.x, words[r][WORDS - 1] = x.y;
+            } else {
+                words[r][0] = __ldcs((const uint32 *)(codes + at));
+            }
+            scales[r] = absmax[at >> block_shift];
         }
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
+            const int64 at = first + r * 32 * PER;
             if (at >= count) continue;
-            Eight<T> y;
+            float y[PER];
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const uint32 word = i < 2 ? c[r].x : c[r].y;
-                float low = values[((word >> (i % 2 * 16)) & 255) * 32 + lane] * scale[r];
-                float high = values[((word >> (i % 2 * 16 + 8)) & 255) * 32 + lane] * scale[r];
-                if (offset != nullptr) low += shift, high += shift;
-                y.set(i, low, high);
+            for (int i = 0; i < PER; i++) {
+                y[i] = values[(words[r][i / 4] >> (i % 4 * 8) & 255) * 32 + lane] * scales[r];
+                if (offset != nullptr) y[i] += shift;
             }
-            y.store(output + at);
+            store_vector(output + at, y);
         }
     }
 }

@@ -207,7 +207,13 @@ struct Matrix {
         const float *nested_absmax, const float *nested_offset
 #define MATRIX_OF_ARGUMENTS {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset}
 
-// Eight elements to a lane, in blocks of 2^block_shift of which 8 is a divisor, and nested blocks of 2^nested_shift; addresses aligned.
+// The scale of a block; the code of nested scales lies in shared memory.
+__device__ __forceinline__ float scale_of(const Matrix &matrix, const float *nested_code, float offset, int64 block, int nested_shift) {
+    if (matrix.absmax != nullptr) return matrix.absmax[block];
+    return nested_code[matrix.absmax_codes[block]] * matrix.nested_absmax[block >> nested_shift] + offset;
+}
+
+// A vector of the output to a lane, in blocks of 2^block_shift of which 8 is a divisor, and nested blocks of 2^nested_shift; addresses aligned.
 template <typename T>
 __device__ __forceinline__ void dequantize_runs(const Matrix &matrix, T *output, int64 count, int block_shift, int nested_shift) {
     // What both codes of a byte stand for, a copy for each of 16 lanes; then the code of nested scales.
@@ -222,32 +228,47 @@ __device__ __forceinline__ void dequantize_runs(const Matrix &matrix, T *output,
     const float offset = is_nested ? *matrix.nested_offset : 0;
     const int lane = threadIdx.x & 31;
     const float2 *own = pairs + (lane & (COPIES - 1));
-    constexpr int RUNS = 4;
+    constexpr int PER = PER_VECTOR<T>, RUNS = 32 / PER;
     const int64 warps = thread_count() / 32;
-    for (int64 group = thread_index() / 32; group * (RUNS * 256) < count; group += warps) {
-        const int64 first = group * (RUNS * 256) + 8 * lane;
+    for (int64 begin = thread_index() / 32 * 1024; begin < count; begin += warps * 1024) {
+        const int64 first = begin + PER * lane;
         uint32 words[RUNS];
         float scales[RUNS];
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
+            const int64 at = first + r * 32 * PER;
+            words[r] = 0;
             if (at >= count) continue;
-            words[r] = *(const uint32 *)(matrix.packed + at / 2);
-            const int64 block = at >> block_shift;
-            if (is_nested) scales[r] = nested_code[matrix.absmax_codes[block]] * matrix.nested_absmax[block >> nested_shift] + offset;
-            else scales[r] = matrix.absmax[block];
+            if (PER == 8) words[r] = __ldcs((const uint32 *)(matrix.packed + at / 2));
+            else words[r] = __ldcs((const uint16 *)(matrix.packed + at / 2));
+        }
+        if (block_shift >= 5) {
+            // A lane for each block of the 1024 elements, and each scale reckoned once.
+            const int64 block = (begin >> block_shift) + lane;
+            const bool is_there = lane <= 1023 >> block_shift && block << block_shift < count;
+            const float scale = is_there ? scale_of(matrix, nested_code, offset, block, nested_shift) : 0;
+            const int inner = (int)(begin & ((1ll << block_shift) - 1)) + PER * lane;
+#pragma unroll
+            for (int r = 0; r < RUNS; r++) scales[r] = __shfl_sync(FULL_WARP, scale, (inner + r * 32 * PER) >> block_shift);
+        } else {
+#pragma unroll
+            for (int r = 0; r < RUNS; r++) {
+                const int64 at = first + r * 32 * PER;
+                scales[r] = at < count ? scale_of(matrix, nested_code, offset, at >> block_shift, nested_shift) : 0;
+            }
         }
 #pragma unroll
         for (int r = 0; r < RUNS; r++) {
-            const int64 at = first + r * 256;
+            const int64 at = first + r * 32 * PER;
             if (at >= count) continue;
-            Eight<T> y;
+            float y[PER];
 #pragma unroll
-            for (int i = 0; i < 4; i++) {
+            for (int i = 0; i < PER / 2; i++) {
                 const float2 pair = own[(words[r] >> (8 * i) & 255) * COPIES];
-                y.set(i, pair.x * scales[r], pair.y * scales[r]);
+                y[2 * i] = pair.x * scales[r];
+                y[2 * i + 1] = pair.y * scales[r];
             }
-            y.store(output + at);
+            store_vector(output + at, y);
         }
     }
 }

@@ -295,6 +295,13 @@ template <> struct Eight<float> {
     }
 };
 
+// Numbers of a type that fill 16 bytes, written to an address that is a multiple of that.
+template <typename T> constexpr int PER_VECTOR = 16 / sizeof(T);
+__device__ __forceinline__ void store_vector(float *to, const float x[4]) { __stcs((float4 *)to, make_float4(x[0], x[1], x[2], x[3])); }
+template <typename T> __device__ __forceinline__ void store_vector(T *to, const float x[8]) {
+    __stcs((uint4 *)to, make_uint4(pack<T>(x[0], x[1]), pack<T>(x[2], x[3]), pack<T>(x[4], x[5]), pack<T>(x[6], x[7])));
+}
+
 // MARK: Codes of 8 bits
 
 // What `code_tables` makes of a codebook of 256 ascending entries.
