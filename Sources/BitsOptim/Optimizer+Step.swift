@@ -3,12 +3,18 @@ import BitsKernels
 import BitsQuant
 
 extension Optimizer {
-    /// One parameter's part of a step.
-    private struct Work {
-        var parameter: Parameter
-        var gradient: Slice
-        var settings: Settings
-        var state: ParameterState
+    /// One parameter's part of a step; an object, so that lists of hundreds are cheap to pass on.
+    private final class Work {
+        let parameter: Parameter
+        let gradient: Slice
+        let settings: Settings
+        let state: ParameterState
+        /// What the gradient is multiplied by, on the device; nil for 1.
+        var factor: Slice?
+
+        init(parameter: Parameter, gradient: Slice, settings: Settings, state: ParameterState) {
+            (self.parameter, self.gradient, self.settings, self.state) = (parameter, gradient, settings, state)
+        }
     }
 
     /// Takes one step: every trainable parameter that has a gradient changes, the others and their moments stay as they are.
@@ -20,13 +26,12 @@ extension Optimizer {
         try validateSettings()
         let work = try prepare()
         for item in work { item.state.step += 1 }
-        let factors = gradientFactors(work)
-        let steps = zip(work, factors).map { (work: $0, factor: $1) }
+        for (item, factor) in zip(work, gradientFactors(work)) { item.factor = factor }
         // What is in memory takes its step in one launch; what comes and goes is stepped one by one, the next on its way meanwhile.
-        run(steps.filter { $0.work.state.pages.isIn })
-        let others = steps.filter { !$0.work.state.pages.isIn }
-        for (index, step) in others.enumerated() {
-            pager?.use(step.work.state.pages, next: index + 1 < others.count ? others[index + 1].work.state.pages : nil) { run([step]) }
+        run(work.filter { $0.state.pages.isIn })
+        let others = work.filter { !$0.state.pages.isIn }
+        for (index, item) in others.enumerated() {
+            pager?.use(item.state.pages, next: index + 1 < others.count ? others[index + 1].state.pages : nil) { run([item]) }
         }
         pager?.finish()
         stepCount += 1
@@ -130,15 +135,14 @@ extension Optimizer {
         return factors
     }
 
-    private func run(_ steps: [(work: Work, factor: Slice?)]) {
-        guard let device = steps.first?.work.gradient.device else { return }
-        Parameter.changeElements(of: steps.map(\.work.parameter)) { elements in
+    private func run(_ work: [Work]) {
+        guard let device = work.first?.gradient.device else { return }
+        Parameter.changeElements(of: work.map(\.parameter)) { elements in
             device.run(
                 OptimizerStep(
-                    zip(steps, elements).map { step, elements in
+                    zip(work, elements).map { item, elements in
                         ParameterStep(
-                            update(step.work), parameter: elements, gradient: step.work.gradient, gradientScale: step.factor,
-                            moments: step.work.state.moments)
+                            update(item), parameter: elements, gradient: item.gradient, gradientScale: item.factor, moments: item.state.moments)
                     }))
         }
     }
