@@ -34,17 +34,19 @@ public struct CheckpointDequantizer {
 
     /// Reads the configuration, the checkpoint's headers and what describes its quantized weights.
     ///
-    /// - Parameter dtype: what every floating-point tensor is written in; nil keeps what is not quantized as it is, and gives each weight the type that
-    ///   was quantized (for int8, whose entries do not tell, the type in config.json, or float32 where there is none).
+    /// - Parameters:
+    ///   - dtype: what every floating-point tensor is written in; nil keeps what is not quantized as it is, and gives each weight the type that was
+    ///     quantized (for int8, whose entries do not tell, the type in config.json, or float32 where there is none).
+    ///   - device: where weights are computed; what is written is the same.
     /// - Throws: ``ModelFileError`` for a folder that is not in order, that holds no quantized weight, or types that cannot be copied; all layers that
     ///   cannot be read, or have another shape than the model's, are named at once.
-    public init(_ folder: ModelFolder, to dtype: DType? = nil) throws(ModelFileError) {
+    public init(_ folder: ModelFolder, to dtype: DType? = nil, on device: Device = .cpu) throws(ModelFileError) {
         precondition(dtype?.isFloatingPoint != false, "dequantization to \(dtype?.rawValue ?? "")")
         var configuration = try ModelConfiguration(folder)
         _ = try configuration.quantization
         let checkpoint = try Checkpoint(folder)
         let usual = try configuration.dtype ?? .float32
-        let found = try checkpoint.quantizedWeights(in: folder, as: usual)
+        let found = try checkpoint.quantizedWeights(in: folder, as: usual, on: device)
         guard !found.isEmpty else {
             throw .unsupported(path: folder.description, "holds no quantized weight; there is nothing to dequantize")
         }

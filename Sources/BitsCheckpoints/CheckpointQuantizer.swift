@@ -17,17 +17,21 @@ public struct CheckpointQuantizer {
     /// Where the checkpoint has the entries of the plan.
     private let places: [String: String]
     /// The layers that will be quantized.
+    private let device: Device
     private let selected: [(layer: ModelPlan.Layer, form: Quantization)]
     private var report = ModelReport()
 
     /// Reads the configuration and the checkpoint's headers, and checks that they fit.
     ///
-    /// - Parameter quantization: what linear layers become has to be said. Transformers reads no quantized embeddings, and no head in another form than
-    ///   the layers: such a checkpoint loads here.
+    /// - Parameters:
+    ///   - quantization: what linear layers become has to be said. Transformers reads no quantized embeddings, and no head in another form than the layers:
+    ///     such a checkpoint loads here.
+    ///   - device: where weights are quantized; what is written is the same.
     /// - Throws: ``ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
-    public init(_ folder: ModelFolder, to quantization: ModelQuantization) throws(ModelFileError) {
+    public init(_ folder: ModelFolder, to quantization: ModelQuantization, on device: Device = .cpu) throws(ModelFileError) {
         precondition(quantization.layers != nil, "a quantizer that quantizes no layers")
         self.folder = folder
+        self.device = device
         var configuration = try ModelConfiguration(folder)
         if let method = try configuration.quantization?.method {
             throw .unsupported(path: folder.description, "is quantized already (\(method)); start from the model's unquantized version")
@@ -111,7 +115,7 @@ public struct CheckpointQuantizer {
     private func quantized(
         _ layer: ModelPlan.Layer, _ form: Quantization
     ) throws(ModelFileError) -> (entries: [(name: String, tensor: Tensor)], nonFinite: Int) {
-        let stored = try tensor(layer.weight.name)
+        let stored = try tensor(layer.weight.name, on: device)
         defer { if let place = places[layer.weight.name] { checkpoint.release(place) } }
         let weight = plan.isTransposed(layer.weight.name) ? stored.transposed().contiguous() : stored
         do {
@@ -123,8 +127,8 @@ public struct CheckpointQuantizer {
         }
     }
 
-    private func tensor(_ name: String) throws(ModelFileError) -> Tensor {
-        guard let tensor = try places[name].flatMap({ place throws(ModelFileError) in try checkpoint.tensor(place) }) else {
+    private func tensor(_ name: String, on device: Device = .cpu) throws(ModelFileError) -> Tensor {
+        guard let tensor = try places[name].flatMap({ place throws(ModelFileError) in try checkpoint.tensor(place, on: device) }) else {
             throw .malformed(path: folder.description, "'\(name)' is missing")
         }
         return tensor

@@ -32,6 +32,8 @@ struct Demo: ParsableCommand {
     @Option(name: [.short, .long], help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist.", valueName: "folder"))
     var output: String?
 
+    @OptionGroup var machine: MachineOptions
+
     func validate() throws {
         guard steps > 0 else { throw ValidationError("--steps \(steps) is not above 0") }
     }
@@ -39,14 +41,15 @@ struct Demo: ParsableCommand {
     func run() throws {
         clexicon_link()
         if let output { try OutputFolder.check(output) }
+        let device = try machine.prepare()
         let clock = ContinuousClock()
         let folder = try ModelFolder("lexicon-5m")
         var loaded: LoadedModel?
         let loadTime = try clock.measure {
-            loaded = try LoadedModel(
-                folder,
-                options: LoadOptions(
-                    quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: compute.dtype))
+            var options = LoadOptions(
+                quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: compute.dtype)
+            options.device = device
+            loaded = try LoadedModel(folder, options: options)
         }
         guard let loaded else { return }
         let (model, report) = (loaded.model, loaded.report)

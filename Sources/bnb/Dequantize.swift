@@ -32,8 +32,8 @@ struct Dequantize: ParsableCommand {
     func run() throws {
         clexicon_link()
         try OutputFolder.check(result.output)
-        _ = try machine.prepare()
-        let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype)
+        let device = try machine.prepare()
+        let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype, on: device)
         let bar = ProgressBar("dequantizing")
         let report = try dequantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()

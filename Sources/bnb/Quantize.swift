@@ -40,10 +40,10 @@ struct Quantize: ParsableCommand {
     func run() throws {
         clexicon_link()
         try OutputFolder.check(result.output)
-        _ = try machine.prepare()
+        let device = try machine.prepare()
         let folder = try source.folder()
         let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
-        let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products))
+        let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products), on: device)
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()

@@ -90,11 +90,17 @@ import Testing
     }
 
     @Test(
-        "devices that this build does not have are refused by name with 69",
-        arguments: ["cuda", "cuda:1", "rocm", "hip", "metal", "mps", "xpu", "gaudi", "hpu", "npu"])
+        "devices that are not supported are refused by name with 69", arguments: ["rocm", "hip", "metal", "mps", "xpu", "gaudi", "hpu", "npu"])
     func missingDevice(name: String) throws {
         let outcome = try Command.run("generate", "--prompt", "a", "--device", name)
         #expect(outcome.status == 69)
-        #expect(outcome.errors.contains("backend '\(name.split(separator: ":")[0])' is not part of this build; use cpu"))
+        #expect(outcome.errors.contains("backend '\(name.split(separator: ":")[0])' is not supported; use cuda or cpu"))
+    }
+
+    @Test("a GPU that is not there is refused with 69, and what to do")
+    func missingGPU() throws {
+        let outcome = try Command.run("generate", "--prompt", "a", "--device", "cuda:63")
+        #expect(outcome.status == 69)
+        #expect(outcome.errors.contains("cannot be used: "))
     }
 }

@@ -34,13 +34,13 @@ extension Checkpoint {
     /// - Parameter dtype: of what they are dequantized to, where the entries do not say.
     /// - Throws: ``ModelFileError/malformed(path:_:)`` that names every layer whose entries are not in order; the device's error.
     public func quantizedWeights(
-        in folder: ModelFolder, as dtype: DType = .float16
+        in folder: ModelFolder, as dtype: DType = .float16, on device: Device = .cpu
     ) throws(ModelFileError) -> [(path: String, weight: any QuantizedTensor)] {
         var weights: [(path: String, weight: any QuantizedTensor)] = []
         var problems: [String] = []
         for path in quantizedPaths {
             do {
-                if let weight = try quantizedWeight(path, as: dtype) { weights.append((path, weight)) }
+                if let weight = try quantizedWeight(path, as: dtype, on: device) { weights.append((path, weight)) }
             } catch let error as DeviceError {
                 throw .device(error)
             } catch ModelFileError.device(let error) {

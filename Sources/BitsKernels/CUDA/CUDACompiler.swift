@@ -1,5 +1,6 @@
 import BitsSystem
 internal import CBitsCUDA
+internal import Synchronization
 
 /// Makes machine code of the files in `CBitsCUDA/kernels`, and keeps it.
 ///
@@ -28,14 +29,38 @@ package enum CUDACompiler {
         return unsafe "\(String(cString: bits_cuda_prelude()))\n#line 1 \"\(file).cu\"\n\(String(cString: bits_cuda_source_text(Int32(index))))"
     }
 
+    /// What was made or found in this process, each under a lock of its own: who asks for a file that is being compiled waits for it.
+    private static let images = Dictionary(uniqueKeysWithValues: files.map { ($0, Image()) })
+    /// Whether all files are being compiled already.
+    private static let compilesAll = Atomic<Bool>(false)
+
+    private final class Image: Sendable {
+        let code = Mutex<[String: [UInt8]]>([:])
+    }
+
     /// Machine code of `file`, kept from an earlier time or compiled now.
+    ///
+    /// The first file that has to be compiled has all others compiled beside it, as whoever runs one kernel runs most of them.
     ///
     /// - Throws: ``DeviceError/unavailable(_:reason:)`` when there is no compiler, or it refuses the file.
     static func image(of file: String, for architecture: String) throws(DeviceError) -> [UInt8] {
+        guard let image = images[file] else { preconditionFailure("no file of kernels is called '\(file)'") }
+        return try image.code.withLock { code throws(DeviceError) in
+            if let code = code[architecture] { return code }
+            let made = try make(file, for: architecture)
+            code[architecture] = made
+            return made
+        }
+    }
+
+    private static func make(_ file: String, for architecture: String) throws(DeviceError) -> [UInt8] {
         let source = source(of: file)
         let key = Fingerprint(["\(version ?? "")", architecture, options, source]).text
         let path = folder.map { "\($0)/\(file)-\(architecture)-\(key).cubin" }
         if let path, let kept = KeptImage.read(path, key: key) { return kept }
+        if !compilesAll.exchange(true, ordering: .relaxed) {
+            for other in files where other != file { Task.detached { _ = try? CUDACompiler.image(of: other, for: architecture) } }
+        }
         let image = try compile(source, name: "\(file).cu", for: architecture)
         if let path { KeptImage.write(image, key: key, to: path) }
         return image

@@ -59,9 +59,11 @@ extension GatherFourBit: CUDAKernel {
 
 extension FourBitMatrix {
     /// The scales as kernels take them: either the first or all others.
-    fileprivate var parts: (
-        absmax: Slice?, absmaxCodes: Slice?, nestedCode: Slice?, nestedAbsmax: Slice?, nestedOffset: Slice?, nestedBlockSize: Int
-    ) {
+    fileprivate var parts:
+        (
+            absmax: Slice?, absmaxCodes: Slice?, nestedCode: Slice?, nestedAbsmax: Slice?, nestedOffset: Slice?, nestedBlockSize: Int
+        )
+    {
         switch scales {
         case .plain(let absmax): (absmax, nil, nil, nil, nil, 1)
         case .nested(let codes, let code, let absmax, let offset, let blockSize): (nil, codes, code, absmax, offset, blockSize)

@@ -106,7 +106,9 @@ private struct StepPlan {
     /// The entries as one table, with addresses for numbers and their units counted, and how many units there are.
     private static func upload(_ entries: inout [StepEntry], _ tables: Slice, _ trust: Slice?, on queue: CUDAQueue) -> (Slice, Int) {
         var unitCount: Int64 = 0
-        for i in entries.indices { entries[i].settle(&unitCount, tables: UInt64(tables.deviceAddress), trust: trust.map { UInt64($0.deviceAddress) }) }
+        for i in entries.indices {
+            entries[i].settle(&unitCount, tables: UInt64(tables.deviceAddress), trust: trust.map { UInt64($0.deviceAddress) })
+        }
         return (queue.upload(entries), Int(unitCount))
     }
 }

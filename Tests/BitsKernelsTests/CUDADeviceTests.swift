@@ -1,0 +1,134 @@
+import FoundationEssentials
+import Testing
+import _BitsTestSupport
+
+@testable import BitsKernels
+
+@Suite("NVIDIA GPUs")
+struct CUDADeviceTests {
+    @Test("Where no GPU can be used, one sentence says why and what to do", .enabled(if: !Device.hasCUDA))
+    func unavailable() {
+        #expect { _ = try Device.cuda() } throws: { error in
+            guard case DeviceError.unavailable(_, let reason) = error else { return false }
+            return reason.contains("install") || reason.contains("nvidia-smi")
+        }
+    }
+
+    @Test("A number that no GPU has is told with those there are", .enabled(if: Device.hasCUDA))
+    func unknownNumber() {
+        #expect { _ = try Device.cuda(99) } throws: { "\($0)".contains("cuda:0") }
+    }
+
+    @Test("Names of devices", arguments: ["cuda:", "cuda:x", "cuda:-1", "cpu:0", "auto:1", "gpu", ""])
+    func names(name: String) {
+        #expect(throws: DeviceError.unknownDevice(name)) { _ = try Device(named: name) }
+    }
+
+    @Test("Every launch names a function that is in the sources")
+    func functions() throws {
+        let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/BitsKernels/CUDA")
+        var files: Set<String> = []
+        for file in try FileManager.default.contentsOfDirectory(atPath: sources.path) where file.hasSuffix("+CUDA.swift") {
+            let text = try String(contentsOf: sources.appending(path: file), encoding: .utf8)
+            for match in text.matches(of: /CUDAFunctions?\(\s*"(\w+)", "(\w+)"\)/) {
+                let (source, function) = (String(match.output.1), String(match.output.2))
+                files.insert(source)
+                try #require(CUDACompiler.files.contains(source), "\(file) launches \(function) of \(source).cu")
+                let stem = function.replacing(/_(f32|f16|bf16)$/, with: "")
+                #expect(CUDACompiler.source(of: source).contains(stem), "\(source).cu has no \(function)")
+            }
+        }
+        #expect(files == Set(CUDACompiler.files))
+    }
+
+    @Test("Kernels compile for every generation of GPUs", .enabled(if: CUDACompiler.path != nil), arguments: CUDACompiler.files)
+    func compile(file: String) throws {
+        for architecture in ["sm_75", "sm_80", "sm_90a"] {
+            #expect(try CUDACompiler.compile(CUDACompiler.source(of: file), name: "\(file).cu", for: architecture).count > 1000)
+        }
+    }
+
+    @Test("What NVRTC refuses is told with its own words", .enabled(if: CUDACompiler.path != nil))
+    func refusal() {
+        #expect { _ = try CUDACompiler.compile("__global__ void broken( {", name: "broken.cu", for: "sm_80") } throws: { error in
+            "\(error)".contains("broken.cu(1)")
+        }
+    }
+
+    @Test("Kept machine code that was cut short, changed or is another's is not used")
+    func keptImages() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/deep/folder/x.cubin"
+        let image = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        KeptImage.write(image, key: "abc", to: path)
+        #expect(KeptImage.read(path, key: "abc") == image)
+        #expect(KeptImage.read(path, key: "abd") == nil)
+        var bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+        try Data(bytes.dropLast()).write(to: URL(filePath: path))
+        #expect(KeptImage.read(path, key: "abc") == nil)
+        bytes[bytes.count - 100] ^= 1
+        try Data(bytes).write(to: URL(filePath: path))
+        #expect(KeptImage.read(path, key: "abc") == nil)
+        try Data().write(to: URL(filePath: path))
+        #expect(KeptImage.read(path, key: "abc") == nil)
+    }
+
+    @Test("Sizes of blocks grow in steps that waste an eighth at most, and fit again")
+    func blockSizes() {
+        for count in [0, 1, 512, 513, 4096, 5000, 70_001, 1 << 20, (1 << 20) + 1, 3 << 20, 100_000_001] {
+            let size = CUDAAllocator.roundedUp(count)
+            #expect(size >= count && size % 64 == 0)
+            #expect(CUDAAllocator.roundedUp(size) == size)
+            if count > 4096 && count <= 1 << 20 { #expect(Double(size) <= 1.126 * Double(count)) }
+            if count > 1 << 20 { #expect(size - count < 2 << 20) }
+        }
+    }
+
+    @Test("Arguments lie as a struct of C has them")
+    func arguments() {
+        var arguments = CUDAArguments()
+        Int32(1).append(to: &arguments)
+        Int64(2).append(to: &arguments)
+        Float(1).append(to: &arguments)
+        Slice?.none.append(to: &arguments)
+        #expect(arguments.bytes == [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8))
+    }
+
+    @Test("Memory goes back to the driver when its owners are gone and the cache is emptied", .enabled(if: Device.hasCUDA))
+    func memoryReturns() throws {
+        let backend = try CUDABackend(ordinal: 0)
+        let before = backend.context.memory.free
+        var slice: Slice? = backend.device.allocate(.float32, count: 100_000_000)
+        #expect(backend.context.memory.free <= before - 400_000_000)
+        slice = nil
+        #expect(backend.memory.idleByteCount >= 400_000_000 && slice == nil)
+        backend.memory.empty()
+        #expect(backend.context.memory.free >= before - (8 << 20))
+    }
+
+    @Test("Memory that runs out is one error, and the device works on", .enabled(if: Device.hasCUDA))
+    func outOfMemory() throws {
+        let backend = try CUDABackend(ordinal: 0, memoryLimit: 64 << 20)
+        var slice: Slice? = backend.device.allocate(.float32, count: 100_000_000)
+        #expect(throws: DeviceError.outOfMemory(byteCount: 400_000_000, device: "cuda:0")) { try backend.device.synchronize() }
+        slice = nil
+        let small = backend.device.upload([Float(1), 2, 3], as: .float32)
+        #expect(try small.downloadFloats() == [1, 2, 3] && slice == nil)
+    }
+
+    @Test("Recorded work computes again what its operands hold by then", .enabled(if: Device.hasCUDA))
+    func recording() throws {
+        let device = try Device.cuda()
+        let x = device.upload([Float(1), 2, 3], as: .float32)
+        let work = device.record {
+            let scratch = device.allocate(.float32, count: 3)
+            device.run(ScaleAndShift(x, scale: 2, into: scratch))
+            device.run(ScaleAndShift(scratch, scale: 1, shift: 1, into: x))
+        }
+        let recorded = try #require(work)
+        #expect(try x.downloadFloats() == [1, 2, 3])
+        recorded.submit()
+        recorded.submit()
+        #expect(try x.downloadFloats() == [7, 11, 15])
+    }
+}
