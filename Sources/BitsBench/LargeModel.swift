@@ -1,10 +1,13 @@
 import BitsCore
+import BitsKernels
 import BitsModels
 import BitsNN
 import BitsQuant
+import BitsTune
 
 /// What a GPU is bought for: a Llama of eight billion random weights in NF4 with double quantization, as Llama-3.1-8B is made. A prompt of 2048 tokens, and
-/// tokens of 1, 8 and 64 sequences together.
+/// tokens of 1, 8 and 64 sequences together; steps of QLoRA of rank 16 on all linear layers over 4 sequences of 1024 tokens, with the inside of blocks
+/// kept and computed again.
 func largeModelMeasurements(on device: Device) -> [Measurement] {
     let shape = "32 layers, width 4096, 32 heads (8 KV), inner 14336, vocabulary 128256, NF4 with double quantization, bf16"
     let (prompt, newTokens) = (2048, 65)
@@ -35,7 +38,28 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             return Array(times.dropFirst())
         }
     }
-    return decoding + [
+    let training = [("kept", false), ("recomputed", true)].map { name, recomputes in
+        Measurement("qlora-8b-\(name)", shape: "4 sequences of 1024 tokens, r 16, AdamW 8-bit; \(shape)", tokens: 4096) { duration in
+            let model = try model()
+            var generator = RandomGenerator(seed: 3)
+            let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
+            let examples = (0..<64).map { CompletionTokens(ids: tokens(1024, UInt64($0)), completionStart: 1) }
+            var options = FineTuningOptions()
+            (options.batchSize, options.recomputesBlocks, options.steps) = (4, recomputes, 1000)
+            let clock = ContinuousClock()
+            var (times, end): ([Duration], ContinuousClock.Instant?) = ([], nil)
+            var last = clock.now
+            try fineTune(model, adapter: adapter, on: examples, options: options) { step in
+                let now = clock.now
+                // The first steps compile kernels and take memory.
+                if step.step > 2 { times.append(last.duration(to: now)) } else { end = now + duration }
+                last = now
+                return times.count < 3 || now < end ?? now
+            }
+            return Samples(times: times, peakByteCount: device.peakByteCount)
+        }
+    }
+    return decoding + training + [
         Measurement("prefill-8b-nf4-dq", shape: "\(prompt) tokens; \(shape)", tokens: prompt, on: device) {
             let (model, ids) = (try model(), tokens(prompt, 1))
             return {

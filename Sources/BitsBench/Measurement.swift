@@ -38,7 +38,7 @@ public struct Measurement: Sendable {
         return Timing(
             name: name, shape: shape, milliseconds: .init(min: sorted[0].milliseconds, median: median), repetitions: sorted.count, tokens: tokens,
             tokensPerSecond: tokens.map { Double($0) / median * 1e3 }, gigabytesPerSecond: gigabytesPerSecond,
-            shareOfReadBandwidth: gigabytesPerSecond.flatMap { speed in readBandwidth.map { speed / $0 } })
+            shareOfReadBandwidth: gigabytesPerSecond.flatMap { speed in readBandwidth.map { speed / $0 } }, peakByteCount: samples.peakByteCount)
     }
 }
 
@@ -51,6 +51,8 @@ struct Samples {
     /// Times of plain reading in the same seconds, and what was read each time.
     var readings: [Duration] = []
     var readByteCount = 0
+    /// The most memory that the device held, where that is worth knowing.
+    var peakByteCount: Int?
 }
 
 extension [Duration] {
@@ -77,12 +79,15 @@ public struct Timing: Sendable, Encodable {
     public let gigabytesPerSecond: Double?
     /// Of what plain reading gave in the same seconds.
     public let shareOfReadBandwidth: Double?
+    /// The most memory that the device held.
+    public let peakByteCount: Int?
 
     enum CodingKeys: String, CodingKey {
         case name, shape, milliseconds, repetitions, tokens
         case tokensPerSecond = "tokens_per_second"
         case gigabytesPerSecond = "gigabytes_per_second"
         case shareOfReadBandwidth = "share_of_read_bandwidth"
+        case peakByteCount = "peak_bytes"
     }
 }
 
@@ -121,6 +126,7 @@ extension Timing: CustomStringConvertible {
         let speeds = [
             tokensPerSecond.map { "  \($0 < 100 ? $0.short : "\(Int($0.rounded()))") tokens/s" }, gigabytesPerSecond.map { "  \($0.short) GB/s" },
             shareOfReadBandwidth.map { "  \(Int(($0 * 100).rounded())) % of read bandwidth" },
+            peakByteCount.map { "  \((Double($0) / 1e9).short) GB" },
         ]
         let speed = speeds.compactMap(\.self).joined()
         return "\(name)  \(milliseconds.min.short) ms (median \(milliseconds.median.short))\(speed)  \(shape)"

@@ -1,4 +1,4 @@
-import BitsCore
+public import BitsCore
 public import BitsIO
 import BitsModels
 public import BitsNN

@@ -18,6 +18,9 @@ extension Device {
     /// Bytes of the GPU's memory that nobody has; nil for other devices.
     package var freeByteCount: Int? { (backend as? CUDABackend)?.context.memory.free }
 
+    /// The most bytes that living buffers ever held; nil for devices that do not count them.
+    package var peakByteCount: Int? { (backend as? CUDABackend)?.memory.peakByteCount }
+
     /// Gives memory back that the device keeps for later use. On the processor nothing happens.
     public func emptyCache() { (backend as? CUDABackend)?.memory.empty() }
 }
