@@ -81,6 +81,24 @@ struct KeyValueCacheTests {
         #expect(device.allocatedByteCount <= 2 * 1024 * 4 + 200)
     }
 
+    @Test("A sequence that comes later and needs more memory leaves the others what they have", arguments: [1, 300])
+    func laterGrowth(first: Int) throws {
+        let device = Device.deferred()
+        let cache = KeyValueCache(layers: 1, sequences: 2, capacity: 1000, heads: 1, headWidth: 1, device: device)
+        for (sequence, count) in [(0, first), (1, 400)] {
+            let (own, numbers) = (cache[sequence], (0..<count).map { Float(sequence * 1000 + $0) })
+            _ = own.advance(by: count)
+            let keys = Tensor(numbers, shape: [1, count, 1, 1], device: device)
+            _ = own.append(layer: 0, key: keys, value: keys)
+        }
+        _ = cache.advance(by: 1)
+        let (keys, values) = cache.append(layer: 0, key: .zeros([2, 1, 1, 1], device: device), value: .zeros([2, 1, 1, 1], device: device))
+        for kept in [keys, values] {
+            #expect(try kept.narrowed(0, 0..<1).narrowed(1, 0..<first).floats() == (0..<first).map { Float($0) })
+            #expect(try kept.narrowed(0, 1..<2).narrowed(1, 0..<400).floats() == (0..<400).map { Float(1000 + $0) })
+        }
+    }
+
     @Test("What a token sees has the same bits, whatever room the cache has", arguments: [256, 300, 512, 700, 1100])
     func room(tokens: Int) throws {
         var random = RandomGenerator(seed: 2)

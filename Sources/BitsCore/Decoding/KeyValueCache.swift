@@ -66,7 +66,7 @@ public final class KeyValueCache {
     public func advance(by tokens: Int) -> TokenPlaces {
         for sequence in range { memory.counts[sequence]? += tokens }
         precondition(length <= capacity, "\(length) tokens in a cache for \(capacity)")
-        if length > room { grow(to: length, keeping: length - tokens) }
+        if length > room { grow(to: length) }
         let reused = places.flatMap { $0.positions.shape[1] == tokens && tokens == 1 ? $0 : nil }
         let positions = reused?.positions ?? memory.lengths.empty([sequences, tokens])
         let ranges = reused?.ranges ?? AttentionRanges(memory.lengths.empty([sequences, tokens, 2]))
@@ -116,11 +116,12 @@ public final class KeyValueCache {
     /// Tokens a sequence that there is memory for.
     private var room: Int { memory.layers.first?.key.shape[1] ?? 0 }
 
-    private func grow(to needed: Int, keeping used: Int) {
+    private func grow(to needed: Int) {
         let (old, larger) = (room, min(capacity, max(needed, 2 * room, 256)))
         func grown(_ tensor: Tensor) -> Tensor {
             let result = tensor.empty([tensor.shape[0], larger] + tensor.shape[2...])
-            if used > 0 { tensor.device.run(StridedCopy(from: tensor.strided, to: result.narrowed(1, 0..<old).strided)) }
+            // Of all sequences, whichever of them it is that grows.
+            if old > 0 { tensor.device.run(StridedCopy(from: tensor.strided, to: result.narrowed(1, 0..<old).strided)) }
             return result
         }
         // Layer by layer, so that one of them at most is there twice.
