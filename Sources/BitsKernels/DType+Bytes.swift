@@ -1,3 +1,5 @@
+import BitsSystem
+
 /// Elements from and to the bytes that they lie in.
 extension DType {
     /// The elements in `bytes`, widened to float32 exactly (integers up to 2^24).
@@ -56,15 +58,16 @@ extension Float {
 }
 
 extension [UInt8] {
-    fileprivate init<T: BitwiseCopyable>(elements: [T]) { self = unsafe elements.withUnsafeBytes { unsafe [UInt8]($0) } }
+    fileprivate init<T: BitwiseCopyable>(elements: [T]) { self = elements.withBytes { [UInt8](copying: $0) } }
 
     fileprivate func elements<T: BitwiseCopyable, R>(_ transform: (T) -> R) -> [R] {
-        let raw = unsafe span.bytes
-        var result = [R]()
-        result.reserveCapacity(count / MemoryLayout<T>.size)
-        for start in stride(from: 0, to: count, by: MemoryLayout<T>.size) {
-            result.append(transform(unsafe raw.unsafeLoadUnaligned(fromByteOffset: start, as: T.self)))
+        withBytes { bytes in
+            var result = [R]()
+            result.reserveCapacity(count / MemoryLayout<T>.size)
+            for start in stride(from: 0, to: count, by: MemoryLayout<T>.size) {
+                result.append(transform(unsafe bytes.unsafeLoadUnaligned(fromByteOffset: start, as: T.self)))
+            }
+            return result
         }
-        return result
     }
 }

@@ -44,8 +44,7 @@ extension DeviceBackend {
     package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }
 
     package func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {
-        let bytes = try slice.downloadBytes()
-        return unsafe bytes.withUnsafeBytes { unsafe body($0.bytes) }
+        try slice.downloadBytes().withBytes(body)
     }
 
     package func copy(_ source: Slice, to destination: Slice) throws(DeviceError) {

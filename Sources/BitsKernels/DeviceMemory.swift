@@ -1,3 +1,5 @@
+import BitsSystem
+
 /// The memory of whatever device an operand is on, read and written by copies: lets a reference run where its device's own version runs.
 ///
 /// A reference does not throw: it goes on with zeros when an operand cannot be read, and what it computes from there on is not written.
@@ -16,6 +18,6 @@ package final class DeviceMemory: ReferenceMemory {
 
     package func store(_ bytes: [UInt8], to slice: Slice) {
         precondition(bytes.count == slice.byteCount, "\(bytes.count) bytes for a slice of \(slice.byteCount)")
-        if failure == nil && !bytes.isEmpty { unsafe bytes.withUnsafeBytes { unsafe slice.device.backend.upload($0.bytes, to: slice) } }
+        if failure == nil && !bytes.isEmpty { bytes.withBytes { slice.device.backend.upload($0, to: slice) } }
     }
 }

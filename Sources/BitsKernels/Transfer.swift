@@ -1,3 +1,5 @@
+import BitsSystem
+
 /// What a device that copies needs of the host's side.
 extension [UInt8] {
     /// The bytes of `span`.
@@ -17,8 +19,7 @@ extension Device {
     /// A fresh slice holding `values`, whose Swift type must have the width of `dtype`.
     package func upload<T: BitwiseCopyable>(_ values: [T], as dtype: DType) -> Slice {
         precondition(MemoryLayout<T>.size == dtype.byteCount, "\(T.self) does not have the width of \(dtype.rawValue)")
-        // Not by `span`: what a small array that the optimizer keeps on the stack holds need not have been stored by then.
-        return unsafe values.withUnsafeBytes { unsafe upload(bytes: $0.bytes, as: dtype) }
+        return values.withBytes { upload(bytes: $0, as: dtype) }
     }
 
     /// A fresh slice holding `bytes` reinterpreted as `dtype`, little-endian.

@@ -45,7 +45,7 @@ package struct AtomicFile: ~Copyable {
     }
 
     /// Appends `bytes`.
-    package mutating func write(_ bytes: [UInt8]) throws(FileError) { try unsafe write(bytes.span.bytes) }
+    package mutating func write(_ bytes: [UInt8]) throws(FileError) { try bytes.withBytes { (bytes) throws(FileError) in try write(bytes) } }
 
     /// Makes the file appear under its name.
     package consuming func commit() throws(FileError) {

@@ -12,9 +12,7 @@ package enum StandardStream: Int32, Sendable {
     package func write(_ bytes: [UInt8]) throws(FileError) {
         var done = 0
         while done < bytes.count {
-            let descriptor = rawValue
-            let rest = bytes.span.extracting(done..<bytes.count)
-            let count = unsafe rest.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress, $0.count) }
+            let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(rawValue, $0.baseAddress! + done, $0.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw FileError(path: "standard \(self)", message: "cannot be written: \(unsafe String(cString: strerror(errno)))", code: errno)

@@ -16,6 +16,13 @@ struct TransferTests {
         #expect(one.counts.hostWaits == 1 && other.counts.hostWaits == 1)
     }
 
+    @Test("What an array of one number holds is uploaded, whatever becomes of the array", arguments: [Int64(7), -1 << 40])
+    func short(number: Int64) throws {
+        #expect(try Device.cpu.upload([number], as: .int64).download(as: Int64.self) == [number])
+        #expect(try Device.deferred().upload([number], as: .int64).download(as: Int64.self) == [number])
+        #expect(DType.int64.integers(in: DType.int64.bytes(of: [Int(number)])) == [Int(number)])
+    }
+
     @Test("An error of the work that leads to a slice is thrown where it is copied")
     func failure() throws {
         let device = Device.deferred(failingKernels: ["fill"])
