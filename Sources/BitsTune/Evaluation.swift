@@ -71,9 +71,9 @@ extension CausalLanguageModel {
     /// The mean negative log-likelihood of the predicted tokens of all windows.
     ///
     /// It is computed as training and generation compute it, see ``BitsModels/TaskModel/policy``. Windows run several to a pass, up to about
-    /// `tokensPerPass`; logits exist for a few hundred tokens at a time.
+    /// `tokensPerPass`; logits exist for a few hundred tokens at a time. A pass's loss is read when the pass after it has been submitted.
     ///
-    /// - Parameter progress: called with the share of the windows that is done.
+    /// - Parameter progress: called with the share of the windows whose loss has been read.
     /// - Throws: ``EvaluationError/device(_:)``; ``EvaluationError/notANumber(windows:)`` for a model that computes NaN.
     public func evaluate(
         _ windows: EvaluationWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
@@ -81,15 +81,14 @@ extension CausalLanguageModel {
         let all = windows.windows
         let perPass = max(1, tokensPerPass / all[0].count)
         var total = 0.0
-        for start in stride(from: 0, to: all.count, by: perPass) {
-            let part = Array(all[start..<min(start + perPass, all.count)])
-            let sum: Double
-            do {
-                sum = try noGradient { () throws(DeviceError) in Double(try loss(part).sum.item()) }
-            } catch { throw .device(error) }
-            guard sum.isFinite else { throw .notANumber(windows: start..<start + part.count) }
-            total += sum
-            progress(Double(start + part.count) / Double(all.count))
+        try forEachLoss(of: all.count, perPass: perPass) {
+            loss(Array(all[$0])).sum
+        } take: { (pass, loss) throws(EvaluationError) in
+            let sum: Float
+            do throws(DeviceError) { sum = try loss.item() } catch { throw .device(error) }
+            guard sum.isFinite else { throw .notANumber(windows: pass) }
+            total += Double(sum)
+            progress(Double(pass.upperBound) / Double(all.count))
         }
         let tokens = all.count * (all[0].count - 1)
         return Evaluation(nll: total / Double(tokens), tokens: tokens, windows: all.count)

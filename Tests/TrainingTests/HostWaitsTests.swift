@@ -37,6 +37,32 @@ struct HostWaitsTests {
         for (found, expected) in zip(losses, try run(on: .cpu, steps: 4)) { #expect(abs(found - expected) < 2e-3) }
     }
 
+    @Test("Evaluation waits once a pass, for the loss of the pass before")
+    func evaluation() throws {
+        let device = Device.deferred()
+        let model = try TinyTraining(on: device).model
+        let windows = try EvaluationWindows((0..<21).map { $0 % 7 }, length: 7, model: model)
+        device.forgetCounts()
+        var reported: [DeferredCounts] = []
+        let found = try model.evaluate(windows, tokensPerPass: 7) { _ in reported.append(device.counts) }
+        #expect(reported.map { $0.kernels["cross_entropy"] } == [2, 3, 3])
+        #expect(reported.map(\.lateReads) == [1, 2, 3])
+        #expect(device.counts.hostWaits == 3)
+        let (same, expected) = (try TinyTraining(on: .cpu).model, found.nll)
+        #expect(try abs(same.evaluate(EvaluationWindows((0..<21).map { $0 % 7 }, length: 7, model: same)).nll - expected) < 2e-3)
+    }
+
+    @Test("The mean over completions waits once a batch")
+    func completions() throws {
+        let device = Device.deferred()
+        let model = try TinyTraining(on: device).model
+        let examples = (0..<5).map { CompletionTokens(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) }
+        device.forgetCounts()
+        let batches = try CompletionLoss.mean(examples, model: model, batchSize: 2)
+        #expect(device.counts.lateReads == 3 && device.counts.hostWaits == 3)
+        #expect(try abs(CompletionLoss.mean(examples, model: model) - batches) < 1e-5)
+    }
+
     @Test("A run that is told to end takes the step that was submitted, and returns its loss")
     func early() throws {
         var reported: [Int] = []

@@ -10,18 +10,19 @@ public enum CompletionLoss {
         return (sum, tokens)
     }
 
-    /// The mean per completion token over all of `examples`.
+    /// The mean per completion token over all of `examples`. A batch's loss is read when the batch after it has been submitted.
     ///
     /// - Throws: the first error of the device.
     public static func mean(
         _ examples: [CompletionTokens], model: CausalLanguageModel, batchSize: Int = 32
     ) throws(DeviceError) -> Double {
         var (total, count) = (0.0, 0)
-        for start in stride(from: 0, to: examples.count, by: batchSize) {
-            let batch = Array(examples[start..<min(start + batchSize, examples.count)])
-            let (loss, tokens) = noGradient { sum(batch, model: model) }
-            total += Double(try loss.item())
+        try forEachLoss(of: examples.count, perPass: batchSize) {
+            let (loss, tokens) = sum(Array(examples[$0]), model: model)
             count += tokens
+            return loss
+        } take: { (_, loss) throws(DeviceError) in
+            total += Double(try loss.item())
         }
         return count == 0 ? .nan : total / Double(count)
     }
