@@ -3,9 +3,10 @@ public import BitsNN
 
 /// A linear layer with a trained low-rank update: `base(x) + scale * (x · Aᵀ) · Bᵀ`.
 ///
-/// It holds its base layer, so one adapter serves every precision. Sums are float32, and so are both factors unless told otherwise.
+/// It holds its base layer, so one adapter serves every precision. Sums are float32, and so are both factors unless told otherwise; products round their
+/// operands as the model's policy has all products do, which is what PEFT computes under autocast.
 /// Hu et al. 2021, "LoRA", arXiv:2106.09685. Reference: PEFT's `lora.Linear`.
-public final class LoRALinear: Module, LinearLayer {
+public final class LoRALinear: Module, LinearLayer, RoundingLayer {
     @Child("base_layer") public var base: any LinearLayer
     /// A, [R, K]
     @Weight("lora_A.weight") public var down: Parameter
@@ -13,6 +14,8 @@ public final class LoRALinear: Module, LinearLayer {
     @Weight("lora_B.weight") public var up: Parameter
     public let scale: Float
     public let dropout: Float
+    /// What the update's products round their operands to; see ``BitsNN/RoundingLayer``. The factors themselves stay as they are.
+    public var computeDType: DType? = .float32
     /// Where a pass draws its mask from; nil (as in evaluation) leaves dropout out. A pass does not change it: computed again, it drops the same elements.
     /// ``Adapter/setDropout(seed:pass:)`` gives each pass its own.
     public var dropoutSource: RandomGenerator?
@@ -47,7 +50,7 @@ public final class LoRALinear: Module, LinearLayer {
     public func callAsFunction(_ x: Tensor) -> Tensor {
         var input = x
         if dropout > 0, var source = dropoutSource { input = x.dropout(dropout, using: &source) }
-        return base(x).addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale)
+        return base(x).addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale, computeDType: computeDType ?? x.dtype)
     }
 
     public func weightMatrix(_ dtype: DType?) -> Tensor {
