@@ -13,7 +13,8 @@ package struct CrossEntropy: Kernel {
 
     package init(logits: Slice, targets: Slice, losses: Slice, gradient: Slice? = nil, gradientScale: Float = 1) {
         precondition(
-            losses.count == targets.count && (targets.count == 0 || logits.count % targets.count == 0),
+            losses.count == targets.count && (targets.count == 0 || logits.count % targets.count == 0)
+                && (gradient?.count ?? logits.count) == logits.count,
             "cross-entropy of \(logits.count) logits for \(targets.count) targets")
         self.logits = logits
         self.targets = targets

@@ -131,6 +131,8 @@ package struct GatedActivationGradient: Kernel {
     package init(
         _ activation: UnaryElementwise.Operation, gate: Slice, up: Slice, outputGradient: Slice, gateGradient: Slice, upGradient: Slice
     ) {
+        precondition(
+            [up, outputGradient, gateGradient, upGradient].allSatisfy { $0.count == gate.count }, "gradient of gated \(activation): counts differ")
         self.activation = activation
         self.gate = gate
         self.up = up

@@ -11,7 +11,8 @@ package struct RMSNorm: Kernel {
 
     package init(_ input: Slice, weight: Slice, epsilon: Float, into output: Slice, reciprocal: Slice?) {
         precondition(
-            weight.count > 0 && input.count % weight.count == 0 && output.count == input.count, "RMS norm of \(input.count) by \(weight.count)")
+            weight.count > 0 && input.count % weight.count == 0 && output.count == input.count
+                && reciprocal.map { $0.count == input.count / weight.count } ?? true, "RMS norm of \(input.count) by \(weight.count)")
         self.input = input
         self.weight = weight
         self.epsilon = epsilon
@@ -39,6 +40,10 @@ package struct RMSNormGradient: Kernel {
     package var weightGradient: Slice?
 
     package init(input: Slice, weight: Slice, reciprocal: Slice, outputGradient: Slice, inputGradient: Slice?, weightGradient: Slice?) {
+        precondition(
+            weight.count > 0 && input.count == reciprocal.count * weight.count && outputGradient.count == input.count
+                && (inputGradient?.count ?? input.count) == input.count && (weightGradient?.count ?? weight.count) == weight.count,
+            "gradient of an RMS norm of \(input.count) by \(weight.count) with \(reciprocal.count) rows")
         self.input = input
         self.weight = weight
         self.reciprocal = reciprocal
@@ -74,7 +79,10 @@ package struct LayerNorm: Kernel {
     package init(
         _ input: Slice, width: Int, weight: Slice?, bias: Slice?, epsilon: Float, into output: Slice, mean: Slice?, reciprocal: Slice?
     ) {
-        precondition(width > 0 && input.count % width == 0 && output.count == input.count, "layer norm of \(input.count) by \(width)")
+        precondition(
+            width > 0 && input.count % width == 0 && output.count == input.count && [weight, bias].allSatisfy { ($0?.count ?? width) == width }
+                && [mean, reciprocal].allSatisfy { ($0?.count ?? input.count / width) == input.count / width },
+            "layer norm of \(input.count) by \(width)")
         self.input = input
         self.width = width
         self.weight = weight
@@ -114,6 +122,11 @@ package struct LayerNormGradient: Kernel {
         input: Slice, width: Int, weight: Slice?, mean: Slice, reciprocal: Slice, outputGradient: Slice, inputGradient: Slice?,
         weightGradient: Slice?, biasGradient: Slice?
     ) {
+        precondition(
+            width > 0 && input.count == reciprocal.count * width && mean.count == reciprocal.count && outputGradient.count == input.count
+                && (inputGradient?.count ?? input.count) == input.count
+                && [weight, weightGradient, biasGradient].allSatisfy { ($0?.count ?? width) == width },
+            "gradient of a layer norm of \(input.count) by \(width) with \(reciprocal.count) rows")
         self.input = input
         self.width = width
         self.weight = weight

@@ -27,6 +27,9 @@ package struct SoftmaxGradient: Kernel {
     package var inputGradient: Slice
 
     package init(output: Slice, outputGradient: Slice, width: Int, into inputGradient: Slice) {
+        precondition(
+            outputGradient.count == output.count && inputGradient.count == output.count && (width == 0 || output.count % width == 0),
+            "gradient of softmax over \(width) of \(output.count): \(outputGradient.count) into \(inputGradient.count)")
         self.output = output
         self.outputGradient = outputGradient
         self.width = width
