@@ -15,25 +15,24 @@ typedef struct {
     int64_t units, per_part;
 } copy_work;
 
+// STATEMENT, a macro of the type, for elements of `size` bytes.
+#define BY_SIZE(size, STATEMENT)          \
+    switch (size) {                       \
+    case 1: STATEMENT(uint8_t); break;    \
+    case 2: STATEMENT(uint16_t); break;   \
+    case 4: STATEMENT(uint32_t); break;   \
+    default: STATEMENT(uint64_t); break;  \
+    }
+
 static void gather(const char *source, int64_t size, int64_t stride, int64_t count, char *target) {
 #define GATHER(TYPE) for (int64_t i = 0; i < count; i++) ((TYPE *)target)[i] = ((const TYPE *)source)[i * stride]
-    switch (size) {
-    case 1: GATHER(uint8_t); break;
-    case 2: GATHER(uint16_t); break;
-    case 4: GATHER(uint32_t); break;
-    default: GATHER(uint64_t); break;
-    }
+    BY_SIZE(size, GATHER)
 #undef GATHER
 }
 
 static void scatter(const char *source, int64_t size, int64_t stride, int64_t count, char *target) {
 #define SCATTER(TYPE) for (int64_t i = 0; i < count; i++) ((TYPE *)target)[i * stride] = ((const TYPE *)source)[i]
-    switch (size) {
-    case 1: SCATTER(uint8_t); break;
-    case 2: SCATTER(uint16_t); break;
-    case 4: SCATTER(uint32_t); break;
-    default: SCATTER(uint64_t); break;
-    }
+    BY_SIZE(size, SCATTER)
 #undef SCATTER
 }
 
@@ -139,12 +138,7 @@ static void fill_part(void *context, int64_t part) {
     const fill_work *work = context;
     const int64_t first = part * UNIT_ELEMENTS, last = first + UNIT_ELEMENTS < work->count ? first + UNIT_ELEMENTS : work->count;
 #define FILL(TYPE) for (int64_t i = first; i < last; i++) ((TYPE *)work->target)[i] = (TYPE)work->pattern
-    switch (work->size) {
-    case 1: memset(work->target + first, (int)work->pattern, (size_t)(last - first)); break;
-    case 2: FILL(uint16_t); break;
-    case 4: FILL(uint32_t); break;
-    default: FILL(uint64_t); break;
-    }
+    BY_SIZE(work->size, FILL)
 #undef FILL
 }
 

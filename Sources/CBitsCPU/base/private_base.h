@@ -27,4 +27,15 @@
 
 #define BITS_INLINE static inline __attribute__((always_inline))
 
+// The version of the level in effect; elsewhere than on x86 the others need not be there.
+#if BITS_X86
+#define BITS_OF_LEVEL(portable, avx2, avx512)                                                              \
+    (__extension__({                                                                                       \
+        const int32_t level_ = bits_cpu_level();                                                           \
+        level_ >= BITS_AVX512 ? (avx512) : level_ >= BITS_AVX2 ? (avx2) : (portable);                      \
+    }))
+#else
+#define BITS_OF_LEVEL(portable, avx2, avx512) (portable)
+#endif
+
 #endif

@@ -110,61 +110,34 @@ INLINE vf sums_of_rows(vf rows[BITS_WIDTH]) {
     return rows[0];
 }
 
-// float32
-
-INLINE vf load_f32(const float *p) {
-    vf x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-INLINE void store_f32(float *p, vf x) { memcpy(p, &x, sizeof x); }
-
-INLINE vf load_part_f32(const float *p, int64_t count) {
+// load_NAME and store_NAME of whole vectors, load_part_NAME (zero beyond) and store_part_NAME of their first `count` lanes. The last two macros are the
+// instructions that do the latter with a mask.
 #if BITS_WIDTH == 16
-    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#define LOAD_PART(x, p, count, MASKED) x = (typeof(x))MASKED((__mmask16)((1u << count) - 1), p)
+#define STORE_PART(x, p, count, VECTOR, MASKED) MASKED(p, (__mmask16)((1u << count) - 1), (VECTOR)x)
 #else
-    vf x = {};
-    memcpy(&x, p, (size_t)count * 4);
-    return x;
+#define LOAD_PART(x, p, count, MASKED) memcpy(&x, p, (size_t)count * sizeof *p)
+#define STORE_PART(x, p, count, VECTOR, MASKED) memcpy(p, &x, (size_t)count * sizeof *p)
 #endif
-}
+#define IN_MEMORY(NAME, TYPE, ELEMENT, VECTOR, MASKED_LOAD, MASKED_STORE) \
+    INLINE TYPE load_##NAME(const ELEMENT *p) { \
+        TYPE x; \
+        memcpy(&x, p, sizeof x); \
+        return x; \
+    } \
+    INLINE void store_##NAME(ELEMENT *p, TYPE x) { memcpy(p, &x, sizeof x); } \
+    INLINE TYPE load_part_##NAME(const ELEMENT *p, int64_t count) { \
+        TYPE x = {}; \
+        LOAD_PART(x, p, count, MASKED_LOAD); \
+        return x; \
+    } \
+    INLINE void store_part_##NAME(ELEMENT *p, TYPE x, int64_t count) { STORE_PART(x, p, count, VECTOR, MASKED_STORE); }
 
-INLINE void store_part_f32(float *p, vf x, int64_t count) {
-#if BITS_WIDTH == 16
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)x);
-#else
-    memcpy(p, &x, (size_t)count * 4);
-#endif
-}
-
-// 16-bit words
-
-INLINE vh load_words(const uint16_t *p) {
-    vh x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-INLINE void store_words(uint16_t *p, vh x) { memcpy(p, &x, sizeof x); }
-
-INLINE vh load_part_words(const uint16_t *p, int64_t count) {
-#if BITS_WIDTH == 16
-    return (vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p);
-#else
-    vh x = {};
-    memcpy(&x, p, (size_t)count * 2);
-    return x;
-#endif
-}
-
-INLINE void store_part_words(uint16_t *p, vh x, int64_t count) {
-#if BITS_WIDTH == 16
-    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << count) - 1), (__m256i)x);
-#else
-    memcpy(p, &x, (size_t)count * 2);
-#endif
-}
+IN_MEMORY(f32, vf, float, __m512, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps)
+IN_MEMORY(words, vh, uint16_t, __m256i, _mm256_maskz_loadu_epi16, _mm256_mask_storeu_epi16)
+#undef IN_MEMORY
+#undef LOAD_PART
+#undef STORE_PART
 
 // bfloat16: the upper half of a float32. Rounded in integers, because the processor's own instruction flushes denormal numbers.
 

@@ -15,7 +15,7 @@ typedef struct {
 
 static void cross_entropy_part(void *context, int64_t row) {
     const cross_entropy_work *w = context;
-    const int64_t target = w->targets_dtype == BITS_I32 ? ((const int32_t *)w->targets)[row] : ((const int64_t *)w->targets)[row];
+    const int64_t target = bits_index_at(w->targets, w->targets_dtype, row);
     void *gradient = bits_at_mutable(w->dlogits, w->dlogits_dtype, row * w->vocabulary);
     if (target < 0 || target >= w->vocabulary) {
         w->losses[row] = target == w->ignore_index ? 0 : NAN;
@@ -28,7 +28,7 @@ static void cross_entropy_part(void *context, int64_t row) {
 
 int32_t bits_cpu_cross_entropy(const void *logits, int32_t logits_dtype, const void *targets, int32_t targets_dtype, int64_t ignore_index,
                                float *losses, void *dlogits, int32_t dlogits_dtype, float scale, int64_t rows, int64_t vocabulary) {
-    if (!bits_is_float(logits_dtype) || (targets_dtype != BITS_I32 && targets_dtype != BITS_I64) || (dlogits && !bits_is_float(dlogits_dtype)))
+    if (!bits_is_float(logits_dtype) || !bits_is_index(targets_dtype) || (dlogits && !bits_is_float(dlogits_dtype)))
         return BITS_BAD_DTYPE;
     if (rows < 0 || vocabulary < 0) return BITS_BAD_SIZE;
     cross_entropy_work work = {.loops = bits_rows_now(), .logits = logits, .logits_dtype = logits_dtype, .targets = targets,

@@ -152,61 +152,39 @@ INLINE vf gelu_tanh_slope(vf x) {
     CASE(BITS_ABS, magnitude(x), pick(x == 0.0f, zero(), with_sign(splat(1.0f), x))) \
     CASE(BITS_RECIPROCAL, 1.0f / x, -1.0f / (x * x))
 
-INLINE void unary_loop(const element_call *call, int64_t count, const int32_t *dtype) {
-    switch (call->operation) {
-#define CASE(CODE, VALUE, SLOPE) \
+// NAME_loop, for the operations that are listed, and its NAME_f32, NAME_bf16 and NAME_mixed.
+#define OPERATION_LOOPS(NAME, OPERATIONS, CASE) \
+    INLINE void NAME##_loop(const element_call *call, int64_t count, const int32_t *dtype) { \
+        switch (call->operation) { OPERATIONS(CASE) } \
+    } \
+    ELEMENT_LOOPS(NAME)
+#define OPERATION(CODE, RESULT, DTYPE) \
     case CODE: \
         FOR_WHOLE_VECTORS { \
             const vf x = LOAD(0); \
-            store_full(call->out[0], dtype[1], i, VALUE); \
+            (void)x; \
+            store_full(call->out[0], DTYPE, i, RESULT); \
         } \
         break;
-        UNARY_OPERATIONS(CASE)
-#undef CASE
-    }
-}
-ELEMENT_LOOPS(unary)
+#define VALUE_OF(CODE, VALUE, SLOPE) OPERATION(CODE, VALUE, dtype[1])
+#define TIMES_SLOPE(CODE, VALUE, SLOPE) OPERATION(CODE, LOAD(1) * (SLOPE), dtype[2])
+#define TIMES_VALUE(CODE, VALUE, SLOPE) OPERATION(CODE, (VALUE) * LOAD(1), dtype[2])
+
+OPERATION_LOOPS(unary, UNARY_OPERATIONS, VALUE_OF)
 
 static void unary_row(int32_t operation, const void *x, int32_t xt, void *y, int32_t yt, int64_t count) {
     const element_call call = {.operation = operation, .inputs = 1, .outputs = 1, .dtype = {xt, yt}, .step = {1}, .in = {x}, .out = {y}};
     run_elements(&call, count, unary_f32, unary_bf16, unary_mixed);
 }
 
-INLINE void unary_gradient_loop(const element_call *call, int64_t count, const int32_t *dtype) {
-    switch (call->operation) {
-#define CASE(CODE, VALUE, SLOPE) \
-    case CODE: \
-        FOR_WHOLE_VECTORS { \
-            const vf x = LOAD(0); \
-            (void)x; \
-            store_full(call->out[0], dtype[2], i, LOAD(1) * (SLOPE)); \
-        } \
-        break;
-        UNARY_OPERATIONS(CASE)
-#undef CASE
-    }
-}
-ELEMENT_LOOPS(unary_gradient)
+OPERATION_LOOPS(unary_gradient, UNARY_OPERATIONS, TIMES_SLOPE)
 
 static void unary_gradient_row(int32_t operation, const void *x, int32_t xt, const void *dy, int32_t dyt, void *dx, int32_t dxt, int64_t count) {
     const element_call call = {.operation = operation, .inputs = 2, .outputs = 1, .dtype = {xt, dyt, dxt}, .step = {1, 1}, .in = {x, dy}, .out = {dx}};
     run_elements(&call, count, unary_gradient_f32, unary_gradient_bf16, unary_gradient_mixed);
 }
 
-INLINE void gated_loop(const element_call *call, int64_t count, const int32_t *dtype) {
-    switch (call->operation) {
-#define CASE(CODE, VALUE, SLOPE) \
-    case CODE: \
-        FOR_WHOLE_VECTORS { \
-            const vf x = LOAD(0); \
-            store_full(call->out[0], dtype[2], i, (VALUE) * LOAD(1)); \
-        } \
-        break;
-        ACTIVATIONS(CASE)
-#undef CASE
-    }
-}
-ELEMENT_LOOPS(gated)
+OPERATION_LOOPS(gated, ACTIVATIONS, TIMES_VALUE)
 
 static void gated_row(int32_t operation, const void *gate, int32_t gt, const void *up, int32_t ut, void *y, int32_t yt, int64_t count) {
     const element_call call = {.operation = operation, .inputs = 2, .outputs = 1, .dtype = {gt, ut, yt}, .step = {1, 1}, .in = {gate, up}, .out = {y}};
@@ -246,5 +224,10 @@ static void gated_gradient_row(int32_t operation, const void *gate, int32_t gt, 
 #undef LOAD
 #undef FOR_WHOLE_VECTORS
 #undef ELEMENT_LOOPS
+#undef OPERATION_LOOPS
+#undef OPERATION
+#undef VALUE_OF
+#undef TIMES_SLOPE
+#undef TIMES_VALUE
 
 #endif

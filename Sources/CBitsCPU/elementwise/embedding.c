@@ -7,10 +7,6 @@
 
 enum { COLUMNS = 128 };
 
-static int64_t index_at(const void *indices, int32_t dtype, int64_t i) {
-    return dtype == BITS_I32 ? ((const int32_t *)indices)[i] : ((const int64_t *)indices)[i];
-}
-
 typedef struct {
     const bits_rows *loops;
     const void *table, *indices;
@@ -23,7 +19,7 @@ static void gather_part(void *context, int64_t part) {
     const gather_work *w = context;
     const int64_t first = part * w->per_part, last = first + w->per_part < w->count ? first + w->per_part : w->count;
     for (int64_t i = first; i < last; i++) {
-        const int64_t index = index_at(w->indices, w->indices_dtype, i);
+        const int64_t index = bits_index_at(w->indices, w->indices_dtype, i);
         void *row = bits_at_mutable(w->output, w->output_dtype, i * w->width);
         if (index < 0 || index >= w->vocabulary) memset(row, 0, (size_t)(w->width * bits_element_size(w->output_dtype)));
         else bits_convert_row(w->loops, bits_at(w->table, w->table_dtype, index * w->width), w->table_dtype, row, w->output_dtype, w->width);
@@ -32,7 +28,7 @@ static void gather_part(void *context, int64_t part) {
 
 int32_t bits_cpu_embedding_gather(const void *table, int32_t table_dtype, int64_t vocabulary, int64_t width, const void *indices,
                                   int32_t indices_dtype, int64_t count, void *output, int32_t output_dtype) {
-    if (!bits_is_float(table_dtype) || !bits_is_float(output_dtype) || (indices_dtype != BITS_I32 && indices_dtype != BITS_I64)) return BITS_BAD_DTYPE;
+    if (!bits_is_float(table_dtype) || !bits_is_float(output_dtype) || !bits_is_index(indices_dtype)) return BITS_BAD_DTYPE;
     if (vocabulary < 0 || width < 0 || count < 0) return BITS_BAD_SIZE;
     gather_work work = {.loops = bits_rows_now(), .table = table, .table_dtype = table_dtype, .vocabulary = vocabulary, .width = width,
                         .indices = indices, .indices_dtype = indices_dtype, .count = count, .output = output, .output_dtype = output_dtype,
@@ -72,7 +68,7 @@ static void scatter_part(void *context, int64_t part) {
     const int64_t column = part * COLUMNS, count = w->width - column < COLUMNS ? w->width - column : COLUMNS;
     if (w->dtable_dtype == BITS_F32) {
         for (int64_t i = 0; i < w->count; i++) {
-            const int64_t index = index_at(w->indices, w->indices_dtype, i);
+            const int64_t index = bits_index_at(w->indices, w->indices_dtype, i);
             if (index >= 0 && index < w->vocabulary) add_row(w, i, column, count, (float *)w->dtable + index * w->width + column);
         }
         return;
@@ -89,7 +85,7 @@ static void scatter_part(void *context, int64_t part) {
 
 int32_t bits_cpu_embedding_scatter_add(const void *doutput, int32_t doutput_dtype, const void *indices, int32_t indices_dtype, int64_t count,
                                        int64_t width, void *dtable, int32_t dtable_dtype, int64_t vocabulary) {
-    if (!bits_is_float(doutput_dtype) || !bits_is_float(dtable_dtype) || (indices_dtype != BITS_I32 && indices_dtype != BITS_I64))
+    if (!bits_is_float(doutput_dtype) || !bits_is_float(dtable_dtype) || !bits_is_index(indices_dtype))
         return BITS_BAD_DTYPE;
     if (vocabulary < 0 || width < 0 || count < 0) return BITS_BAD_SIZE;
     scatter_work work = {.loops = bits_rows_now(), .doutput = doutput, .doutput_dtype = doutput_dtype, .indices = indices,
@@ -100,7 +96,7 @@ int32_t bits_cpu_embedding_scatter_add(const void *doutput, int32_t doutput_dtyp
         entries = malloc((size_t)count * sizeof *entries);
         if (!entries) return BITS_NO_MEMORY;
         for (int64_t i = 0; i < count; i++) {
-            const int64_t index = index_at(indices, indices_dtype, i);
+            const int64_t index = bits_index_at(indices, indices_dtype, i);
             if (index >= 0 && index < vocabulary) entries[work.entries++] = (scatter_entry){index, i};
         }
         qsort(entries, (size_t)work.entries, sizeof *entries, compare_entries);

@@ -119,14 +119,7 @@ typedef struct {
 extern const bits_rows bits_rows_portable, bits_rows_avx2, bits_rows_avx512;
 
 // The loops of the level in effect.
-static inline const bits_rows *bits_rows_now(void) {
-#if BITS_X86
-    const int32_t level = bits_cpu_level();
-    if (level >= BITS_AVX512) return &bits_rows_avx512;
-    if (level >= BITS_AVX2) return &bits_rows_avx2;
-#endif
-    return &bits_rows_portable;
-}
+static inline const bits_rows *bits_rows_now(void) { return BITS_OF_LEVEL(&bits_rows_portable, &bits_rows_avx2, &bits_rows_avx512); }
 
 // Element `index` of an array; NULL stays NULL.
 static inline const void *bits_at(const void *array, int32_t dtype, int64_t index) {

@@ -2,7 +2,7 @@
 // sums of floating-point products.
 #ifndef BITS_INT8_ROWS_H
 #define BITS_INT8_ROWS_H
-#include "base/private_base.h"
+#include "base/element_types.h"
 
 // What is found in a row besides its largest magnitude.
 typedef struct {
@@ -29,19 +29,11 @@ typedef struct {
     void (*multiply_outliers)(const float *rows, int64_t height, const float *panel, int64_t count, float *sums);
 } bits_int8_rows;
 
-extern const bits_int8_rows bits_int8_rows_portable;
-#if BITS_X86
-extern const bits_int8_rows bits_int8_rows_avx2, bits_int8_rows_avx512;
-#endif
+extern const bits_int8_rows bits_int8_rows_portable, bits_int8_rows_avx2, bits_int8_rows_avx512;
 
 // The loops of the level in effect.
 static inline const bits_int8_rows *bits_int8_rows_now(void) {
-#if BITS_X86
-    const int32_t level = bits_cpu_level();
-    if (level >= BITS_AVX512) return &bits_int8_rows_avx512;
-    if (level >= BITS_AVX2) return &bits_int8_rows_avx2;
-#endif
-    return &bits_int8_rows_portable;
+    return BITS_OF_LEVEL(&bits_int8_rows_portable, &bits_int8_rows_avx2, &bits_int8_rows_avx512);
 }
 
 #endif

@@ -114,11 +114,7 @@ INLINE void dequantize_loop(const int8_t *codes, int64_t count, float scale, voi
 }
 
 static void dequantize_row(const int8_t *codes, int64_t count, float scale, void *y, int32_t dtype) {
-    switch (dtype) {
-    case BITS_F32: return dequantize_loop(codes, count, scale, y, BITS_F32);
-    case BITS_BF16: return dequantize_loop(codes, count, scale, y, BITS_BF16);
-    default: return dequantize_loop(codes, count, scale, y, BITS_F16);
-    }
+    BITS_FOR_FLOAT_TYPE(dtype, dequantize_loop, codes, count, scale, y)
 }
 
 static void rescale_row(const int32_t *sums, int64_t count, float row_scale, const float *column_scales, const void *bias, int32_t bias_dtype,

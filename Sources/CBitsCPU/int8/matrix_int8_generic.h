@@ -77,15 +77,13 @@ INT8_TARGET static void INT8(dots)(int32_t vectors, int64_t depth, const char *w
 }
 
 const matrix_engine INT8(bits_int8) = {
+    BITS_ONE_PANEL,
     .packed = BITS_I16,
     .depth_unit = 2,
     .rows = INT8_ROWS,
-    .columns = BITS_PANEL,
-    .chunk = 1024,
     .pack_rows = INT8(pack_rows),
     .pack_columns = INT8(pack_columns),
     .tile = INT8(tile),
     .store = bits_int8_store,
     .dots = INT8(dots),
-    .few = BITS_DOTS_VECTORS,
 };

@@ -32,11 +32,13 @@ static void run(int64_t rows, int64_t rows_per_part, int64_t columns, bits_part_
     bits_share((rows + rows_per_part - 1) / rows_per_part, rows * columns / 16 * COST, part, work);
 }
 
+#define FOR_ROWS_OF(part, w, r) \
+    for (int64_t r = (part) * (w)->rows_per_part; r < (w)->rows && r < ((part) + 1) * (w)->rows_per_part; r++)
+
 static void absmax_part(void *context, int64_t part) {
     quantization *const w = context;
-    const int64_t end = (part + 1) * w->rows_per_part < w->rows ? (part + 1) * w->rows_per_part : w->rows;
     int64_t non_finite = 0;
-    for (int64_t r = part * w->rows_per_part; r < end; r++) {
+    FOR_ROWS_OF(part, w, r) {
         bits_int8_findings found = {};
         w->scales[r] = w->loops->absmax(bits_at(w->input, w->dtype, r * w->columns), w->dtype, w->columns, w->threshold, w->outliers, &found);
         if (found.has_nan && w->keeps_nan) w->scales[r] = NAN;
@@ -47,8 +49,7 @@ static void absmax_part(void *context, int64_t part) {
 
 static void quantize_part(void *context, int64_t part) {
     const quantization *const w = context;
-    const int64_t end = (part + 1) * w->rows_per_part < w->rows ? (part + 1) * w->rows_per_part : w->rows;
-    for (int64_t r = part * w->rows_per_part; r < end; r++)
+    FOR_ROWS_OF(part, w, r)
         w->loops->quantize(bits_at(w->input, w->dtype, r * w->columns), w->dtype, w->columns, 127 / w->scales[r], w->outliers,
                            w->codes + r * w->columns);
 }
@@ -123,10 +124,8 @@ typedef struct {
 static void restore_part(void *context, int64_t part) {
     const restoration *const w = context;
     const bits_int8_matrix *const m = w->matrix;
-    const int64_t end = (part + 1) * w->rows_per_part < w->rows ? (part + 1) * w->rows_per_part : w->rows;
-    for (int64_t r = part * w->rows_per_part; r < end; r++) {
-        int64_t from = r;
-        if (w->indices) from = w->index_dtype == BITS_I32 ? ((const int32_t *)w->indices)[r] : ((const int64_t *)w->indices)[r];
+    FOR_ROWS_OF(part, w, r) {
+        const int64_t from = w->indices ? bits_index_at(w->indices, w->index_dtype, r) : r;
         char *const to = bits_at_mutable(w->output, w->dtype, r * m->columns);
         if (from >= 0 && from < m->rows) w->loops->dequantize(m->codes + from * m->columns, m->columns, m->scales[from], to, w->dtype);
         else memset(to, 0, (size_t)(m->columns * bits_element_size(w->dtype)));
@@ -148,7 +147,7 @@ int32_t bits_cpu_dequantize_int8(const bits_int8_matrix *matrix, void *output, i
 }
 
 int32_t bits_cpu_gather_int8(const bits_int8_matrix *matrix, const void *indices, int32_t index_dtype, int64_t count, void *output, int32_t dtype) {
-    if (index_dtype != BITS_I32 && index_dtype != BITS_I64) return BITS_BAD_DTYPE;
+    if (!bits_is_index(index_dtype)) return BITS_BAD_DTYPE;
     restoration work = {.matrix = matrix, .indices = indices, .index_dtype = index_dtype, .rows = count, .output = output, .dtype = dtype};
     return restore(&work);
 }
@@ -165,8 +164,7 @@ typedef struct {
 
 static void rescale_part(void *context, int64_t part) {
     const rescaling *const w = context;
-    const int64_t end = (part + 1) * w->rows_per_part < w->rows ? (part + 1) * w->rows_per_part : w->rows;
-    for (int64_t r = part * w->rows_per_part; r < end; r++)
+    FOR_ROWS_OF(part, w, r)
         w->loops->rescale(w->products + r * w->columns, w->columns, w->row_scales[r], w->column_scales, w->bias, w->bias_dtype, NULL,
                           bits_at_mutable(w->output, w->dtype, r * w->columns), w->dtype);
 }

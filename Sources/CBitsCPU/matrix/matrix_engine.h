@@ -82,6 +82,9 @@ typedef struct {
     void (*end)(void);
 } matrix_engine;
 
+// What engines without instructions of their own have in common: tiles of one panel.
+#define BITS_ONE_PANEL .columns = BITS_PANEL, .chunk = 1024, .few = BITS_DOTS_VECTORS
+
 // The engine for a precision at the level in effect; *rounds is what packing has to round to, BITS_F32 for nothing.
 const matrix_engine *bits_matrix_engine(int32_t precision, int32_t *rounds);
 

@@ -198,16 +198,14 @@ GENERIC_FUNCTION void GENERIC(dots)(int32_t vectors, int64_t depth, const char *
 }
 
 const matrix_engine GENERIC(bits_matrix) = {
+    BITS_ONE_PANEL,
     .packed = BITS_F32,
     .depth_unit = 1,
     .rows = GENERIC_ROWS,
-    .columns = BITS_PANEL,
-    .chunk = 1024,
     .pack_rows = GENERIC(pack_rows),
     .pack_columns = GENERIC(pack_columns),
     .unpack = GENERIC(unpack),
     .tile = GENERIC(tile),
     .store = GENERIC(store),
     .dots = GENERIC(dots),
-    .few = BITS_DOTS_VECTORS,
 };

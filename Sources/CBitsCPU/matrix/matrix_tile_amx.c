@@ -79,13 +79,12 @@ BITS_TARGET_AMX static void end(void) { _tile_release(); }
 DEFINE_TILE(tile_bf16, _tile_dpbf16ps, 32)
 DEFINE_TILE(tile_i8, _tile_dpbssd, 64)
 
+#define TILES .rows = 32, .whole_rows = 1, .columns = 32, .chunk = 1024, .begin = begin, .end = end
+
 const matrix_engine bits_matrix_amx = {
+    TILES,
     .packed = BITS_BF16,
     .depth_unit = 32,
-    .rows = 32,
-    .whole_rows = 1,
-    .columns = 32,
-    .chunk = 1024,
     .pack_rows = bits_pack_rows_bf16_avx512,
     .pack_columns = bits_pack_columns_bf16_avx512,
     .unpack = bits_unpack_bf16_avx512,
@@ -97,22 +96,15 @@ const matrix_engine bits_matrix_amx = {
     .four_bit_dots = bits_four_bit_dots_bf16_avx512,
     .few = 3,
     .few_four_bit = 3,
-    .begin = begin,
-    .end = end,
 };
 
 const matrix_engine bits_int8_amx = {
+    TILES,
     .packed = BITS_I8,
     .depth_unit = 64,
-    .rows = 32,
-    .whole_rows = 1,
-    .columns = 32,
-    .chunk = 1024,
     .pack_rows = bits_pack_rows_i8_avx512,
     .pack_columns = bits_pack_columns_i8_avx512,
     .tile = tile_i8,
     .store = bits_int8_store,
-    .begin = begin,
-    .end = end,
 };
 #endif

@@ -121,11 +121,7 @@ TARGET void runs_vbmi(const struct job *job, int64_t part, int32_t dtype) {
 
 BITS_TARGET_AVX512_VBMI static void part_vbmi(void *context, int64_t part) {
     struct job *job = context;
-    switch (job->dtype) {
-    case BITS_F32: return runs_vbmi(job, part, BITS_F32);
-    case BITS_F16: return runs_vbmi(job, part, BITS_F16);
-    default: return runs_vbmi(job, part, BITS_BF16);
-    }
+    BITS_FOR_FLOAT_TYPE(job->dtype, runs_vbmi, job, part)
 }
 #endif
 
@@ -141,7 +137,7 @@ static bits_part_fn part_function(const struct job *job) {
 int32_t bits_cpu_dequantize_blockwise(
     const uint8_t *codes, int64_t count, const float *codebook, const float *absmax, int64_t block_size, const float *offset, void *output,
     int32_t dtype) {
-    if (dtype != BITS_F32 && dtype != BITS_F16 && dtype != BITS_BF16) return BITS_BAD_DTYPE;
+    if (!bits_is_float(dtype)) return BITS_BAD_DTYPE;
     if (count < 0 || block_size < 1 || block_size > PART_ELEMENTS) return BITS_BAD_SIZE;
     struct job job = {
         .codes = codes, .codebook = codebook, .absmax = absmax, .offset = offset, .output = output, .count = count, .block_size = block_size,

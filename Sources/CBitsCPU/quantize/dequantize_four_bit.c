@@ -153,7 +153,7 @@ typedef void (*run_fn)(const struct run *, const union table *);
 
 // Elements first ... first + count - 1 to `output`.
 static inline __attribute__((always_inline)) void dequantize_range(
-    const struct job *job, int64_t first, int64_t count, uint8_t *output, int32_t dtype, run_fn run) {
+    const struct job *job, int64_t first, int64_t count, uint8_t *output, run_fn run, int32_t dtype) {
     const bits_four_bit_matrix *const w = job->weight;
     const int64_t end = first + count, width = bits_element_size(dtype);
     for (int64_t i = first; i < end;) {
@@ -173,11 +173,7 @@ static inline __attribute__((always_inline)) void dequantize_range(
 }
 
 static inline __attribute__((always_inline)) void dequantize_typed(const struct job *job, int64_t first, int64_t count, uint8_t *output, run_fn run) {
-    switch (job->dtype) {
-    case BITS_F32: return dequantize_range(job, first, count, output, BITS_F32, run);
-    case BITS_F16: return dequantize_range(job, first, count, output, BITS_F16, run);
-    default: return dequantize_range(job, first, count, output, BITS_BF16, run);
-    }
+    BITS_FOR_FLOAT_TYPE(job->dtype, dequantize_range, job, first, count, output, run)
 }
 
 // One part of an array, or one row of a gathering.
@@ -188,7 +184,7 @@ static inline __attribute__((always_inline)) void run_part(const struct job *job
         const int64_t count = job->count - first < PART_ELEMENTS ? job->count - first : PART_ELEMENTS;
         return dequantize_typed(job, first, count, (uint8_t *)job->output + first * width, run);
     }
-    const int64_t row = job->index_dtype == BITS_I32 ? ((const int32_t *)job->indices)[part] : ((const int64_t *)job->indices)[part];
+    const int64_t row = bits_index_at(job->indices, job->index_dtype, part);
     uint8_t *output = (uint8_t *)job->output + part * job->weight->columns * width;
     if (row < 0 || row >= job->weight->rows) memset(output, 0, (size_t)(job->weight->columns * width));
     else dequantize_typed(job, row * job->weight->columns, job->weight->columns, output, run);
@@ -207,19 +203,14 @@ BITS_TARGET_AVX512 static void part_avx512(void *context, int64_t part) {
 #endif
 
 static int32_t check(const struct job *job) {
-    if (job->dtype != BITS_F32 && job->dtype != BITS_F16 && job->dtype != BITS_BF16) return BITS_BAD_DTYPE;
-    if (job->indices != NULL && job->index_dtype != BITS_I32 && job->index_dtype != BITS_I64) return BITS_BAD_DTYPE;
+    if (!bits_is_float(job->dtype)) return BITS_BAD_DTYPE;
+    if (job->indices != NULL && !bits_is_index(job->index_dtype)) return BITS_BAD_DTYPE;
     if (job->count < 0 || job->weight->block_size < 2 || job->weight->block_size % 2 != 0) return BITS_BAD_SIZE;
     return BITS_OK;
 }
 
 static int32_t run_parts(struct job *job, int64_t parts) {
-    bits_part_fn function = part_portable;
-#if BITS_X86
-    if (bits_cpu_level() >= BITS_AVX2) function = part_avx2;
-    if (bits_cpu_level() >= BITS_AVX512) function = part_avx512;
-#endif
-    bits_pool_run(parts, function, job);
+    bits_pool_run(parts, BITS_OF_LEVEL(part_portable, part_avx2, part_avx512), job);
     return BITS_OK;
 }
 

@@ -1,3 +1,4 @@
+#include "base/element_types.h"
 #include "bits_quantize.h"
 #include "quantize/nearest_code.h"
 #include <stdatomic.h>
@@ -132,33 +133,21 @@ BITS_TARGET_AVX512 static inline __attribute__((always_inline)) void blocks_avx5
 BITS_TARGET_AVX512 static void part_avx512(void *context, int64_t part) {
     struct job *job = context;
     if (job->order != NULL || job->offset != NULL) return quantize_part(job, part);
-    switch (job->dtype) {
-    case BITS_F32: return blocks_avx512(job, part, BITS_F32);
-    case BITS_F16: return blocks_avx512(job, part, BITS_F16);
-    default: return blocks_avx512(job, part, BITS_BF16);
-    }
+    BITS_FOR_FLOAT_TYPE(job->dtype, blocks_avx512, job, part)
 }
 #endif
-
-static bits_part_fn part_function(void) {
-#if BITS_X86
-    if (bits_cpu_level() >= BITS_AVX512) return part_avx512;
-    if (bits_cpu_level() >= BITS_AVX2) return part_avx2;
-#endif
-    return part_portable;
-}
 
 int32_t bits_cpu_quantize_blockwise(
     const void *input, int32_t dtype, int64_t count, const float *offset, const float *codebook, const uint8_t *order, int64_t block_size,
     uint8_t *codes, float *absmax, int64_t *non_finite) {
-    if (dtype != BITS_F32 && dtype != BITS_F16 && dtype != BITS_BF16) return BITS_BAD_DTYPE;
+    if (!bits_is_float(dtype)) return BITS_BAD_DTYPE;
     if (count < 0 || block_size < 1 || block_size > LARGEST_BLOCK) return BITS_BAD_SIZE;
     const struct bits_code_table *table = bits_code_table_acquire(codebook);
     if (table == NULL) return BITS_BAD_OPTION;
     struct job job = {
         .input = input, .dtype = dtype, .count = count, .block_size = block_size, .part_size = PART_ELEMENTS / block_size * block_size,
         .offset = offset, .table = table, .order = order, .codes = codes, .absmax = absmax};
-    bits_pool_run((count + job.part_size - 1) / job.part_size, part_function(), &job);
+    bits_pool_run((count + job.part_size - 1) / job.part_size, BITS_OF_LEVEL(part_portable, part_avx2, part_avx512), &job);
     if (non_finite != NULL) *non_finite = job.non_finite;
     bits_code_table_release(table);
     return BITS_OK;

@@ -1,3 +1,4 @@
+#include "base/element_types.h"
 #include "base/half.h"
 #include "bits_quantize.h"
 #include <stdatomic.h>
@@ -218,11 +219,7 @@ TARGET void blocks_avx512(struct job *job, int64_t part, int32_t dtype) {
 
 BITS_TARGET_AVX512 static void part_avx512(void *context, int64_t part) {
     struct job *job = context;
-    switch (job->dtype) {
-    case BITS_F32: return blocks_avx512(job, part, BITS_F32);
-    case BITS_F16: return blocks_avx512(job, part, BITS_F16);
-    default: return blocks_avx512(job, part, BITS_BF16);
-    }
+    BITS_FOR_FLOAT_TYPE(job->dtype, blocks_avx512, job, part)
 }
 #endif
 
@@ -237,7 +234,7 @@ static bits_part_fn part_function(int64_t block_size) {
 
 int32_t bits_cpu_quantize_four_bit(
     const void *input, int32_t dtype, int64_t count, int32_t format, int64_t block_size, uint8_t *packed, float *absmax, int64_t *non_finite) {
-    if (dtype != BITS_F32 && dtype != BITS_F16 && dtype != BITS_BF16) return BITS_BAD_DTYPE;
+    if (!bits_is_float(dtype)) return BITS_BAD_DTYPE;
     if (format != BITS_NF4 && format != BITS_FP4) return BITS_BAD_OPTION;
     if (count < 0 || block_size < 2 || block_size > LARGEST_BLOCK || block_size % 2 != 0) return BITS_BAD_SIZE;
     struct job job = {

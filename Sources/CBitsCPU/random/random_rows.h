@@ -6,6 +6,7 @@ typedef uint64_t vw __attribute__((vector_size(8 * BITS_WIDTH)));
 
 // Every fma here is part of the rule.
 INLINE vf exact_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
+HORNER(exact_polynomial, exact_fma)
 
 // The upper half of each lane's product.
 INLINE vu upper_half(vu x, uint64_t multiplier) {
@@ -59,15 +60,7 @@ INLINE void random_words(const bits_random_stream *stream, int64_t block, vf wor
 INLINE vf random_log(vf u) {
     const vi bits = (vi)u - 0x3f3504f3;
     const vf exponent = __builtin_convertvector(bits >> 23, vf), f = (vf)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f, square = f * f;
-    vf p = splat(6.746640801e-2f);
-    p = exact_fma(p, f, splat(-1.167565212e-1f));
-    p = exact_fma(p, f, splat(1.188816205e-1f));
-    p = exact_fma(p, f, splat(-1.240558922e-1f));
-    p = exact_fma(p, f, splat(1.421955228e-1f));
-    p = exact_fma(p, f, splat(-1.666799635e-1f));
-    p = exact_fma(p, f, splat(2.000211924e-1f));
-    p = exact_fma(p, f, splat(-2.500000894e-1f));
-    p = exact_fma(p, f, splat(3.333331347e-1f));
+    const vf p = exact_polynomial(f, LOG_COEFFICIENTS);
     const vf tail = exact_fma(square, splat(-0.5f), exact_fma(p, square * f, exponent * -2.12194440e-4f));
     return exact_fma(exponent, splat(0.693359375f), f + tail);
 }
@@ -78,12 +71,10 @@ INLINE void normal_pair(vf *a, vf *b) {
     const vf radius = square_root(-2.0f * random_log(u));
     const vu turns = (vu)*b, quarter = (turns + (1u << 29)) >> 30;
     const vf y = __builtin_convertvector((vi)(turns - (quarter << 30)), vf) * 0x1.921fb6p-30f, square = y * y;
-    vf p = exact_fma(splat(-1.9515295891e-4f), square, splat(8.3321608736e-3f));
-    p = exact_fma(p, square, splat(-1.6666654611e-1f));
+    const vf p = exact_polynomial(square, COEFFICIENTS(-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f));
+    const vf q = exact_polynomial(square, COEFFICIENTS(2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f));
     const vf sine = exact_fma(p * square, y, y);
-    p = exact_fma(splat(2.443315711809948e-5f), square, splat(-1.388731625493765e-3f));
-    p = exact_fma(p, square, splat(4.166664568298827e-2f));
-    const vf cosine = exact_fma(p, square * square, exact_fma(square, splat(-0.5f), splat(1.0f)));
+    const vf cosine = exact_fma(q, square * square, exact_fma(square, splat(-0.5f), splat(1.0f)));
     const vi swaps = (vi)(quarter & 1) != 0;
     const vf x = (vf)((vu)pick(swaps, sine, cosine) ^ (((quarter + 1) & 2) << 30));
     const vf z = (vf)((vu)pick(swaps, cosine, sine) ^ ((quarter & 2) << 30));
