@@ -86,6 +86,13 @@ public struct RuleSetting<Rule>: Sendable {
             })
     }
 
+    /// The setting of a rule that holds this one's at `path`.
+    func of<Outer>(_ path: any WritableKeyPath<Outer, Rule> & Sendable) -> RuleSetting<Outer> {
+        RuleSetting<Outer>(
+            name, fileKey, expected: expected, isCount: isCount, get: { get($0[keyPath: path]) }, set: { set(&$0[keyPath: path], $1) }, allows: allows
+        )
+    }
+
     func validate(_ rule: Rule) throws(OptimizerError) where Rule: UpdateRule {
         let value = get(rule)
         if !allows(value) { throw .invalidSetting(rule: Rule.name, name: name, value: "\(value)", expected: expected) }

@@ -28,13 +28,8 @@ public struct AdEMAMix: UpdateRule {
         learningRate: Double = 1e-3, betas: (first: Double, second: Double, third: Double) = (0.9, 0.999, 0.9999), alpha: Double = 5,
         alphaSteps: Int? = nil, beta3Steps: Int? = nil, epsilon: Double = 1e-8, weightDecay: Double = 1e-2
     ) {
-        self.learningRate = learningRate
-        self.betas = betas
-        self.alpha = alpha
-        self.alphaSteps = alphaSteps
-        self.beta3Steps = beta3Steps
-        self.epsilon = epsilon
-        self.weightDecay = weightDecay
+        (self.learningRate, self.betas, self.alpha, self.alphaSteps) = (learningRate, betas, alpha, alphaSteps)
+        (self.beta3Steps, self.epsilon, self.weightDecay) = (beta3Steps, epsilon, weightDecay)
     }
 
     public static let settings: [RuleSetting<AdEMAMix>] = [

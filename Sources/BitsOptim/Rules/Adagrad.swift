@@ -24,11 +24,8 @@ public struct Adagrad: UpdateRule {
         learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0, initialAccumulatorValue: Double = 0,
         epsilon: Double = 1e-10
     ) {
-        self.learningRate = learningRate
-        self.learningRateDecay = learningRateDecay
-        self.weightDecay = weightDecay
-        self.initialAccumulatorValue = initialAccumulatorValue
-        self.epsilon = epsilon
+        (self.learningRate, self.learningRateDecay, self.weightDecay) = (learningRate, learningRateDecay, weightDecay)
+        (self.initialAccumulatorValue, self.epsilon) = (initialAccumulatorValue, epsilon)
     }
 
     public static let settings: [RuleSetting<Adagrad>] = [

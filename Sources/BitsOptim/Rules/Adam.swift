@@ -24,11 +24,7 @@ public struct Adam: UpdateRule {
         learningRate: Double = 1e-3, betas: (first: Double, second: Double) = (0.9, 0.999), epsilon: Double = 1e-8, weightDecay: Double = 0,
         amsgrad: Bool = false
     ) {
-        self.learningRate = learningRate
-        self.betas = betas
-        self.epsilon = epsilon
-        self.weightDecay = weightDecay
-        self.amsgrad = amsgrad
+        (self.learningRate, self.betas, self.epsilon, self.weightDecay, self.amsgrad) = (learningRate, betas, epsilon, weightDecay, amsgrad)
     }
 
     public static let settings: [RuleSetting<Adam>] = [

@@ -26,14 +26,8 @@ public struct LAMB: UpdateRule {
         learningRate: Double = 1e-3, biasCorrection: Bool = true, betas: (first: Double, second: Double) = (0.9, 0.999), epsilon: Double = 1e-8,
         weightDecay: Double = 0, amsgrad: Bool = false, decouplesWeightDecay: Bool = true, maxUpdateNorm: Double = 1
     ) {
-        self.learningRate = learningRate
-        self.biasCorrection = biasCorrection
-        self.betas = betas
-        self.epsilon = epsilon
-        self.weightDecay = weightDecay
-        self.amsgrad = amsgrad
-        self.decouplesWeightDecay = decouplesWeightDecay
-        self.maxUpdateNorm = maxUpdateNorm
+        (self.learningRate, self.biasCorrection, self.betas, self.epsilon) = (learningRate, biasCorrection, betas, epsilon)
+        (self.weightDecay, self.amsgrad, self.decouplesWeightDecay, self.maxUpdateNorm) = (weightDecay, amsgrad, decouplesWeightDecay, maxUpdateNorm)
     }
 
     public static let settings: [RuleSetting<LAMB>] = [

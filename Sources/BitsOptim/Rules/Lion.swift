@@ -16,9 +16,7 @@ public struct Lion: UpdateRule {
     public var weightDecay: Double
 
     public init(learningRate: Double = 1e-4, betas: (first: Double, second: Double) = (0.9, 0.99), weightDecay: Double = 0) {
-        self.learningRate = learningRate
-        self.betas = betas
-        self.weightDecay = weightDecay
+        (self.learningRate, self.betas, self.weightDecay) = (learningRate, betas, weightDecay)
     }
 
     public static let settings: [RuleSetting<Lion>] = [

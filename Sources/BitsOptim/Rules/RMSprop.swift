@@ -26,12 +26,8 @@ public struct RMSprop: UpdateRule {
         learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8, weightDecay: Double = 0, momentum: Double = 0,
         centered: Bool = false
     ) {
-        self.learningRate = learningRate
-        self.alpha = alpha
-        self.epsilon = epsilon
-        self.weightDecay = weightDecay
-        self.momentum = momentum
-        self.centered = centered
+        (self.learningRate, self.alpha, self.epsilon) = (learningRate, alpha, epsilon)
+        (self.weightDecay, self.momentum, self.centered) = (weightDecay, momentum, centered)
     }
 
     public static let settings: [RuleSetting<RMSprop>] = [

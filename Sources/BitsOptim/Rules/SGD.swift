@@ -22,11 +22,8 @@ public struct SGD: UpdateRule {
     public var nesterov: Bool
 
     public init(learningRate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0, nesterov: Bool = false) {
-        self.learningRate = learningRate
-        self.momentum = momentum
-        self.dampening = dampening
-        self.weightDecay = weightDecay
-        self.nesterov = nesterov
+        (self.learningRate, self.momentum, self.dampening) = (learningRate, momentum, dampening)
+        (self.weightDecay, self.nesterov) = (weightDecay, nesterov)
     }
 
     public static let settings: [RuleSetting<SGD>] = [
