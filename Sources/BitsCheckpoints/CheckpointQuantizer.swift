@@ -118,12 +118,8 @@ public struct CheckpointQuantizer {
             let packed = try weight.quantized(as: form)
             try packed.checkScales(of: layer.weight.name, path: folder.description)
             return (try packed.entries(named: "weight").map { ("\(layer.path).\($0.name)", $0.tensor) }, try packed.nonFiniteInputCount())
-        } catch let error as DeviceError {
-            throw .device(error)
-        } catch let error as ModelFileError {
-            throw error
         } catch {
-            throw .malformed(path: folder.description, "\(layer.weight.name): \(error)")
+            throw ModelFileError(error, path: folder.description, part: layer.weight.name)
         }
     }
 

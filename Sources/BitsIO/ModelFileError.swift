@@ -13,6 +13,17 @@ public enum ModelFileError: Error, Equatable, Sendable {
 }
 
 extension ModelFileError {
+    /// What `error` says of the file at `path`: itself where it is of this kind, and the device's fault where it is one.
+    ///
+    /// - Parameter part: what in the file was at fault, if that is to be named.
+    package init(_ error: any Error, path: String, part: String? = nil) {
+        switch error {
+        case let error as ModelFileError: self = error
+        case let error as DeviceError: self = .device(error)
+        default: self = .malformed(path: path, "\(part.map { "\($0): " } ?? "")\(error)")
+        }
+    }
+
     /// Several faults of one kind in one error: the first twenty are listed, the others counted.
     package static func problems(_ problems: [String], path: String, _ title: String) -> ModelFileError {
         let more = problems.count > 20 ? ["and \(problems.count - 20) more"] : []

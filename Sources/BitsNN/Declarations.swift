@@ -32,46 +32,58 @@ extension Declaration {
     func load(_ entry: (String) throws -> Tensor?) throws { for (name, parameter) in parameters { try parameter.load(name, entry) } }
 }
 
+/// A name in checkpoints and what stands under it, once it has been set.
+private struct DeclaredPlace<Value> {
+    let name: String
+    private let kind: String
+    var held: Value?
+
+    init(_ name: String, of kind: String) {
+        self.name = name
+        self.kind = kind
+    }
+
+    var value: Value {
+        get {
+            guard let held else { preconditionFailure("\(kind) '\(name)' was read before it was set") }
+            return held
+        }
+        set { held = newValue }
+    }
+}
+
 /// Declares a parameter under its checkpoint name: `@Weight("weight") var weight: Parameter`. Optional parameters may be absent.
 @propertyWrapper
 public final class Weight<Value>: Declaration {
-    private let name: String
-    private var stored: Value?
+    private var place: DeclaredPlace<Value>
 
-    public init(_ name: String) { self.name = name }
+    public init(_ name: String) { place = DeclaredPlace(name, of: "parameter") }
 
     public var wrappedValue: Value {
-        get {
-            guard let stored else { preconditionFailure("parameter '\(name)' was read before it was set") }
-            return stored
-        }
-        set { stored = newValue }
+        get { place.value }
+        set { place.value = newValue }
     }
 
-    var parameters: [(name: String, parameter: Parameter)] { (stored as? Parameter).map { [(name, $0)] } ?? [] }
+    var parameters: [(name: String, parameter: Parameter)] { (place.held as? Parameter).map { [(place.name, $0)] } ?? [] }
 }
 
 /// Declares a quantized weight under its checkpoint name: `@Quantized("weight") var weight: FourBitTensor`. It is saved, loaded and moved with its
 /// module, and never trained. Optional weights may be absent.
 @propertyWrapper
 public final class Quantized<Value>: Declaration {
-    private let name: String
-    private var stored: Value?
+    private var place: DeclaredPlace<Value>
 
-    public init(_ name: String) { self.name = name }
+    public init(_ name: String) { place = DeclaredPlace(name, of: "quantized weight") }
 
     public var wrappedValue: Value {
-        get {
-            guard let stored else { preconditionFailure("quantized weight '\(name)' was read before it was set") }
-            return stored
-        }
-        set { stored = newValue }
+        get { place.value }
+        set { place.value = newValue }
     }
 
-    var quantized: [(name: String, tensor: any QuantizedTensor)] { (stored as? any QuantizedTensor).map { [(name, $0)] } ?? [] }
+    var quantized: [(name: String, tensor: any QuantizedTensor)] { (place.held as? any QuantizedTensor).map { [(place.name, $0)] } ?? [] }
 
     func move(to device: Device) throws(DeviceError) {
-        for (_, tensor) in quantized { stored = try tensor.moved(to: device) as? Value }
+        for (_, tensor) in quantized { place.held = try tensor.moved(to: device) as? Value }
     }
 
     func entries() throws(DeviceError) -> [(name: String, tensor: Tensor)] {
@@ -81,34 +93,30 @@ public final class Quantized<Value>: Declaration {
     }
 
     func load(_ entry: (String) throws -> Tensor?) throws {
-        for (name, tensor) in quantized { stored = try tensor.loaded(name, entry) as? Value }
+        for (name, tensor) in quantized { place.held = try tensor.loaded(name, entry) as? Value }
     }
 }
 
 /// Declares a module below this one under its checkpoint name: `@Child("mlp") var mlp: FeedForward`. Optional modules may be absent.
 @propertyWrapper
 public final class Child<Value>: Declaration {
-    private let name: String
-    private var stored: Value?
+    private var place: DeclaredPlace<Value>
 
-    public init(_ name: String) { self.name = name }
+    public init(_ name: String) { place = DeclaredPlace(name, of: "module") }
 
     public var wrappedValue: Value {
-        get {
-            guard let stored else { preconditionFailure("module '\(name)' was read before it was set") }
-            return stored
-        }
-        set { stored = newValue }
+        get { place.value }
+        set { place.value = newValue }
     }
 
     /// The declaration itself: `$embedding` is where an embedding is, whichever it is.
     public var projectedValue: Child<Value> { self }
 
-    var children: [(name: String, module: Module)] { (stored as? Module).map { [(name, $0)] } ?? [] }
+    var children: [(name: String, module: Module)] { (place.held as? Module).map { [(place.name, $0)] } ?? [] }
 
     func replaceChild(_ index: Int, with module: Module) {
-        guard let value = module as? Value else { preconditionFailure("'\(name)' holds \(Value.self), not \(type(of: module))") }
-        stored = value
+        guard let value = module as? Value else { preconditionFailure("'\(place.name)' holds \(Value.self), not \(type(of: module))") }
+        place.held = value
     }
 
     func accepts(_ module: Module) -> Bool { module is Value }

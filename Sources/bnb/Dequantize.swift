@@ -25,31 +25,20 @@ struct Dequantize: ParsableCommand {
             valueName: "type"))
     var dtype: FloatingType?
 
-    @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
-    var maxShardSize = ByteSize.transformersDefault
-
-    @Option(name: [.short, .long], help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
-    var output: String
-
-    @Flag(help: "Print what was done as one JSON object.")
-    var json = false
+    @OptionGroup var result: CheckpointOutput
 
     @OptionGroup var machine: MachineOptions
 
-    func validate() throws {
-        if output.isEmpty { throw ValidationError("--output is empty; name the folder to make") }
-    }
-
     func run() throws {
         clexicon_link()
-        try OutputFolder.check(output)
+        try OutputFolder.check(result.output)
         _ = try machine.prepare()
         let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype)
         let bar = ProgressBar("dequantizing")
-        let report = try dequantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
+        let report = try dequantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()
         Console.warn(report.warnings)
-        try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
+        try Console.writeLine(result.json ? report.json(output: result.output).compactText : report.text(output: result.output))
     }
 }
 

@@ -31,34 +31,24 @@ struct Quantize: ParsableCommand {
             valueName: "type"))
     var compute: FloatingType?
 
-    @Option(help: ArgumentHelp("Spread weights over files of at most this size: bytes, or 500MB, 5GB, ...", valueName: "size"))
-    var maxShardSize = ByteSize.transformersDefault
-
-    @Option(name: [.short, .long], help: ArgumentHelp("The folder to make; it must not exist.", valueName: "folder"))
-    var output: String
-
-    @Flag(help: "Print what was done as one JSON object.")
-    var json = false
+    @OptionGroup var result: CheckpointOutput
 
     @OptionGroup var machine: MachineOptions
 
-    func validate() throws {
-        try quantization.check(to, option: "--to")
-        if output.isEmpty { throw ValidationError("--output is empty; name the folder to make") }
-    }
+    func validate() throws { try quantization.check(to, option: "--to") }
 
     func run() throws {
         clexicon_link()
-        try OutputFolder.check(output)
+        try OutputFolder.check(result.output)
         _ = try machine.prepare()
         let folder = try source.folder()
         let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
         let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products))
         let bar = ProgressBar("quantizing")
-        let report = try quantizer.write(to: output, maximumFileByteCount: maxShardSize.count) { bar.update($0) }
+        let report = try quantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()
         Console.warn(report.warnings)
-        try Console.writeLine(json ? report.json(output: output).compactText : report.text(output: output))
+        try Console.writeLine(result.json ? report.json(output: result.output).compactText : report.text(output: result.output))
     }
 }
 

@@ -110,21 +110,10 @@ struct EmbeddingTests {
     @Test("A 4-bit table is saved and loaded, copied and moved without a change")
     mutating func fourBitState() throws {
         let packed = try Embedding4bit.nf4(Embedding(vocabularySize: 8, width: 64, using: &random))
-        let expected = try packed(ids).bytes()
         let entries = try packed.entries("embed")
         #expect(
             entries.map(\.name) == ["embed.weight", "embed.weight.absmax", "embed.weight.quant_map", "embed.weight.quant_state.bitsandbytes__nf4"])
-        let saved = Dictionary(uniqueKeysWithValues: entries)
-        #expect(try Embedding4bit { saved["embed.\($0)"] }(ids).bytes() == expected)
-        let copy = packed.copied()
-        let device = Device.deferred()
-        try copy.move(to: device)
-        #expect(copy.device == device && packed.device == .cpu)
-        #expect(try copy(ids.moved(to: device)).bytes() == expected)
-        try copy.load("embed") { saved[$0] }
-        #expect(copy.device == device)
-        #expect(try copy(ids.moved(to: device)).bytes() == expected)
-        #expect(throws: QuantizationError.self) { try Embedding4bit { $0 == "weight.absmax" ? nil : saved["embed.\($0)"] } }
+        try check(packed, entries, copy: packed.copied(), absmax: "weight.absmax") { try Embedding4bit(entries: $0) }
     }
 
     @Test("In int8, the rows are the dequantized table's, bit for bit")
@@ -141,19 +130,25 @@ struct EmbeddingTests {
     @Test("An int8 table is saved and loaded, copied and moved without a change")
     mutating func int8State() throws {
         let packed = Embedding8bit(Embedding(vocabularySize: 8, width: 64, using: &random))
-        let expected = try packed(ids).bytes()
         let entries = try packed.entries("embed")
         #expect(entries.map(\.name) == ["embed.weight", "embed.SCB", "embed.weight_format"])
+        try check(packed, entries, copy: packed.copied(), absmax: "SCB") { try Embedding8bit(dtype: .float32, entries: $0) }
+    }
+
+    /// Checks that `packed` gives the same rows made again from its `entries`, copied and moved, and that it cannot be made without its scales.
+    private func check<Layer: Module & EmbeddingLayer>(
+        _ packed: Layer, _ entries: [(name: String, tensor: Tensor)], copy: Layer, absmax: String, make: ((String) throws -> Tensor?) throws -> Layer
+    ) throws {
+        let expected = try packed(ids, dtype: nil).bytes()
         let saved = Dictionary(uniqueKeysWithValues: entries)
-        #expect(try Embedding8bit(dtype: .float32) { saved["embed.\($0)"] }(ids).bytes() == expected)
-        let copy = packed.copied()
+        #expect(try make { saved["embed.\($0)"] }(ids, dtype: nil).bytes() == expected)
         let device = Device.deferred()
         try copy.move(to: device)
         #expect(copy.device == device && packed.device == .cpu)
-        #expect(try copy(ids.moved(to: device)).bytes() == expected)
+        #expect(try copy(ids.moved(to: device), dtype: nil).bytes() == expected)
         try copy.load("embed") { saved[$0] }
         #expect(copy.device == device)
-        #expect(try copy(ids.moved(to: device)).bytes() == expected)
-        #expect(throws: QuantizationError.self) { try Embedding8bit(dtype: .float32) { $0 == "SCB" ? nil : saved["embed.\($0)"] } }
+        #expect(try copy(ids.moved(to: device), dtype: nil).bytes() == expected)
+        #expect(throws: QuantizationError.self) { try make { $0 == absmax ? nil : saved["embed.\($0)"] } }
     }
 }

@@ -56,30 +56,18 @@ struct FourBitParityTests {
         let arguments = try Arguments(parityCase)
         let input = try parityCase.require("A")
         let ours = try arguments.quantized(input)
-
-        func compare(_ name: String, _ actual: Tensor) throws {
-            let difference = try parityCase.tolerance(name).difference(actual, try parityCase.require(name))
-            #expect(difference == nil, "\(parityCase.id): \(name) \(difference ?? "")")
-        }
         let recorded = try parityCase.require("q")
         #expect(ours.packed.shape == recorded.shape && ours.packed.dtype == recorded.dtype, "\(parityCase.id): q is \(ours.packed), not \(recorded)")
         let codes = try expectedCodes(recorded, input: input, arguments: arguments)
         let difference = try parityCase.tolerance("q").codeDifference(nibbles(ours.packed), codes, rank: ranks(arguments.format))
         #expect(difference == nil, "\(parityCase.id): q \(difference ?? "")")
-        switch ours.state.scales {
-        case .plain(let absmax):
-            try compare("absmax", absmax)
-        case .doublyQuantized(let scales):
-            try compare("absmax", scales.codes)
-            try compare("offset", scales.offset)
-            try compare("nested_absmax", scales.absmax)
-        }
+        try parityCase.expectScales(ours.state.scales)
 
         // What the reference's own codes and scales stand for.
         let state = QuantState(
             scales: try parityCase.recordedScales(blockSize: arguments.nested ? .statistics : nil), codebook: Tensor(arguments.format.values),
             blockSize: arguments.blockSize, shape: input.shape, dtype: input.dtype, format: arguments.format)
-        try compare("dequantized", FourBitTensor(packed: recorded, state: state).dequantized())
+        try parityCase.expect("dequantized", FourBitTensor(packed: recorded, state: state).dequantized())
     }
 
     /// The recorded codes; but in a block of zeros, for which the reference's CUDA code stores code 0 whatever it stands for, the code of zero.

@@ -23,14 +23,6 @@ extension FourBitLinearInputGradient {
         let (n, k) = (weight.rows, weight.columns)
         let dy = precision.operands(memory.floats(outputGradient))
         let w = precision.operands(weight.values(memory))
-        var result = [Float](repeating: 0, count: inputGradient.count)
-        for i in 0..<m {
-            for t in 0..<k {
-                var sum = 0.0
-                for j in 0..<n { sum += Double(dy[i * n + j]) * Double(w[j * k + t]) }
-                result[i * k + t] = Float(sum)
-            }
-        }
-        memory.store(result, to: inputGradient)
+        memory.store(matrixProduct(dy, w, m: m, n: n, k: k), to: inputGradient)
     }
 }

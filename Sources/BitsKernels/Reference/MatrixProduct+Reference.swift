@@ -19,6 +19,11 @@ extension MatrixProduct {
     }
 }
 
+/// `a · b` of a [M, N] and b [N, K], each element summed in double precision and rounded once.
+func matrixProduct(_ a: [Float], _ b: [Float], m: Int, n: Int, k: Int) -> [Float] {
+    (0..<m * k).map { e in Float((0..<n).reduce(0.0) { $0 + Double(a[e / k * n + $1]) * Double(b[$1 * k + e % k]) }) }
+}
+
 extension ProductPrecision {
     /// `values` as the product takes them: as they are, or rounded to 16 bits.
     package func operands(_ values: [Float]) -> [Float] { self == .float32 ? values : values.map { dtype.rounded($0) } }

@@ -67,7 +67,8 @@ extension CausalLanguageModel {
         try generate([prompt], options: options) { onToken($1) }[0]
     }
 
-    /// Continues several prompts together, each to its own end. Every continuation is the one that its prompt has alone, with its own seed.
+    /// Continues several prompts together, each to its own end. Every continuation is the one that its prompt has alone with its own seed, but for the
+    /// rounding of products of several rows, which may decide between tokens that are about equally likely.
     ///
     /// - Parameter onToken: takes a prompt's number and its next token; when it returns false, this continuation ends.
     /// - Throws: ``GenerationError``, as for one prompt.

@@ -36,7 +36,8 @@ public struct TextCompletion {
         try self([prompt], options: options) { (_, text) throws(ModelFileError) in try onText(text) }[0]
     }
 
-    /// Continues several prompts together, each to its own end; every text is the one that its prompt has alone.
+    /// Continues several prompts together, each to its own end; every text is the one that its prompt has alone, but for the rounding of products of
+    /// several rows.
     ///
     /// - Parameter onText: takes a prompt's number and the next piece of its continuation; when it throws, generation ends.
     /// - Throws: ``GenerationError``, or what `onText` throws.

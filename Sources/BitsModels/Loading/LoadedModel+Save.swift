@@ -53,12 +53,8 @@ extension LoadedModel {
             return Dictionary(
                 entries.map { ($0.name, $0.tensor.dtype.isFloatingPoint && plan.isTransposed($0.name) ? $0.tensor.transposed() : $0.tensor) }
             ) { first, _ in first }
-        } catch let error as ModelFileError {
-            throw error
-        } catch let error as DeviceError {
-            throw .device(error)
         } catch {
-            throw .malformed(path: path, "\(error)")
+            throw ModelFileError(error, path: path)
         }
     }
 }

@@ -34,12 +34,8 @@ extension RegisteredTask {
             return try model.load(from: source, options: options, progress: progress)
         } catch let error as LayerError {
             throw .problems(error.lines, path: path, "the checkpoint does not fit config.json; download or convert the model again")
-        } catch let error as ModelFileError {
-            throw error
-        } catch let error as DeviceError {
-            throw .device(error)
         } catch {
-            throw .malformed(path: path, "\(error)")
+            throw ModelFileError(error, path: path)
         }
     }
 }
