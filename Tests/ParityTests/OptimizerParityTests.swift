@@ -92,7 +92,7 @@ private struct OptimizerRun {
         let kept = try parityCase.arguments.require("kept_steps", as: [Int].self)
         var trace = [Tensor]()
         for step in 1...gradients.shape[0] {
-            parameter.gradient = gradients.narrowed(0, step - 1..<step).reshaped(parameter.shape)
+            parameter.gradient = gradients.narrowed(axis: 0, to: step - 1..<step).reshaped(parameter.shape)
             try optimizer.step()
             if kept.contains(step) { trace.append(parameter.value.reshaped([1] + parameter.shape)) }
             try afterStep(step)
