@@ -10,7 +10,7 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print the names that can be measured.")
     var list = false
 
-    @Option(help: ArgumentHelp("Measure these alone; may be repeated.", valueName: "name"))
+    @Option(help: ArgumentHelp("Measure these alone; may be repeated. (default: all)", valueName: "name"))
     var only: [String] = []
 
     @Option(help: ArgumentHelp("How long to repeat each measurement.", valueName: "seconds"))
@@ -22,7 +22,7 @@ struct Bench: ParsableCommand {
     func validate() throws {
         let known = Measurement.all.map(\.name)
         if let name = only.first(where: { !known.contains($0) }) {
-            throw ValidationError("no measurement '\(name)'; use one of \(known.joined(separator: ", "))")
+            throw ValidationError("no measurement '\(name)'; \(Suggestion.text(for: name, among: known))")
         }
         guard seconds >= 0, seconds <= 3600 else { throw ValidationError("--seconds \(seconds) is not between 0 and 3600") }
     }
