@@ -18,12 +18,7 @@ func trainingMeasurements(on device: Device) -> [Measurement] {
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }
-            let tokenizer = try Tokenizer(folder)
-            let examples = try CompletionExample.read(questions).map {
-                CompletionTokens(
-                    $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
-                    maxLength: loaded.model.contextLength)
-            }
+            let examples = try CompletionTokens.read(questions, for: loaded, tokenizer: Tokenizer(folder))
             var generator = RandomGenerator(seed: 1)
             let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
             return [try ContinuousClock().measure { try fineTune(loaded.model, adapter: adapter, on: examples) }]

@@ -38,7 +38,7 @@ public struct CheckpointDequantizer {
     ///   - dtype: what every floating-point tensor is written in; nil keeps what is not quantized as it is, and gives each weight the type that was
     ///     quantized (for int8, whose entries do not tell, the type in config.json, or float32 where there is none).
     ///   - device: where weights are computed; what is written is the same.
-    /// - Throws: ``ModelFileError`` for a folder that is not in order, that holds no quantized weight, or types that cannot be copied; all layers that
+    /// - Throws: ``BitsIO/ModelFileError`` for a folder that is not in order, that holds no quantized weight, or types that cannot be copied; all layers that
     ///   cannot be read, or have another shape than the model's, are named at once.
     public init(_ folder: ModelFolder, to dtype: DType? = nil, on device: Device = .cpu) throws(ModelFileError) {
         precondition(dtype?.isFloatingPoint != false, "dequantization to \(dtype?.rawValue ?? "")")
@@ -82,7 +82,7 @@ public struct CheckpointDequantizer {
     /// - Parameters:
     ///   - maximumFileByteCount: above it the weights are spread over several files.
     ///   - progress: called with the share of the work that is done.
-    /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
+    /// - Throws: ``BitsIO/ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
     public func write(
         to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> Report {

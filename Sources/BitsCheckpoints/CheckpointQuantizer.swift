@@ -27,7 +27,7 @@ public struct CheckpointQuantizer {
     ///   - quantization: what linear layers become has to be said. Transformers reads no quantized embeddings, and no head in another form than the layers:
     ///     such a checkpoint loads here.
     ///   - device: where weights are quantized; what is written is the same.
-    /// - Throws: ``ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
+    /// - Throws: ``BitsIO/ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
     public init(_ folder: ModelFolder, to quantization: ModelQuantization, on device: Device = .cpu) throws(ModelFileError) {
         precondition(quantization.layers != nil, "a quantizer that quantizes no layers")
         self.folder = folder
@@ -67,7 +67,7 @@ public struct CheckpointQuantizer {
     ///   - maximumFileByteCount: above it the weights are spread over several files.
     ///   - progress: called with the share of the work that is done.
     /// - Returns: what was quantized, what was kept and why, and what a user should be told.
-    /// - Throws: ``ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
+    /// - Throws: ``BitsIO/ModelFileError`` when the folder exists, cannot be written, or the disk is full. Nothing is left behind then.
     public func write(
         to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> ModelReport {

@@ -30,7 +30,7 @@ public struct CheckpointSummary: Sendable {
 
     /// Reads headers, and the small entries that describe quantized layers.
     ///
-    /// - Throws: ``ModelFileError`` for a folder, a configuration or a checkpoint that is not in order; every broken quantized layer is named.
+    /// - Throws: ``BitsIO/ModelFileError`` for a folder, a configuration or a checkpoint that is not in order; every broken quantized layer is named.
     public init(_ folder: ModelFolder) throws(ModelFileError) {
         self.folder = folder
         let configuration = try ModelConfiguration(folder)

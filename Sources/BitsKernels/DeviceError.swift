@@ -12,6 +12,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case unsupportedBackend(String)
     /// No device is called so.
     case unknownDevice(String)
+    /// Work that `device` could not queue, and why; the device works on.
+    case notQueued(String, device: String, reason: String)
     /// A device that cannot be used, and why.
     case unavailable(String, reason: String)
     /// A device that stopped in the middle of its work; the process cannot use it again.
@@ -29,6 +31,8 @@ extension DeviceError: CustomStringConvertible {
             "backend '\(name)' is not supported; use cuda or cpu"
         case .unknownDevice(let name):
             "no device '\(name)'; use auto, cpu, cuda or cuda:N"
+        case .notQueued(let work, let device, let reason):
+            "'\(work)' could not be queued on \(device): \(reason)"
         case .unavailable(let name, let reason):
             "device '\(name)' cannot be used: \(reason)"
         case .deviceLost(let name, let reason):

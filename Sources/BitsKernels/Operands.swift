@@ -1,9 +1,9 @@
 /// Something that holds operands: a kernel, or what several kernels take, like the parts of a quantized matrix.
 package protocol OperandGroup: Sendable {
-    /// Names every operand to `visitor`, once, with what the kernel does to it.
+    /// Every operand, named once, with what the kernel does to it.
     ///
     /// The one place that says so: from here come the check that operands lie on the device, the order that a queue has to keep, and what may not overlap.
-    mutating func visitOperands(_ visitor: inout OperandVisitor)
+    static var operandList: OperandList<Self> { get }
 }
 
 /// What a kernel does to an operand.
@@ -29,21 +29,21 @@ extension Kernel {
     /// The operands in the order of their declaration.
     package var operands: [Operand] {
         var (kernel, visitor) = (self, OperandVisitor(.list))
-        kernel.visitOperands(&visitor)
+        visitor.visit(&kernel)
         return visitor.operands
     }
 
     /// The kernel with the same operands, which it does not keep: for a device that works later.
     package func borrowingOperands() -> Self {
         var (kernel, visitor) = (self, OperandVisitor(.borrow))
-        kernel.visitOperands(&visitor)
+        visitor.visit(&kernel)
         return kernel
     }
 
     /// The first operand that does not lie on `device`, in words; nil where there is none, as it has to be.
     package mutating func misplacement(on device: Device) -> String? {
         var visitor = OperandVisitor(.check(device.backend))
-        visitOperands(&visitor)
+        visitor.visit(&self)
         guard visitor.isMisplaced, let stray = operands.first(where: { $0.slice.device != device }) else { return nil }
         return "\(Self.name) on \(device.name): its operand '\(stray.name)' lies on \(stray.slice.device.name); move it first"
     }
@@ -79,61 +79,30 @@ package struct OperandVisitor {
 
     init(_ purpose: Purpose) { self.purpose = purpose }
 
-    /// An operand that the kernel reads.
+    /// What the kernel reads.
     ///
     /// - Parameter inPlace: whether it may also be a slice that the kernel writes; see ``Operand/worksInPlace``.
-    package mutating func reads(_ name: StaticString, _ slice: inout Slice, inPlace: Bool = false) { visit(name, .reads, &slice, inPlace: inPlace) }
-
-    package mutating func reads(_ name: StaticString, _ slice: inout Slice?) {
-        if slice != nil { visit(name, .reads, &slice!) }
+    mutating func reads(_ name: StaticString, _ place: inout some OperandPlace, inPlace: Bool = false) {
+        place.visit(name, .reads, inPlace: inPlace, &self)
     }
 
-    package mutating func reads(_ name: StaticString, _ slices: inout [Slice]) {
-        for index in slices.indices { visit(name, .reads, &slices[index], index: index) }
-    }
+    mutating func writes(_ name: StaticString, _ place: inout some OperandPlace) { place.visit(name, .writes, inPlace: false, &self) }
 
-    package mutating func reads(_ name: StaticString, _ operand: inout StridedSlice, inPlace: Bool = false) {
-        visit(name, .reads, &operand.slice, inPlace: inPlace && operand.isContiguous)
-    }
+    mutating func updates(_ name: StaticString, _ place: inout some OperandPlace) { place.visit(name, .updates, inPlace: false, &self) }
 
-    package mutating func writes(_ name: StaticString, _ slice: inout Slice) { visit(name, .writes, &slice) }
+    /// The operands of `group`, under their own names.
+    mutating func visit<Group: OperandGroup>(_ group: inout Group) { Group.operandList.visit(&group, &self) }
 
-    package mutating func writes(_ name: StaticString, _ slice: inout Slice?) {
-        if slice != nil { visit(name, .writes, &slice!) }
-    }
-
-    package mutating func updates(_ name: StaticString, _ slice: inout Slice) { visit(name, .updates, &slice) }
-
-    package mutating func updates(_ name: StaticString, _ slices: inout [Slice]) {
-        for index in slices.indices { visit(name, .updates, &slices[index], index: index) }
-    }
-
-    package mutating func updates(_ name: StaticString, _ slice: inout Slice?) {
-        if slice != nil { visit(name, .updates, &slice!) }
-    }
-
-    package mutating func updates(_ name: StaticString, _ operand: inout StridedSlice) { visit(name, .updates, &operand.slice) }
-
-    /// The operands of a part of the kernel, or of one of its parts.
-    package mutating func group(_ name: StaticString, _ part: inout some OperandGroup) { visit(&part, as: (name, nil)) }
-
-    package mutating func group<Part: OperandGroup>(_ name: StaticString, _ part: inout Part?) {
-        if part != nil { visit(&part!, as: (name, nil)) }
-    }
-
-    package mutating func group(_ name: StaticString, _ parts: inout [some OperandGroup]) {
-        for index in parts.indices { visit(&parts[index], as: (name, index)) }
-    }
-
-    private mutating func visit(_ part: inout some OperandGroup, as name: (StaticString, Int?)) {
-        guard case .list = purpose else { return part.visitOperands(&self) }
-        groups.append(name)
-        part.visitOperands(&self)
+    /// The operands of a part of what is visited, under its name; `index` tells it from others of that name.
+    mutating func visit(_ part: inout some OperandGroup, named name: StaticString, index: Int? = nil) {
+        guard case .list = purpose else { return visit(&part) }
+        groups.append((name, index))
+        visit(&part)
         groups.removeLast()
     }
 
-    private mutating func visit(
-        _ name: StaticString, _ access: OperandAccess, _ slice: inout Slice, index: Int? = nil, inPlace: Bool = false
+    mutating func visit(
+        _ slice: inout Slice, named name: StaticString, index: Int? = nil, _ access: OperandAccess, inPlace: Bool = false
     ) {
         switch purpose {
         case .check(let backend): if slice.buffer.device.backend !== backend { isMisplaced = true }

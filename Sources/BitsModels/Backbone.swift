@@ -12,7 +12,7 @@ public protocol Backbone: Module {
     /// What a cache keeps of a token; nil where tokens see those after them, so that nothing computed before holds when there is one more.
     var cacheLayout: CacheLayout? { get }
 
-    /// Whether a backward pass runs each block again instead of keeping what is computed in it (``checkpointed(_:)``); off at first.
+    /// Whether a backward pass runs each block again instead of keeping what is computed in it (``BitsCore/checkpointed(_:)``); off at first.
     var recomputesBlocks: Bool { get set }
 
     /// The final hidden states [B, T, D] of `tokens`, after the last norm.

@@ -5,8 +5,8 @@ import BitsNN
 extension LlamaConfiguration {
     /// Reads the fields of a Llama `config.json`.
     ///
-    /// - Throws: ``ModelFileError/malformed(path:_:)`` for a missing or ill-typed field, heads that do not divide the width, a key head count that does not
-    ///   divide the heads; ``ModelFileError/unsupported(path:_:)`` for a rope scaling or an activation that is not implemented.
+    /// - Throws: ``BitsIO/ModelFileError/malformed(path:_:)`` for a missing or ill-typed field, heads that do not divide the width, a key head count that does not
+    ///   divide the heads; ``BitsIO/ModelFileError/unsupported(path:_:)`` for a rope scaling or an activation that is not implemented.
     public init(_ configuration: ModelConfiguration) throws(ModelFileError) {
         let fields = configuration.fields
         let width = try fields.requireCount("hidden_size")

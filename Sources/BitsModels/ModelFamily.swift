@@ -32,7 +32,7 @@ public struct ModelFamily: Sendable {
 
     /// What the model of `configuration` is made of, without weights.
     ///
-    /// - Throws: ``ModelFileError`` for a task that the family is not made for, or a configuration that is not in order.
+    /// - Throws: ``BitsIO/ModelFileError`` for a task that the family is not made for, or a configuration that is not in order.
     public func parts(_ task: ModelTask, _ configuration: ModelConfiguration) throws(ModelFileError) -> TaskParts {
         guard let recipe = heads[task] else {
             let known = tasks.map(\.rawValue).joined(separator: ", ")

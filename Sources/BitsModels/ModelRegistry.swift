@@ -13,7 +13,7 @@ public enum ModelRegistry {
 
     /// The family of the model that `configuration` describes.
     ///
-    /// - Throws: ``ModelFileError/unsupported(path:_:)`` for an unknown one.
+    /// - Throws: ``BitsIO/ModelFileError/unsupported(path:_:)`` for an unknown one.
     public static func family(of configuration: ModelConfiguration) throws(ModelFileError) -> ModelFamily {
         if let family = known.withLock({ $0[configuration.modelType] }) { return family }
         throw .unsupported(
@@ -24,7 +24,7 @@ public enum ModelRegistry {
     /// The model that `configuration` describes, without weights: see ``BitsNN/Module/load(from:options:progress:)``. Its task is that of `architectures`,
     /// or the first that the family is made for.
     ///
-    /// - Throws: ``ModelFileError`` for an unknown family, one that is not made for the task, or a configuration that is not in order.
+    /// - Throws: ``BitsIO/ModelFileError`` for an unknown family, one that is not made for the task, or a configuration that is not in order.
     public static func model(_ configuration: ModelConfiguration) throws(ModelFileError) -> TaskModel {
         let family = try family(of: configuration)
         let named = try configuration.fields.optional("architectures", as: [String].self)?.lazy.compactMap(ModelTask.init(architecture:)).first

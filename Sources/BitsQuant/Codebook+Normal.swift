@@ -3,7 +3,7 @@ import BitsSystem
 extension Codebook {
     /// Quantiles of the normal distribution, divided by the largest: NormalFloat.
     ///
-    /// The values other than zero are those of ``FourBitFormat/nf4``; the rest of the 256 are zeros.
+    /// The values other than zero are those of ``BitsKernels/FourBitFormat/nf4``; the rest of the 256 are zeros.
     ///
     /// - Parameters:
     ///   - offset: the largest quantile taken, between 0.5 and 1.

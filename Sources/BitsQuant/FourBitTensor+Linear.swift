@@ -28,7 +28,7 @@ extension Tensor {
                 gradient.device.run(FourBitLinearInputGradient(gradient.slice, weight: matrix, into: dx.slice, precision: precision))
                 inputGradient = dx
             }
-            return [inputGradient, biasType.map { gradient.reshaped(-1, matrix.rows).sum(0).cast(to: $0) }]
+            return [inputGradient, biasType.map { gradient.reshaped(-1, matrix.rows).sum(axis: 0).cast(to: $0) }]
         }
     }
 }

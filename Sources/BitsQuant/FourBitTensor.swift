@@ -139,13 +139,13 @@ extension Tensor {
     /// `code[i] = nearest(format.values, self[i] / absmax[i / blockSize])`, two codes to a byte.
     ///
     /// - Parameters:
-    ///   - format: ``FourBitFormat/nf4`` or ``FourBitFormat/fp4``.
+    ///   - format: ``BitsKernels/FourBitFormat/nf4`` or ``BitsKernels/FourBitFormat/fp4``.
     ///   - blockSize: elements per block, at most 4096; 64 unless given. Blocks run over the ends of rows.
     ///   - doubleQuantization: quantizes the scales to 8 bits, in blocks of 256.
     ///   - storage: the type that the packed bytes are seen as; sharding tools want the type of the other weights.
     /// - Returns: (count + 1) / 2 bytes and ceil(count / blockSize) scales. NaN becomes code 0 and does not count for the scale
-    ///   (``FourBitTensor/nonFiniteInputCount()`` tells); a block of zeros has scale 0 and the code of zero.
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``, ``QuantizationError/unsupportedBlockSize(_:supported:)``.
+    ///   (``BitsQuant/FourBitTensor/nonFiniteInputCount()`` tells); a block of zeros has scale 0 and the code of zero.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``, ``BitsQuant/QuantizationError/unsupportedBlockSize(_:supported:)``.
     /// - Note: the same bits on every device. Dettmers et al. 2023, "QLoRA", arXiv:2305.14314. Reference: `quantize_4bit`.
     public func quantized(
         to format: FourBitFormat, blockSize: BlockSize = .fourBitDefault, doubleQuantization: Bool = false, storage: DType = .uint8

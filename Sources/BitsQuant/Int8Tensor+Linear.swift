@@ -24,7 +24,7 @@ extension Tensor {
     ///
     /// - Parameters:
     ///   - weight: [N, K], a trainable parameter's tensor; only its gradient matters here.
-    ///   - quantized: the same weight as ``Int8Tensor/init(weight:)`` makes it, which the product reads.
+    ///   - quantized: the same weight as ``BitsQuant/Int8Tensor/init(weight:)`` makes it, which the product reads.
     /// - Note: the reference rescales the gradient's row-quantized codes with its column scales; here codes and scales belong together. Reference: `matmul`
     ///   with `has_fp16_weights`.
     public func linearInt8(_ weight: Tensor, quantized: Int8Tensor, bias: Tensor? = nil, outlierThreshold: Float = 0) -> Tensor {
@@ -63,7 +63,7 @@ extension Tensor {
                         return dw
                     })
             }
-            if hasBias { gradients.append(biasType.map { gradient.reshaped(m, n).sum(0).cast(to: $0) }) }
+            if hasBias { gradients.append(biasType.map { gradient.reshaped(m, n).sum(axis: 0).cast(to: $0) }) }
             return gradients
         }
     }

@@ -39,7 +39,7 @@ extension Tensor {
 
     /// The product of an activation that has been quantized with an int8 weight, outlier columns multiplied as they are.
     ///
-    /// ``Int8Tensor/scaledProduct(_:bias:to:)`` plus `Σ self[i, k] * rn(W[j, k])` over the outlier columns k, in float32, with one rounding to the type
+    /// ``BitsQuant/Int8Tensor/scaledProduct(_:bias:to:)`` plus `Σ self[i, k] * rn(W[j, k])` over the outlier columns k, in float32, with one rounding to the type
     /// of `self`; `rn` rounds to it too.
     ///
     /// - Parameters:

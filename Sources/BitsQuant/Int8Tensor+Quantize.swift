@@ -12,10 +12,10 @@ extension Tensor {
     /// - Parameters:
     ///   - outlierThreshold: 0 (the default) for none; LLM.int8() uses 6.
     /// - Returns: [.., K] codes with R scales; and the outlier columns, ascending, nil without a threshold.
-    /// - Throws: ``QuantizationError/invalidOutlierThreshold(_:)`` for a negative one or NaN; with a threshold, the first error of the work that leads
+    /// - Throws: ``BitsQuant/QuantizationError/invalidOutlierThreshold(_:)`` for a negative one or NaN; with a threshold, the first error of the work that leads
     ///   here, as the columns are waited for.
     /// - Note: the same bits on every device; computed in float32, whatever the type of `self`. NaN becomes code 0 and does not count for the scale
-    ///   (``Int8Tensor/nonFiniteInputCount()`` tells); a row with an infinity that is no outlier has an infinite scale and stands for NaN. Dettmers et
+    ///   (``BitsQuant/Int8Tensor/nonFiniteInputCount()`` tells); a row with an infinity that is no outlier has an infinite scale and stands for NaN. Dettmers et
     ///   al. 2022, "LLM.int8()", arXiv:2208.07339. Reference: `int8_vectorwise_quant`.
     public func quantizedInt8(outlierThreshold: Float = 0) throws(QuantizationError) -> (tensor: Int8Tensor, outlierColumns: [Int]?) {
         try checkOutlierThreshold(outlierThreshold)

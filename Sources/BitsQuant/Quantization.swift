@@ -37,9 +37,9 @@ public enum Quantization: Sendable, Equatable {
 }
 
 extension Tensor {
-    /// Quantizes a layer's weight, as ``quantized(to:blockSize:doubleQuantization:storage:)`` and ``Int8Tensor/init(weight:)`` do.
+    /// Quantizes a layer's weight, as ``quantized(to:blockSize:doubleQuantization:storage:)`` and ``BitsQuant/Int8Tensor/init(weight:)`` do.
     ///
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public func quantized(as quantization: Quantization) throws(QuantizationError) -> any QuantizedTensor {
         switch quantization {
         case .fourBit(let format, let blockSize, let doubleQuantization, let storage, _):

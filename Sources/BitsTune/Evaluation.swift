@@ -74,7 +74,7 @@ extension CausalLanguageModel {
     /// `tokensPerPass`; logits exist for a few hundred tokens at a time. A pass's loss is read when the pass after it has been submitted.
     ///
     /// - Parameter progress: called with the share of the windows whose loss has been read.
-    /// - Throws: ``EvaluationError/device(_:)``; ``EvaluationError/notANumber(windows:)`` for a model that computes NaN.
+    /// - Throws: ``BitsTune/EvaluationError/device(_:)``; ``BitsTune/EvaluationError/notANumber(windows:)`` for a model that computes NaN.
     public func evaluate(
         _ windows: EvaluationWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {

@@ -66,13 +66,21 @@ public enum ParityCases {
         return #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" } + "/Tests/ParityTests/Cases"
     }
 
-    /// The cases of `group` whose answers are right: those of `group.json` in the folder itself, and in its folders `cuda` and `cpu`.
+    /// Hands the cases of `group` to `compare`, those of one `operation` if it is given; see ``ParityTally``. Those whose answers are known to be wrong
+    /// are left out.
     ///
-    /// - Throws: when there is not one such case, or a file cannot be read.
-    public static func load(_ group: String) throws -> [ParityCase] {
-        let cases = try ["", "cuda/", "cpu/"].flatMap { try read("\(folder)/\($0)\(group)") }.filter { $0.skip == nil }
-        guard !cases.isEmpty else { throw NoParityCases(group: group, folder: folder) }
-        return cases
+    /// - Throws: when not one was compared, a file cannot be read, or `compare` throws.
+    public static func compare(_ group: String, _ operation: String? = nil, _ compare: (ParityCase) throws -> String?) throws {
+        let cases = try cases(group).filter { operation == nil || $0.operation == operation }
+        try ParityTally.compare(operation ?? group, cases) { try $0.skip ?? compare($0) }
+    }
+
+    /// What the cases of `group` call.
+    public static func operations(_ group: String) throws -> Set<String> { Set(try cases(group).map(\.operation)) }
+
+    /// The cases of `group.json` in the folder itself, and in its folders `cuda` and `cpu`.
+    private static func cases(_ group: String) throws -> [ParityCase] {
+        try ["", "cuda/", "cpu/"].flatMap { try read("\(folder)/\($0)\(group)") }
     }
 
     private static func read(_ path: String) throws -> [ParityCase] {

@@ -10,7 +10,7 @@ struct Bench: ParsableCommand {
     @Flag(help: "Print the names that can be measured.")
     var list = false
 
-    @Option(help: ArgumentHelp("Measure these alone; may be repeated.", valueName: "name"))
+    @Option(help: ArgumentHelp("Measure these alone; may be repeated. (default: all)", valueName: "name"))
     var only: [String] = []
 
     @Option(help: ArgumentHelp("How long to repeat each measurement.", valueName: "seconds"))
@@ -29,7 +29,7 @@ struct Bench: ParsableCommand {
         let all = Measurement.all(on: try machine.prepare())
         let known = all.map(\.name)
         if let name = only.first(where: { !known.contains($0) }) {
-            throw ValidationError("no measurement '\(name)'; use one of \(known.joined(separator: ", "))")
+            throw ValidationError("no measurement '\(name)'; \(Suggestion.text(for: name, among: known))")
         }
         let measurements = all.filter { only.isEmpty || only.contains($0.name) }
         if list {

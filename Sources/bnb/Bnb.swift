@@ -21,7 +21,7 @@ struct Bnb: ParsableCommand {
     static func main() {
         let arguments = HuggingFaceNames.replaced(in: TextValues.kept(in: Array(CommandLine.arguments.dropFirst())))
         do {
-            if let verb = arguments.first, let problem = problem(verb: verb) { throw Failure(.usage, problem) }
+            if let problem = WrongUsage.problem(verb: arguments) { throw Failure(.usage, problem) }
             var command = try parseAsRoot(arguments)
             if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }
             Console.handleSignals(
@@ -32,30 +32,8 @@ struct Bnb: ParsableCommand {
                 ))
             do { try command.run() } catch let error as ValidationError { throw Failure(error, of: type(of: command)) }
         } catch {
-            let misspelt = exitCode(for: error) == .validationFailure ? problem(options: arguments) : nil
-            guard let failure = Failure(error) ?? misspelt.map({ Failure(.usage, $0) }) else { exit(withError: error) }
+            guard let failure = Failure(error) ?? WrongUsage.answer(to: error, arguments).map({ Failure(.usage, $0) }) else { exit(withError: error) }
             failure.exit()
         }
-    }
-
-    /// The first option that the verb does not have, and what it may have meant; nil where it has all of them.
-    private static func problem(options arguments: [String]) -> String? {
-        guard let verb = configuration.subcommands.first(where: { $0._commandName == arguments.first }) else { return nil }
-        let words = helpMessage(for: verb).split { !($0.isLetter || $0.isNumber || $0 == "-") }
-        let known = Set(words.filter { $0.hasPrefix("--") && $0.count > 2 }.map(String.init))
-        for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
-            let name = String(argument.prefix { $0 != "=" })
-            guard !known.contains(name), name != "--help", name != "--version" else { continue }
-            let meant = Suggestion.nearest(to: name, among: known.sorted()).map { "did you mean '\($0)'? " } ?? ""
-            return "\(verb._commandName) has no option '\(name)'; \(meant)see 'bnb \(verb._commandName) --help'"
-        }
-        return nil
-    }
-
-    /// What is wrong with a first argument that is no option; nil for a verb that is there.
-    private static func problem(verb: String) -> String? {
-        let verbs = configuration.subcommands.map { $0._commandName } + ["help"]
-        guard !verb.hasPrefix("-"), !verbs.contains(verb) else { return nil }
-        return "no verb '\(verb)'; \(Suggestion.text(for: verb, among: verbs))"
     }
 }

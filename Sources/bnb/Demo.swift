@@ -20,7 +20,7 @@ struct Demo: ParsableCommand {
     @Option(help: ArgumentHelp("Steps of 16 questions; 125 are one pass over all.", valueName: "count"))
     var steps = 125
 
-    @Option(help: ArgumentHelp("What products round their operands to: float32 (nothing), bfloat16 or float16.", valueName: "type"))
+    @Option(help: ArgumentHelp("What products round their operands to; float32 is nothing.", valueName: "type"))
     var compute = FloatingType.bfloat16
 
     @Flag(help: "Quantize the embedding table too, which is the output head's as well.")
@@ -29,7 +29,9 @@ struct Demo: ParsableCommand {
     @Option(help: "Seed of the adapter's start and the order of the questions.")
     var seed = Seed(0)
 
-    @Option(name: [.short, .long], help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist.", valueName: "folder"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist. (default: it is not saved)", valueName: "folder"))
     var output: String?
 
     @OptionGroup var machine: MachineOptions
@@ -64,9 +66,7 @@ struct Demo: ParsableCommand {
         let validation = try examples("text/sft_valid.jsonl", tokenizer: tokenizer, loaded: loaded)
         var generator = RandomGenerator(seed: seed.number)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-        var options = FineTuningOptions()
-        options.steps = steps
-        options.seed = seed.number
+        let options = FineTuningOptions(steps: steps, seed: seed.number)
 
         let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
         let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer) }
@@ -110,11 +110,7 @@ struct Demo: ParsableCommand {
 
     private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> [CompletionTokens] {
         guard let file = MappedFile(embedded: name) else { throw ModelFileError.malformed(path: name, "is not part of this build") }
-        return try CompletionExample.read(file).map {
-            CompletionTokens(
-                $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
-                maxLength: loaded.model.contextLength)
-        }
+        return try CompletionTokens.read(file, for: loaded, tokenizer: tokenizer)
     }
 
     private func answer(_ question: String, model: CausalLanguageModel, tokenizer: Tokenizer) throws -> String {

@@ -21,7 +21,7 @@ struct Dequantize: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write every floating-point tensor as float32, float16 or bfloat16. (default: each weight as the type that was quantized)",
+            "Write every floating-point tensor in this type. (default: each weight in the one that was quantized)",
             valueName: "type"))
     var dtype: FloatingType?
 

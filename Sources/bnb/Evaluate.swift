@@ -27,7 +27,10 @@ struct Evaluate: ParsableCommand {
     @Option(help: ArgumentHelp("Evaluate the first windows alone. (default: all)", valueName: "number"))
     var windows: Int?
 
-    @Option(help: ArgumentHelp("Write tokens and logits of the windows to this safetensors file too; it must not exist.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write tokens and logits of the windows to this safetensors file too; it must not exist. (default: they are not kept)", valueName: "file")
+    )
     var logits: String?
 
     @Flag(help: "Print one JSON object.")

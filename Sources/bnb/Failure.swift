@@ -44,7 +44,7 @@ struct Failure: Error {
 
     /// For what the argument parser could not know: the same words as for what it refuses itself.
     init(_ error: ValidationError, of command: any ParsableCommand.Type) {
-        self.init(.usage, "\(error)\nUsage: \(Bnb.usageString(for: command))")
+        self.init(.usage, WrongUsage.text("\(error)", of: command))
     }
 
     /// An interrupted command ends with 128 and the signal's number, as shells have it.

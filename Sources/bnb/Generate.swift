@@ -13,18 +13,22 @@ struct Generate: ParsableCommand {
         abstract: "Continue a prompt, word by word; or several at once.",
         discussion: """
             How tokens are drawn is taken from the model's generation_config.json, unless an option says otherwise; without either, the most likely \
-            token is taken each time. Of several prompts each is continued as it would be alone, and the texts are written one after the other.
+            token is taken each time, and any option of drawing turns drawing on. Of several prompts each is continued as it would be alone, and the texts are written one after the other.
             """)
 
     @OptionGroup var model: ModelOptions
 
-    @Option(name: [.short, .long], help: ArgumentHelp("What to continue; - reads standard input; may be repeated.", valueName: "text"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "What to continue; - reads standard input; may be repeated. (default: none, but there has to be a prompt)", valueName: "text"))
     var prompt: [String] = []
 
-    @Option(help: ArgumentHelp("A file that holds what to continue; may be repeated.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file that holds what to continue; may be repeated. (default: none)", valueName: "file"))
     var promptFile: [String] = []
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Tokens to generate at most.", valueName: "number"))
+    @Option(
+        name: [.customShort("n"), .long], help: ArgumentHelp("Tokens to generate at most. (default: the model's, else 128)", valueName: "number"))
     var maxNewTokens: Int?
 
     @Flag(help: "Take the most likely token each time.")
@@ -33,22 +37,26 @@ struct Generate: ParsableCommand {
     @Flag(help: "Draw at random.")
     var doSample = false
 
-    @Option(help: ArgumentHelp("Above 1 more surprising, below 1 less; 0 is --greedy.", valueName: "number"))
+    @Option(help: ArgumentHelp("Above 1 more surprising, below 1 less; 0 is --greedy. (default: the model's, else 1)", valueName: "number"))
     var temperature: Float?
 
-    @Option(help: ArgumentHelp("Draw from this many most likely tokens; 0 for all.", valueName: "number"))
+    @Option(help: ArgumentHelp("Draw from this many most likely tokens; 0 for all. (default: the model's, else 50)", valueName: "number"))
     var topK: Int?
 
-    @Option(help: ArgumentHelp("Draw from the most likely tokens that together have this probability.", valueName: "share"))
+    @Option(
+        help: ArgumentHelp("Draw from the most likely tokens that together have this probability. (default: the model's, else 1)", valueName: "share")
+    )
     var topP: Float?
 
-    @Option(help: ArgumentHelp("Draw from the tokens that are at least this share as likely as the likeliest.", valueName: "share"))
+    @Option(
+        help: ArgumentHelp(
+            "Draw from the tokens that are at least this share as likely as the likeliest. (default: the model's, else 0)", valueName: "share"))
     var minP: Float?
 
-    @Option(help: ArgumentHelp("Above 1 makes tokens that were there before less likely.", valueName: "number"))
+    @Option(help: ArgumentHelp("Above 1 makes tokens that were there before less likely. (default: the model's, else 1)", valueName: "number"))
     var repetitionPenalty: Float?
 
-    @Option(help: ArgumentHelp("End the text before this string; may be repeated.", valueName: "text"))
+    @Option(help: ArgumentHelp("End the text before this string; may be repeated. (default: none)", valueName: "text"))
     var stop: [String] = []
 
     @Option(help: ArgumentHelp("The same seed gives the same text; several prompts take it and those after it.", valueName: "number"))

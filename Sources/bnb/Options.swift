@@ -40,7 +40,8 @@ struct QuantizationOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Layers to leave as they are, instead of the output head: a path, its beginning or end, or an expression; may be repeated.",
+            "Layers to leave as they are: a path, its beginning or end, or an expression; may be repeated. (default: output heads, shared weights, the "
+                + "last weight)",
             valueName: "name"))
     var skip: [String] = []
 
@@ -49,7 +50,7 @@ struct QuantizationOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Quantize the output head too: nf4, nf4-dq, fp4, fp4-dq or int8. One that shares the embedding table has that quantized.",
+            "Quantize the output head too; one that shares the embedding table has that quantized. (default: it stays as it is)",
             valueName: "format"))
     var head: Quantization?
 
@@ -70,6 +71,17 @@ struct QuantizationOptions: ParsableArguments {
         if outlierThreshold != nil && !isInt8 { throw ValidationError("--outlier-threshold needs \(option) int8") }
     }
 
+    /// Refuses a skip list that has an entry for nothing in `folder`'s model: the list stands in for the defaults, so a slip would quantize the head.
+    func checkSkips(_ folder: ModelFolder) throws {
+        guard !skip.isEmpty else { return }
+        let plan = ModelPlan(try ModelRegistry.model(ModelConfiguration(folder)))
+        let paths = plan.layers.map(\.path) + plan.tiedHeads.map(\.path)
+        for entry in skip where !paths.contains(where: ModulePattern(entry).matches) {
+            let names = Set(paths.compactMap { $0.split(separator: ".").last.map(String.init) }).sorted()
+            throw ValidationError("--skip '\(entry)' matches no layer; \(Suggestion.text(for: entry, among: names))")
+        }
+    }
+
     /// What becomes of a model's layers, which are to be in `format`.
     ///
     /// - Parameter compute: what products of 4-bit weights round their operands to.
@@ -88,14 +100,17 @@ struct QuantizationOptions: ParsableArguments {
     }
 }
 
-/// A floating-point type, under torch's names too.
+/// A floating-point type, under torch's and other tools' names too.
 enum FloatingType: String, CaseIterable, ExpressibleByArgument {
     case float32, float16, bfloat16
 
     init?(argument: String) {
-        let name = argument.hasPrefix("torch.") ? String(argument.dropFirst(6)) : argument
-        let short = ["fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "half": "float16"]
-        self.init(rawValue: short[name] ?? name)
+        let lower = argument.lowercased()
+        let name = lower.hasPrefix("torch.") ? String(lower.dropFirst(6)) : lower
+        let others = [
+            "fp32": "float32", "f32": "float32", "float": "float32", "fp16": "float16", "f16": "float16", "half": "float16", "bf16": "bfloat16",
+        ]
+        self.init(rawValue: others[name] ?? name)
     }
 
     var dtype: DType {
@@ -111,11 +126,11 @@ enum FloatingType: String, CaseIterable, ExpressibleByArgument {
 struct ComputeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What products round their operands to: float32 (nothing), bfloat16 or float16. (default: what config.json says of 4-bit layers, else "
-                + "bfloat16 if the weights are, else float32)", valueName: "type"))
+            "What products round their operands to; float32 is nothing. (default: what config.json says of 4-bit layers, else bfloat16 if the weights "
+                + "are, else float32)", valueName: "type"))
     var compute: FloatingType?
 
-    @Option(help: ArgumentHelp("What flows from layer to layer: float32, bfloat16 or float16.", valueName: "type"))
+    @Option(help: ArgumentHelp("What flows from layer to layer.", valueName: "type"))
     var activations = FloatingType.float32
 
     @Option(help: ArgumentHelp("What keys and values are kept in while generating. (default: that of --activations)", valueName: "type"))
@@ -176,10 +191,12 @@ struct ModelName: ParsableArguments {
 struct ModelOptions: ParsableArguments {
     @OptionGroup var source: ModelName
 
-    @Option(name: [.short, .long], help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it.", valueName: "folder"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it. (default: none)", valueName: "folder"))
     var adapter: String?
 
-    @Option(help: ArgumentHelp("Quantize linear layers while loading: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
+    @Option(help: ArgumentHelp("Quantize linear layers while loading. (default: they stay as they are)", valueName: "format"))
     var loadIn: Quantization?
 
     @OptionGroup var quantization: QuantizationOptions
@@ -194,8 +211,10 @@ struct ModelOptions: ParsableArguments {
     func load() throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
         let folder = try source.folder()
-        var options = LoadOptions(try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype)
-        (options.activations, options.cache, options.device) = (compute.activations.dtype, compute.cache?.dtype, device)
+        try quantization.checkSkips(folder)
+        let options = LoadOptions(
+            try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype, activations: compute.activations.dtype,
+            cache: compute.cache?.dtype, device: device)
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
         bar.finish()

@@ -20,14 +20,14 @@ struct Quantize: ParsableCommand {
 
     @OptionGroup var source: ModelName
 
-    @Option(help: ArgumentHelp("The format: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
+    @Option(help: ArgumentHelp("What linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
     var to: Quantization
 
     @OptionGroup var quantization: QuantizationOptions
 
     @Option(
         help: ArgumentHelp(
-            "What config.json asks readers to compute in: float32, bfloat16 or float16. (default: bfloat16 if the weights are, else float32)",
+            "What config.json asks readers to compute in. (default: bfloat16 if the weights are, else float32)",
             valueName: "type"))
     var compute: FloatingType?
 
@@ -42,6 +42,7 @@ struct Quantize: ParsableCommand {
         try OutputFolder.check(result.output)
         let device = try machine.prepare()
         let folder = try source.folder()
+        try quantization.checkSkips(folder)
         let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
         let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products), on: device)
         let bar = ProgressBar("quantizing")

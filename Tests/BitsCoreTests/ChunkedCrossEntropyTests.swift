@@ -66,7 +66,7 @@ struct ChunkedCrossEntropyTests {
     @Test("Without targets the sum is 0 and the mean is no number; without tokens too")
     func noTargets() throws {
         for rows in [10, 0] {
-            let (x, none) = (hidden.value.narrowed(0, 0..<rows), Tensor([Int32](repeating: -100, count: rows)))
+            let (x, none) = (hidden.value.narrowed(axis: 0, to: 0..<rows), Tensor([Int32](repeating: -100, count: rows)))
             #expect(try chunkedCrossEntropy(x, targets: none, head: head).item() == 0)
             #expect(try chunkedCrossEntropy(x, targets: none, reduction: .mean, head: head).item().isNaN)
         }

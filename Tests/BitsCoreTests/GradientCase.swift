@@ -83,8 +83,8 @@ extension GradientCase {
         GradientCase("reshaped", [[2, 6]]) { $0[0].reshaped(3, -1).squared() },
         GradientCase("reshaped after a transposition", [[2, 3, 2]]) { $0[0].transposed(0, 2).reshaped(-1).squared() },
         GradientCase("transposed", [[2, 3, 2]]) { $0[0].transposed(0, 1).squared() },
-        GradientCase("narrowed", [[4, 3]]) { $0[0].narrowed(0, 1..<3).squared() },
-        GradientCase("narrowed at the last axis", [[2, 5]]) { $0[0].narrowed(-1, 2..<5).squared() },
+        GradientCase("narrowed", [[4, 3]]) { $0[0].narrowed(axis: 0, to: 1..<3).squared() },
+        GradientCase("narrowed at the last axis", [[2, 5]]) { $0[0].narrowed(axis: -1, to: 2..<5).squared() },
         GradientCase("broadcast", [[3, 1]]) { $0[0].broadcast(to: [2, 3, 4]).squared() },
         GradientCase("contiguous", [[3, 4]]) { $0[0].transposed().contiguous().squared() },
         GradientCase("concatenated", [[2, 3], [1, 3]]) { Tensor.concatenated($0).squared() },
@@ -92,9 +92,9 @@ extension GradientCase {
     ]
 
     static let reductions: [GradientCase] = [
-        GradientCase("sum over an axis", [[2, 3, 4]]) { $0[0].squared().sum(1) },
-        GradientCase("sum keeping its axis", [[2, 3, 4]]) { $0[0].squared().sum(-1, keepingAxis: true) },
-        GradientCase("mean over an axis", [[2, 3, 4]]) { $0[0].squared().mean(0) },
+        GradientCase("sum over an axis", [[2, 3, 4]]) { $0[0].squared().sum(axis: 1) },
+        GradientCase("sum keeping its axis", [[2, 3, 4]]) { $0[0].squared().sum(axis: -1, keepingAxis: true) },
+        GradientCase("mean over an axis", [[2, 3, 4]]) { $0[0].squared().mean(axis: 0) },
         GradientCase("sum", [[2, 3]]) { $0[0].squared().sum() },
         GradientCase("mean", [[2, 3]]) { $0[0].squared().mean() },
     ]

@@ -33,8 +33,10 @@ struct TensorTests {
 
     @Test("Reshaping, transposing, narrowing and broadcasting share memory; only what has to be copied is")
     func views() throws {
-        let row = x.narrowed(1, 1..<2)
-        for view in [x.reshaped(6, -1), x.transposed(), row, x.narrowed(0, 1..<2).reshaped(12), row.broadcast(to: [2, 5, 4]), x.detached()] {
+        let row = x.narrowed(axis: 1, to: 1..<2)
+        for view in [
+            x.reshaped(6, -1), x.transposed(), row, x.narrowed(axis: 0, to: 1..<2).reshaped(12), row.broadcast(to: [2, 5, 4]), x.detached(),
+        ] {
             #expect(view.slice.buffer === x.slice.buffer)
         }
         #expect(x.transposed().contiguous().slice.buffer !== x.slice.buffer)
@@ -45,11 +47,11 @@ struct TensorTests {
     @Test("Views show the right elements, also on top of one another")
     func viewContents() throws {
         #expect(try x.transposed().floats() == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 16, 20, 13, 17, 21, 14, 18, 22, 15, 19, 23])
-        #expect(try x.narrowed(2, 1..<3).floats() == [1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22])
-        #expect(try x.narrowed(2, 1..<3).transposed(0, 2).narrowed(1, 2..<3).floats() == [9, 21, 10, 22])
-        #expect(try x.narrowed(0, 1..<2).narrowed(1, 2..<3).reshaped(-1).floats() == [20, 21, 22, 23])
-        #expect(try x.narrowed(1, 3..<3).floats() == [])
-        #expect(try (x.narrowed(0, 0..<1).transposed() + 1).floats() == [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12])
+        #expect(try x.narrowed(axis: 2, to: 1..<3).floats() == [1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22])
+        #expect(try x.narrowed(axis: 2, to: 1..<3).transposed(0, 2).narrowed(axis: 1, to: 2..<3).floats() == [9, 21, 10, 22])
+        #expect(try x.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 2..<3).reshaped(-1).floats() == [20, 21, 22, 23])
+        #expect(try x.narrowed(axis: 1, to: 3..<3).floats() == [])
+        #expect(try (x.narrowed(axis: 0, to: 0..<1).transposed() + 1).floats() == [1, 5, 9, 2, 6, 10, 3, 7, 11, 4, 8, 12])
     }
 
     @Test("Concatenation puts parts one after the other along any axis")
@@ -63,12 +65,12 @@ struct TensorTests {
 
     @Test("Reductions")
     func reductions() throws {
-        #expect(try x.sum(1).floats() == [12, 15, 18, 21, 48, 51, 54, 57])
-        #expect(x.mean(-1, keepingAxis: true).shape == [2, 3, 1])
-        #expect(try x.mean(-1).floats() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5])
+        #expect(try x.sum(axis: 1).floats() == [12, 15, 18, 21, 48, 51, 54, 57])
+        #expect(x.mean(axis: -1, keepingAxis: true).shape == [2, 3, 1])
+        #expect(try x.mean(axis: -1).floats() == [1.5, 5.5, 9.5, 13.5, 17.5, 21.5])
         #expect(try x.sum().item() == 276)
         #expect(try x.mean().item() == 11.5)
-        #expect(try x.maximum(0).floats() == Array(12..<24).map { Float($0) })
+        #expect(try x.maximum(axis: 0).floats() == Array(12..<24).map { Float($0) })
         #expect(try Tensor([Float]([3, 4])).sumOfSquares().item() == 25)
         #expect(try Tensor([Float]([1, 5, 5, 7, 2, 7]), shape: [2, 3]).argMax().integers() == [1, 0])
     }
@@ -240,9 +242,9 @@ struct TensorMistakeTests {
 
     @Test("Places that are not there")
     func places() async {
-        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).sum(2) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).sum(axis: 2) }
         await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).transposed(0, -3) }
-        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).narrowed(0, 1..<3) }
+        await #expect(processExitsWith: .failure) { _ = Tensor.zeros([2, 3]).narrowed(axis: 0, to: 1..<3) }
         await #expect(processExitsWith: .failure) { _ = try Tensor.zeros([2]).item() }
     }
 

@@ -139,7 +139,7 @@ private struct Observed: Kernel {
         self.witness = witness
     }
 
-    mutating func visitOperands(_ visitor: inout OperandVisitor) { visitor.reads("slice", &slice) }
+    static let operandList: OperandList<Self> = [.reads("slice", \.slice)]
 
     func reference(_ memory: some ReferenceMemory) { witness.note() }
 }

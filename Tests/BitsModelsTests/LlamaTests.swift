@@ -41,16 +41,17 @@ struct LlamaTests {
     func lastLogits() throws {
         let last = model.lastLogits(TokenBatch(ids), cache: nil)
         #expect(last.shape == [1, 40])
-        #expect(try distance(last, model.logits(TokenBatch(ids)).narrowed(1, 9..<10).reshaped(1, -1)) < 1e-6)
+        #expect(try distance(last, model.logits(TokenBatch(ids)).narrowed(axis: 1, to: 9..<10).reshaped(1, -1)) < 1e-6)
     }
 
     @Test("Tokens see what is before them and nothing after")
     func causality() throws {
         let changed = model.logits(TokenBatch(ids.dropLast() + [7]))
         let whole = model.logits(TokenBatch(ids))
-        #expect(try distance(changed.narrowed(1, 0..<9), whole.narrowed(1, 0..<9)) < 1e-6)
-        #expect(try distance(changed.narrowed(1, 9..<10), whole.narrowed(1, 9..<10)) > 0.01)
-        #expect(try distance(model.logits(TokenBatch([7] + ids.dropFirst())).narrowed(1, 9..<10), whole.narrowed(1, 9..<10)) > 1e-4)
+        #expect(try distance(changed.narrowed(axis: 1, to: 0..<9), whole.narrowed(axis: 1, to: 0..<9)) < 1e-6)
+        #expect(try distance(changed.narrowed(axis: 1, to: 9..<10), whole.narrowed(axis: 1, to: 9..<10)) > 0.01)
+        #expect(
+            try distance(model.logits(TokenBatch([7] + ids.dropFirst())).narrowed(axis: 1, to: 9..<10), whole.narrowed(axis: 1, to: 9..<10)) > 1e-4)
     }
 
     @Test("Padding before or after a sequence, and other rows, change nothing for its tokens")
@@ -60,8 +61,8 @@ struct LlamaTests {
         let mask = [(0..<13).map { $0 < 10 }, [Bool](repeating: true, count: 13), (0..<13).map { $0 >= 3 }]
         let batch = model.logits(TokenBatch([ids + [0, 0, 0], other, [8, 8, 8] + ids], mask: mask))
         #expect(batch.shape == [3, 13, 40])
-        #expect(try distance(batch.narrowed(0, 0..<1).narrowed(1, 0..<10), alone) < 1e-5)
-        #expect(try distance(batch.narrowed(0, 2..<3).narrowed(1, 3..<13), alone) < 1e-5)
+        #expect(try distance(batch.narrowed(axis: 0, to: 0..<1).narrowed(axis: 1, to: 0..<10), alone) < 1e-5)
+        #expect(try distance(batch.narrowed(axis: 0, to: 2..<3).narrowed(axis: 1, to: 3..<13), alone) < 1e-5)
         #expect(try batch.floats().allSatisfy(\.isFinite))
     }
 
@@ -70,9 +71,9 @@ struct LlamaTests {
         let packed = model.logits(TokenBatch(packing: [ids, [7, 8], ids]))
         let alone = model.logits(TokenBatch(ids))
         #expect(packed.shape == [1, 22, 40])
-        #expect(try distance(packed.narrowed(1, 0..<10), alone) < 1e-5)
-        #expect(try distance(packed.narrowed(1, 12..<22), alone) < 1e-5)
-        #expect(try distance(packed.narrowed(1, 10..<12), model.logits(TokenBatch([7, 8]))) < 1e-5)
+        #expect(try distance(packed.narrowed(axis: 1, to: 0..<10), alone) < 1e-5)
+        #expect(try distance(packed.narrowed(axis: 1, to: 12..<22), alone) < 1e-5)
+        #expect(try distance(packed.narrowed(axis: 1, to: 10..<12), model.logits(TokenBatch([7, 8]))) < 1e-5)
     }
 
     @Test("A tied head multiplies by the embedding")

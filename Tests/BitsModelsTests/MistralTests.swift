@@ -23,7 +23,7 @@ struct MistralTests {
         for place in 0..<9 {
             var changed = ids
             changed[place] = 17
-            let found = try distance(model.hiddenStates(TokenBatch(changed)).narrowed(1, 9..<10), whole.narrowed(1, 9..<10))
+            let found = try distance(model.hiddenStates(TokenBatch(changed)).narrowed(axis: 1, to: 9..<10), whole.narrowed(axis: 1, to: 9..<10))
             #expect(place >= 9 - 2 * (width - 1) ? found > 1e-6 : found == 0, "\(place)")
         }
     }

@@ -19,7 +19,7 @@ struct KeyValueCacheTests {
 
     /// Attention of these tokens through the cache's second layer. The first gets something else, to see that layers are kept apart.
     private func attended(_ cache: KeyValueCache, _ tokens: Range<Int>, sequences: Range<Int> = 0..<2) -> Tensor {
-        func part(_ x: Tensor) -> Tensor { x.narrowed(0, sequences).narrowed(1, tokens) }
+        func part(_ x: Tensor) -> Tensor { x.narrowed(axis: 0, to: sequences).narrowed(axis: 1, to: tokens) }
         let places = cache.advance(by: tokens.count)
         _ = cache.append(layer: 0, key: Tensor.ones(part(key).shape), value: Tensor.ones(part(key).shape))
         let (k, v) = cache.append(layer: 1, key: part(key), value: part(value))
@@ -45,12 +45,14 @@ struct KeyValueCacheTests {
         let places = cache.advance(by: 1)
         #expect(try places.positions.integers() == [4, 2])
         let next = [query, key, value].map { x in
-            Tensor.concatenated([x.narrowed(0, 0..<1).narrowed(1, 4..<5), x.narrowed(0, 1..<2).narrowed(1, 2..<3)])
+            Tensor.concatenated([
+                x.narrowed(axis: 0, to: 0..<1).narrowed(axis: 1, to: 4..<5), x.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 2..<3),
+            ])
         }
         let (k, v) = cache.append(layer: 1, key: next[1], value: next[2])
         let found = attention(query: next[0], key: k, value: v, ranges: places.ranges)
-        #expect(try distance(found.narrowed(0, 0..<1), whole.narrowed(0, 0..<1).narrowed(1, 4..<5)) < 1e-6)
-        #expect(try distance(found.narrowed(0, 1..<2), whole.narrowed(0, 1..<2).narrowed(1, 2..<3)) < 1e-6)
+        #expect(try distance(found.narrowed(axis: 0, to: 0..<1), whole.narrowed(axis: 0, to: 0..<1).narrowed(axis: 1, to: 4..<5)) < 1e-6)
+        #expect(try distance(found.narrowed(axis: 0, to: 1..<2), whole.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 2..<3)) < 1e-6)
     }
 
     @Test("A sequence that has ended gets no longer, sees nothing and leaves the other alone")
@@ -61,8 +63,8 @@ struct KeyValueCacheTests {
         cache.end(0)
         let found = attended(cache, 3..<6)
         #expect(cache.length == 6 && cache[0].length == 0)
-        #expect(try found.narrowed(0, 0..<1).floats().allSatisfy { $0 == 0 })
-        #expect(try distance(found.narrowed(0, 1..<2), whole.narrowed(0, 1..<2).narrowed(1, 3..<6)) < 1e-6)
+        #expect(try found.narrowed(axis: 0, to: 0..<1).floats().allSatisfy { $0 == 0 })
+        #expect(try distance(found.narrowed(axis: 0, to: 1..<2), whole.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 3..<6)) < 1e-6)
     }
 
     @Test("Memory grows with what is kept, and what was kept stays")
@@ -77,7 +79,7 @@ struct KeyValueCacheTests {
                     layer: 0, key: Tensor.full(Float(token), shape: [1, 1, 1, 1], device: device), value: .zeros([1, 1, 1, 1], device: device)
                 ).key
         }
-        #expect(try kept.narrowed(1, 0..<600).floats() == (0..<600).map { Float($0) })
+        #expect(try kept.narrowed(axis: 1, to: 0..<600).floats() == (0..<600).map { Float($0) })
         #expect(device.allocatedByteCount <= 2 * 1024 * 4 + 200)
     }
 
@@ -94,8 +96,8 @@ struct KeyValueCacheTests {
         _ = cache.advance(by: 1)
         let (keys, values) = cache.append(layer: 0, key: .zeros([2, 1, 1, 1], device: device), value: .zeros([2, 1, 1, 1], device: device))
         for kept in [keys, values] {
-            #expect(try kept.narrowed(0, 0..<1).narrowed(1, 0..<first).floats() == (0..<first).map { Float($0) })
-            #expect(try kept.narrowed(0, 1..<2).narrowed(1, 0..<400).floats() == (0..<400).map { Float(1000 + $0) })
+            #expect(try kept.narrowed(axis: 0, to: 0..<1).narrowed(axis: 1, to: 0..<first).floats() == (0..<first).map { Float($0) })
+            #expect(try kept.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 0..<400).floats() == (0..<400).map { Float(1000 + $0) })
         }
     }
 
@@ -106,9 +108,10 @@ struct KeyValueCacheTests {
         func last(capacity: Int) throws -> [Float] {
             let cache = KeyValueCache(layers: 1, capacity: capacity, heads: 2, headWidth: 8)
             _ = cache.advance(by: tokens - 1)
-            _ = cache.append(layer: 0, key: key.narrowed(1, 0..<tokens - 1), value: key.narrowed(1, 0..<tokens - 1))
+            _ = cache.append(layer: 0, key: key.narrowed(axis: 1, to: 0..<tokens - 1), value: key.narrowed(axis: 1, to: 0..<tokens - 1))
             let places = cache.advance(by: 1)
-            let (k, v) = cache.append(layer: 0, key: key.narrowed(1, tokens - 1..<tokens), value: key.narrowed(1, tokens - 1..<tokens))
+            let (k, v) = cache.append(
+                layer: 0, key: key.narrowed(axis: 1, to: tokens - 1..<tokens), value: key.narrowed(axis: 1, to: tokens - 1..<tokens))
             return try attention(query: query, key: k, value: v, ranges: places.ranges).floats()
         }
         #expect(try last(capacity: tokens) == last(capacity: 5000))
@@ -137,7 +140,7 @@ struct KeyValueCacheTests {
         _ = attended(cache, 4..<6)
         cache.truncate(to: 2)
         #expect(cache.length == 2)
-        #expect(try distance(attended(cache, 2..<6), whole.narrowed(1, 2..<6)) < 1e-6)
+        #expect(try distance(attended(cache, 2..<6), whole.narrowed(axis: 1, to: 2..<6)) < 1e-6)
     }
 
     @Test("Entries may be narrower than what is computed", arguments: [DType.bfloat16, .float16])

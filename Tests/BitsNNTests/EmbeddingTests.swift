@@ -30,12 +30,12 @@ struct EmbeddingTests {
         for paddingIndex in [nil, 2] {
             let layer = Embedding(weight: Parameter(.ones([8, 4])), paddingIndex: paddingIndex)
             layer(ids).sum().backward()
-            let rows = try #require(layer.weight.gradient).sum(1).floats()
+            let rows = try #require(layer.weight.gradient).sum(axis: 1).floats()
             #expect(rows == [4, 0, paddingIndex == nil ? 8 : 0, 0, 0, 0, 0, 4])
             let stable = StableEmbedding(
                 weight: Parameter(Tensor.ones([8, 4]) + Tensor([Float]([0, 1, 2, 4]))), norm: LayerNorm(width: 4), paddingIndex: paddingIndex)
             (stable(ids) * Tensor([Float]([1, 2, -3, 5]))).sum().backward()
-            let found = try #require(stable.weight.gradient).absoluteValue().sum(1).floats()
+            let found = try #require(stable.weight.gradient).absoluteValue().sum(axis: 1).floats()
             #expect((found[2] == 0) == (paddingIndex != nil) && found[0] > 0 && found[1] == 0)
         }
     }
@@ -80,7 +80,8 @@ struct EmbeddingTests {
         let mean = row.reduce(0, +) / 24
         let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 24
         let expected = zip(row, weight).map { Float(($0 - mean) / (variance + 1e-5).squareRoot() * Double($1)) }
-        #expect(try distance(found.narrowed(0, 1..<2).narrowed(1, 0..<1).reshaped(24).cast(to: .float32), Tensor(expected)) < 4e-3)
+        #expect(
+            try distance(found.narrowed(axis: 0, to: 1..<2).narrowed(axis: 1, to: 0..<1).reshaped(24).cast(to: .float32), Tensor(expected)) < 4e-3)
         #expect(layer(ids, dtype: .float32).dtype == .float32)
         #expect(try distance(layer(ids, dtype: .float32), found.cast(to: .float32)) < 4e-3)
     }

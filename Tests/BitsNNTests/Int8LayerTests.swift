@@ -62,7 +62,7 @@ struct Int8LayerTests {
         let int8 = Linear8bitLt(layer, keepsFloat16Weights: keeps)
         let input = try #require(train(int8).input)
         #expect(try distance(input, gradient.matrixProduct(int8.weightMatrix(.float32))) < 1e-5)
-        #expect(try distance(#require(layer.bias?.gradient), gradient.sum(0).sum(0)) < 1e-5)
+        #expect(try distance(#require(layer.bias?.gradient), gradient.sum(axis: 0).sum(axis: 0)) < 1e-5)
         guard keeps else {
             #expect(layer.weight.gradient == nil)
             return

@@ -16,7 +16,7 @@ struct PackParameterTests {
             norm = LayerNorm(width: 32)
         }
 
-        func callAsFunction(_ x: Tensor) -> Tensor { norm(x.matrixProduct(weight.tensor.narrowed(0, 1..<2).reshaped(64, 32))) }
+        func callAsFunction(_ x: Tensor) -> Tensor { norm(x.matrixProduct(weight.tensor.narrowed(axis: 0, to: 1..<2).reshaped(64, 32))) }
     }
 
     private let expert: Expert
@@ -35,7 +35,7 @@ struct PackParameterTests {
         try expert.packParameter("w1", format: format, doubleQuantization: true)
         #expect(expert.weight.shape == [3, 64, 32] && expert.weight.dtype == .float32 && !expert.weight.isTrainable)
         #expect(try expert.weight.value.bytes() == packed.dequantized().bytes())
-        #expect(try expert(x).bytes() == expert.norm(x.matrixProduct(packed.dequantized().narrowed(0, 1..<2).reshaped(64, 32))).bytes())
+        #expect(try expert(x).bytes() == expert.norm(x.matrixProduct(packed.dequantized().narrowed(axis: 0, to: 1..<2).reshaped(64, 32))).bytes())
         #expect(expert.byteCount == bytes - 4 * 3 * 64 * 32 + packed.byteCount)
         #expect(expert.trainableParameters().count == 2)
         expert.weight.value = .ones([3, 64, 32])

@@ -56,6 +56,21 @@ struct FourBitTests {
         #expect(try strange.packed.bytes()[32] == (format == .nf4 ? 0x0f : 0x03))
     }
 
+    /// The original's processor code counts blocks row by row when it reads, and so takes the scales of others for such rows.
+    @Test("Rows that are no multiple of the block are read with the scales they were written with", arguments: FourBitFormat.allCases, [80, 96, 144])
+    func rows(format: FourBitFormat, width: Int) throws {
+        let values = HostileFloats.ordinary(count: 64 * width, seed: 4).enumerated().map { $1 * Float(1 + $0 / 64 % 5) }
+        let quantized = try Tensor(values, shape: [64, width]).quantized(to: format)
+        let found = try quantized.dequantized().floats()
+        #expect(try found == Tensor(values).quantized(to: format).dequantized().floats())
+        let steps = zip(format.values.sorted(), format.values.sorted().dropFirst()).map { $1 - $0 }
+        for start in stride(from: 0, to: values.count, by: 64) {
+            let block = start..<min(start + 64, values.count)
+            let limit = (values[block].map(abs).max() ?? 0) * (steps.max() ?? 0) / 2
+            #expect(block.allSatisfy { abs(found[$0] - values[$0]) <= 1.0001 * limit }, "the block at \(start)")
+        }
+    }
+
     @Test("The scales of 4-bit weights are quantized in blocks of 256", arguments: FourBitFormat.allCases)
     func doubleQuantization(format: FourBitFormat) throws {
         let x = Tensor(HostileFloats.ordinary(count: 64 * 600, seed: 2), shape: [600, 64], dtype: .bfloat16)

@@ -81,7 +81,7 @@ struct Int8LinearTests {
         #expect(found.dtype == dtype && found.shape == x.shape)
         let tolerance = dtype == .float32 ? 1e-6 : dtype == .float16 ? 1e-3 : 8e-3
         #expect(try largestDifference(found.floats(), from: expected.floats().map(Double.init)) < tolerance)
-        #expect(try largestDifference(#require(bias.gradient).floats(), from: dy.reshaped(6, 5).sum(0).floats().map(Double.init)) < tolerance)
+        #expect(try largestDifference(#require(bias.gradient).floats(), from: dy.reshaped(6, 5).sum(axis: 0).floats().map(Double.init)) < tolerance)
     }
 
     @Test("A trained weight has the gradient of the product, rounded to int8 but for outlier columns", arguments: [Float(0), 6])

@@ -156,7 +156,8 @@ struct QuantStateTests {
         // Another number of elements in the same bytes, and another block size.
         let odd = try FourBitTensor(packed: weight.packed, absmax: absmax, format: format, shape: [4095], dtype: .bfloat16)
         #expect(odd.dequantized().shape == [4095] && odd.dequantized().dtype == .bfloat16)
-        let coarse = try FourBitTensor(packed: weight.packed, absmax: absmax.narrowed(0, 0..<32), format: format, blockSize: .b128, shape: [32, 128])
+        let coarse = try FourBitTensor(
+            packed: weight.packed, absmax: absmax.narrowed(axis: 0, to: 0..<32), format: format, blockSize: .b128, shape: [32, 128])
         #expect(try coarse.dequantized().floats() != weight.dequantized().floats())
     }
 

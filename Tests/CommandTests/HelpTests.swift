@@ -11,6 +11,22 @@ import Testing
         #expect(outcome.errors.isEmpty)
     }
 
+    @Test(
+        "every option says what holds without it, unless it has to be given",
+        arguments: ["demo", "quantize", "dequantize", "generate", "evaluate", "inspect", "doctor", "bench"])
+    func defaults(verb: String) throws {
+        let help = try Command.run([verb, "--help"], environment: ["COLUMNS": "10000"]).output
+        let usage = try #require(help.split(separator: "\n").first { $0.hasPrefix("USAGE:") })
+        // `  -m, --model <model>  A folder ...`, where a long name has its text on the next line.
+        let options = help.matches(of: /(?m)^  (?:-\w, )?(--[a-z0-9-]+) <[a-z]+>(?: +|\n +)(.+)$/)
+        for option in options {
+            let isRequired = usage.contains(" \(option.1) <") && !usage.contains("[\(option.1) <")
+            #expect(isRequired || option.2.contains("default: "), "\(option.0)")
+        }
+        let flags = help.matches(of: /(?m)^  (?:-\w, )?--[a-z0-9-]+(?: +|\n +)[^ <]/)
+        #expect(options.count + flags.count == help.matches(of: /(?m)^  -/).count)
+    }
+
     @Test("the version is printed")
     func version() throws {
         let outcome = try Command.run("--version")
@@ -70,7 +86,7 @@ import Testing
     func lateUsage() throws {
         let outcome = try Command.run("generate", "--prompt", "a", "--repetition-penalty", "0")
         #expect(outcome.status == 64)
-        #expect(outcome.errors.contains("repetition penalty is 0") && outcome.errors.contains("Usage: bnb generate"))
+        #expect(outcome.errors.contains("repetition penalty is 0") && outcome.errors.contains("see 'bnb generate --help'"))
     }
 
     @Test(

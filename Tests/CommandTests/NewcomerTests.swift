@@ -5,21 +5,73 @@ import _BitsTestSupport
 /// The command as somebody types it who has not read its help.
 @Suite struct NewcomerTests {
     @Test(
-        "a misspelt verb or option is answered with the one that was meant",
+        "what cannot be understood is answered in one line that says what is wrong, and what may have been meant",
         arguments: [
             (["genrate", "--prompt", "a"], "no verb 'genrate'; did you mean 'generate'?"),
             (["quantise"], "no verb 'quantise'; did you mean 'quantize'?"),
-            (["run"], "no verb 'run'; there are: demo, quantize,"),
+            (["help", "quantise"], "no verb 'quantise'; did you mean 'quantize'?"),
+            (["run", "llama"], "no verb 'run'; there are: demo, quantize,"),
+            (["--model", "lexicon-5m"], "a verb comes first, as in 'bnb generate --model lexicon-5m'; there are: demo,"),
+            (["generate", "hello"], "generate takes options only, not 'hello'; did you mean '--prompt hello'? see 'bnb generate --help'"),
+            (["generate"], "no prompt; give --prompt TEXT, --prompt - to read standard input, or --prompt-file; see"),
+            (["generate", "--prompt", "hello", "there"], "generate takes options only, not 'there'; put words that belong together in quotes; see"),
+            (["generate", "--prompt"], "missing value for '--prompt <text>' (What to continue; - reads standard input; may be repeated); see"),
             (["generate", "--promt", "a"], "generate has no option '--promt'; did you mean '--prompt'?"),
-            (["generate", "--prompt", "a", "--max-tokens", "4"], "generate has no option '--max-tokens'"),
+            (["generate", "-p", "a", "-x"], "unknown option '-x'"),
+            (["generate", "--prompt", "a", "--max-tokens", "4"], "generate has no option '--max-tokens'; did you mean '--max-new-tokens'?"),
+            (
+                ["generate", "--prompt", "a", "--temperature", "hot"],
+                "the value 'hot' is invalid for '--temperature <number>' (Above 1 more surprising, below 1 less; 0 is --greedy); see"
+            ),
+            (
+                ["generate", "--prompt", "a", "--load-in", "int4"],
+                "the value 'int4' is invalid for '--load-in <format>'. Please provide one of 'nf4', "
+            ),
+            (
+                ["generate", "--prompt", "a", "--compute", "fp8"],
+                "the value 'fp8' is invalid for '--compute <type>'. Please provide one of 'float32', "
+            ),
+            (["generate", "--prompt", "a", "--device", "gpu"], "no device 'gpu'; use cpu; see"),
+            (["quantize", "lexicon-5m"], "quantize takes options only, not 'lexicon-5m'; did you mean '--model lexicon-5m'?"),
+            (
+                ["quantize", "-o", "x"],
+                "missing expected argument '--to <format>' (What linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8); see"
+            ),
+            (["quantize", "--to", "nf4"], "missing expected argument '--output <folder>' (The folder to make; it must not exist); see"),
+            (["quantize", "--to", "nf4", "-o", "x", "--max-shard-size", "5X"], "the value '5X' is invalid for '--max-shard-size <size>'"),
             (["quantize", "--to", "nf4", "--ouput=x"], "quantize has no option '--ouput'; did you mean '--output'?"),
+            (["inspect", "lexicon-5m"], "inspect takes options only, not 'lexicon-5m'; did you mean '--model lexicon-5m'?"),
             (["evaluate", "--colour"], "evaluate has no option '--colour'; see 'bnb evaluate --help'"),
+            (["bench", "decode"], "bench takes options only, not 'decode'; did you mean '--only decode'?"),
+            (["bench", "--only", "decod"], "no measurement 'decod'; did you mean 'decode'? there are: "),
+            (["demo", "now"], "demo takes options only, not 'now'; see"),
         ])
-    func misspelt(arguments: [String], answer: String) throws {
+    func misunderstood(arguments: [String], answer: String) throws {
         let outcome = try Command.run(arguments)
         #expect(outcome.status == 64 && outcome.output.isEmpty)
         #expect(outcome.errors.hasPrefix("bnb: \(answer)"), "\(outcome.errors)")
         #expect(outcome.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test(
+        "files and models that are not there are answered in one line, too",
+        arguments: [
+            (["generate", "--prompt", "a", "--model", "org/model"], 74, "org/model: is not there, and the Hugging Face cache "),
+            (["generate", "--prompt", "a", "--model", "/tmp"], 74, "/tmp: has no config.json; name a folder in the Hugging Face layout"),
+            (
+                ["generate", "--prompt", "a", "-m", "lexicon-5m", "-a", "none"], 74,
+                "none: is not a folder; name the one that holds the model, or the adapter"
+            ),
+            (["evaluate", "--text", "none.txt"], 74, "none.txt: cannot be read: No such file or directory"),
+            (
+                ["dequantize", "--model", "lexicon-5m", "-o", "x"], 65,
+                "embedded:lexicon-5m: holds no quantized weight; there is nothing to dequantize"
+            ),
+        ])
+    func missing(arguments: [String], status: Int, answer: String) throws {
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == Int32(status) && outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("bnb: \(answer)") && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
     }
 
     @Test(
@@ -34,6 +86,28 @@ import _BitsTestSupport
         let outcome = try Command.run(arguments + options)
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(try outcome.json["load_in"] as? String == format)
+    }
+
+    @Test(
+        "types are understood as other tools spell them",
+        arguments: [
+            "float32": ["float32", "fp32", "f32", "float", "torch.float32", "torch.float", "FP32"],
+            "float16": ["float16", "fp16", "f16", "half", "torch.float16", "torch.half", "FP16"],
+            "bfloat16": ["bfloat16", "bf16", "torch.bfloat16", "BF16"],
+        ])
+    func types(name: String, spellings: [String]) throws {
+        let evaluate = ["evaluate", "--model", "lexicon-5m", "--windows", "1", "--window", "16", "--json"]
+        for spelling in spellings { #expect(try Command.run(evaluate + ["--compute", spelling]).json["compute"] as? String == name, "\(spelling)") }
+        let (model, scratch) = (try TinyModel(.nf4), try Scratch())
+        let others = [
+            ["generate", "--model", "lexicon-5m", "--prompt", "a", "-n", "1", "--cache", spellings[1], "--activations", spellings.last!],
+            ["quantize", "--model", "lexicon-5m", "--to", "bnb.nf4", "--compute", spellings[1], "--output", "\(scratch.path)/a"],
+            ["dequantize", "--model", model.path, "--dtype", spellings[1], "--output", "\(scratch.path)/b"],
+            ["demo", "--steps", "1", "--compute", spellings[1]],
+        ]
+        for arguments in others { #expect(try Command.run(arguments).status == 0, "\(arguments)") }
+        #expect(String(decoding: try scratch.data("a/config.json"), as: UTF8.self).contains("\"bnb_4bit_compute_dtype\": \"\(name)\""))
+        #expect(String(decoding: try scratch.data("b/config.json"), as: UTF8.self).contains("\"dtype\": \"\(name)\""))
     }
 
     @Test("quantize takes the names of Hugging Face's options too")

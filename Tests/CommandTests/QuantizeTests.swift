@@ -89,17 +89,30 @@ import _BitsTestSupport
         #expect(try Command.run("inspect", "--model", "\(scratch.path)/m").output.contains(".gate_proj: fp4 [704, 256] of bfloat16, blocks of 128"))
     }
 
-    @Test("a skip list replaces the default, and a name that matches nothing is reported")
+    @Test("a skip list replaces the default")
     func skips() throws {
         let model = try TinyModel()
         let scratch = try Scratch()
         let outcome = try Command.run(
-            "quantize", "--model", model.path, "--to", "nf4", "--skip", "down_proj", "--skip", "nothing", "--output", "\(scratch.path)/m",
-            "--json")
+            "quantize", "--model", model.path, "--to", "nf4", "--skip", "down_proj", "--output", "\(scratch.path)/m", "--json")
         let kept = try #require(outcome.json["kept"] as? [[String: String]]).compactMap { $0["path"] }
         #expect(kept == ["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"])
-        #expect(outcome.errors.contains("skip 'nothing' matched no layer"))
         #expect(String(decoding: try scratch.data("m/config.json"), as: UTF8.self).contains(#""down_proj""#))
+    }
+
+    @Test(
+        "an entry of a skip list that matches nothing is refused, as it would quantize the head that it was to protect",
+        arguments: [
+            (["quantize", "--to", "nf4", "--output"], "lm_haed", "did you mean 'lm_head'?"),
+            (["generate", "--prompt", "a", "--load-in", "nf4", "--adapter"], "", "there are: "),
+            (["evaluate", "--load-in", "int8", "--logits"], "model.layers.7", "there are: "),
+        ])
+    func misspeltSkips(arguments: [String], entry: String, answer: String) throws {
+        let (model, scratch) = (try TinyModel(), try Scratch())
+        let outcome = try Command.run(arguments + ["\(scratch.path)/x", "--model", model.path, "--skip", "down_proj", "--skip", entry])
+        #expect(outcome.status == 64 && outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("bnb: --skip '\(entry)' matches no layer; \(answer)") && outcome.errors.contains("q_proj"))
+        #expect(try scratch.names == [])
     }
 
     @Test("NaN weights are quantized and reported")

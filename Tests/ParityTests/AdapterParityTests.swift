@@ -28,17 +28,18 @@ struct AdapterParityTests {
         }
     }
 
-    /// The recorded models that have an adapter.
-    private func cases() throws -> [ModelCase] {
-        let cases = try ModelCase.supported().filter { try $0.answer("logits_adapter") != nil }
-        try #require(!cases.isEmpty, "no recorded model has an adapter")
-        return cases
+    /// Hands the recorded models that have an adapter to `compare`, with their answer `key`.
+    private func compare(_ key: String, _ compare: (ModelCase, Tensor) throws -> Void) throws {
+        try ModelCase.compare("adapter, \(key)") { example in
+            guard try example.answer("logits_adapter") != nil else { return "no adapter was recorded" }
+            try compare(example, try #require(try example.answer(key), "\(example.name): \(key)"))
+            return nil
+        }
     }
 
     @Test("Logits with the adapter are within 1e-4 of the largest")
     func logits() throws {
-        for example in try cases() {
-            let recorded = try #require(try example.answer("logits_adapter"))
+        try compare("logits_adapter") { example, recorded in
             let setting = try Setting(example)
             let found = try distance(example.real(setting.model.logits(example.tokens)), example.real(recorded))
             #expect(found < 1e-4, "\(example.name)")
@@ -47,10 +48,9 @@ struct AdapterParityTests {
 
     @Test("The loss and all its gradients are the recorded ones, and there are no others")
     func gradients() throws {
-        for example in try cases() {
+        try compare("loss") { example, recordedLoss in
             let setting = try Setting(example)
             let loss = setting.loss()
-            let recordedLoss = try #require(try example.answer("loss"))
             #expect(try distance(loss.reshaped(1), recordedLoss) < 1e-5, "\(example.name)")
             loss.backward()
             var compared: Set<String> = []
@@ -70,9 +70,8 @@ struct AdapterParityTests {
 
     @Test("Twelve steps of AdamW lose what was recorded")
     func trace() throws {
-        for example in try cases() {
-            let recorded = try #require(try example.answer("trace")).floats()
-            let setting = try Setting(example)
+        try compare("trace") { example, trace in
+            let (recorded, setting) = (try trace.floats(), try Setting(example))
             let optimizer = try Optimizer(setting.adapter.parameters, rule: AdamW(learningRate: 1e-3, weightDecay: 0.01))
             let losses = try recorded.map { _ in
                 defer { optimizer.clearGradients() }

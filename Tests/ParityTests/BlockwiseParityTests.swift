@@ -8,16 +8,14 @@ import _BitsTestSupport
 struct BlockwiseParityTests {
     @Test("Codes and scales are the recorded ones, and recorded codes come back as recorded")
     func blockwise() throws {
-        for parityCase in try ParityCases.load("blockwise") {
+        #expect(try ParityCases.operations("blockwise") == ["quantize_blockwise"])
+        try ParityCases.compare("blockwise") { parityCase in
             try check(parityCase)
+            return nil
         }
     }
 
     private func check(_ parityCase: ParityCase) throws {
-        guard parityCase.operation == "quantize_blockwise" else {
-            Issue.record("\(parityCase.id): unknown operation \(parityCase.operation)")
-            return
-        }
         let blockSize = try BlockSize(parityCase.arguments.require("blocksize"))
         let nested = try parityCase.arguments.require("nested", as: Bool.self)
         let input = try parityCase.require("A")

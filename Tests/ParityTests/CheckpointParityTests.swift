@@ -10,7 +10,7 @@ import _BitsTestSupport
 struct CheckpointParityTests {
     @Test("A 4-bit weight of a recorded checkpoint reads, and is written again byte for byte")
     func roundTrip() throws {
-        for (name, checkpoint) in try checkpoints() {
+        try compare("written again") { name, checkpoint in
             for path in weights(of: checkpoint) {
                 let weight = try FourBitTensor { try checkpoint.tensor(path + $0) }
                 for (suffix, tensor) in try weight.entries() {
@@ -24,7 +24,7 @@ struct CheckpointParityTests {
 
     @Test("Quantizing the model that a recorded checkpoint was made of gives the checkpoint")
     func quantization() throws {
-        for (name, checkpoint) in try checkpoints() {
+        try compare("quantized anew") { name, checkpoint in
             let source = try OriginalWeights(name)
             for path in weights(of: checkpoint) {
                 let recorded = try FourBitTensor { try checkpoint.tensor(path + $0) }
@@ -45,16 +45,17 @@ struct CheckpointParityTests {
         }
     }
 
-    /// The recorded nf4 checkpoints by the name of their model.
-    private func checkpoints() throws -> [(name: String, checkpoint: Checkpoint)] {
+    /// Hands the recorded nf4 checkpoints to `compare`, by the name of their model.
+    private func compare(_ what: String, _ compare: (_ name: String, _ checkpoint: Checkpoint) throws -> Void) throws {
         let folder = "\(ParityCases.folder)/models"
-        let found = try FileSystem.names(in: folder).compactMap { name -> (name: String, checkpoint: Checkpoint)? in
+        try ParityTally.compare("nf4 checkpoints, \(what)", try FileSystem.names(in: folder)) { name in
             let path = "\(folder)/\(name)/cuda/model-nf4"
-            guard FileSystem.kind(of: path) == .folder else { return nil }
-            return (name, try Checkpoint(ModelFolder(path: path)))
+            guard FileSystem.kind(of: path) == .folder else { return "none was recorded" }
+            let checkpoint = try Checkpoint(ModelFolder(path: path))
+            guard !weights(of: checkpoint).isEmpty else { return "it has no such layer" }
+            try compare(name, checkpoint)
+            return nil
         }
-        try #require(!found.isEmpty, "no recorded nf4 checkpoint in \(folder)")
-        return found
     }
 
     /// The names of the quantized weights.

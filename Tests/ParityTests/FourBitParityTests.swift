@@ -8,19 +8,37 @@ import _BitsTestSupport
 struct FourBitParityTests {
     @Test("Codes and scales are the recorded ones, and recorded codes come back as recorded")
     func quantization() throws {
-        for parityCase in try cases("quantize_4bit") { try checkQuantization(parityCase) }
+        #expect(try ParityCases.operations("fourbit") == ["quantize_4bit", "matmul_4bit"])
+        try ParityCases.compare("fourbit", "quantize_4bit") { parityCase in
+            try checkQuantization(parityCase)
+            return nil
+        }
     }
 
     @Test("Products with 4-bit weights are the recorded ones")
     func products() throws {
-        for parityCase in try cases("matmul_4bit") {
+        try ParityCases.compare("fourbit", "matmul_4bit") { parityCase in
             let arguments = try Arguments(parityCase)
             let (input, weight) = (try parityCase.require("X"), try parityCase.require("W"))
             let product = input.linear(try arguments.quantized(weight))
             let slack = try fenceSlack(input, weight, arguments)
             let difference = try parityCase.tolerance("Y").difference(product, try parityCase.require("Y"), slack: slack)
             #expect(difference == nil, "\(parityCase.id): the product \(difference ?? "")")
+            return nil
         }
+    }
+
+    @Test("A weight whose state has an entry for each of its fields comes back as recorded, and is written as it was")
+    func unpackedState() throws {
+        let file = try SafetensorsFile(path: "\(ParityCases.folder)/states/nf4-as-dict.safetensors")
+        func entry(_ name: String) throws -> Tensor? { try file[name].map { try file.tensor($0) } }
+        let weight = try FourBitTensor { try entry("weight\($0)") }
+        let recorded = try #require(try entry("dequantized"))
+        #expect(weight.shape == recorded.shape && weight.state.isDoublyQuantized)
+        #expect(try weight.dequantized().bytes() == recorded.bytes())
+        let written = try weight.entries()
+        #expect(Set(written.map { "weight\($0.suffix)" }) == Set(file.entries.map(\.name)).subtracting(["dequantized"]))
+        for (suffix, tensor) in written { #expect(try tensor.bytes() == entry("weight\(suffix)")?.bytes(), "\(suffix)") }
     }
 
     private struct Arguments {
@@ -40,16 +58,6 @@ struct FourBitParityTests {
         func quantized(_ tensor: Tensor) throws -> FourBitTensor {
             try tensor.quantized(to: format, blockSize: blockSize, doubleQuantization: nested, storage: storage)
         }
-    }
-
-    private func cases(_ operation: String) throws -> [ParityCase] {
-        let all = try ParityCases.load("fourbit")
-        for stranger in all where !["quantize_4bit", "matmul_4bit"].contains(stranger.operation) {
-            Issue.record("\(stranger.id): unknown operation \(stranger.operation)")
-        }
-        let cases = all.filter { $0.operation == operation }
-        #expect(!cases.isEmpty, "no recorded case of \(operation)")
-        return cases
     }
 
     private func checkQuantization(_ parityCase: ParityCase) throws {

@@ -10,7 +10,7 @@ import _BitsTestSupport
 struct Int8CheckpointParityTests {
     @Test("An 8-bit weight of a recorded checkpoint reads, and is written again byte for byte")
     func roundTrip() throws {
-        for (name, checkpoint) in try checkpoints() {
+        try compare("written again") { name, checkpoint in
             for path in checkpoint.quantizedPaths {
                 let weight = try #require(try checkpoint.quantizedWeight(path), "\(name): \(path)")
                 let entries = try weight.entries(named: "weight")
@@ -26,7 +26,7 @@ struct Int8CheckpointParityTests {
 
     @Test("Quantizing the model that a recorded checkpoint was made of gives its scales, and its codes but for one in 10,000 that is one apart")
     func quantization() throws {
-        for (name, checkpoint) in try checkpoints() {
+        try compare("quantized anew") { name, checkpoint in
             let source = try OriginalWeights(name)
             var (count, differing) = (0, 0)
             for path in checkpoint.quantizedPaths {
@@ -44,15 +44,16 @@ struct Int8CheckpointParityTests {
         }
     }
 
-    /// The recorded int8 checkpoints of linear layers by the name of their model.
-    private func checkpoints() throws -> [(name: String, checkpoint: Checkpoint)] {
+    /// Hands the recorded int8 checkpoints to `compare`, by the name of their model.
+    private func compare(_ what: String, _ compare: (_ name: String, _ checkpoint: Checkpoint) throws -> Void) throws {
         let folder = "\(ParityCases.folder)/models"
-        let found = try FileSystem.names(in: folder).compactMap { name -> (name: String, checkpoint: Checkpoint)? in
+        try ParityTally.compare("int8 checkpoints, \(what)", try FileSystem.names(in: folder)) { name in
             let path = "\(folder)/\(name)/cuda/model-int8"
-            guard FileSystem.kind(of: path) == .folder else { return nil }
-            return (name, try Checkpoint(ModelFolder(path: path)))
+            guard FileSystem.kind(of: path) == .folder else { return "none was recorded" }
+            let checkpoint = try Checkpoint(ModelFolder(path: path))
+            guard !checkpoint.quantizedPaths.isEmpty else { return "it has no such layer" }
+            try compare(name, checkpoint)
+            return nil
         }
-        try #require(found.contains { !$0.checkpoint.quantizedPaths.isEmpty }, "no recorded int8 checkpoint in \(folder)")
-        return found
     }
 }

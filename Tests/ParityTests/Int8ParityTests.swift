@@ -9,7 +9,9 @@ import _BitsTestSupport
 struct Int8ParityTests {
     @Test("Codes, scales and outlier columns are the recorded ones")
     func quantization() throws {
-        for parityCase in try cases("int8_vectorwise_quant") {
+        let known: Set = ["int8_vectorwise_quant", "int8_vectorwise_dequant", "int8_linear_matmul", "int8_mm_dequant", "linear8bit"]
+        #expect(try ParityCases.operations("int8") == known)
+        try ParityCases.compare("int8", "int8_vectorwise_quant") { parityCase in
             let input = try parityCase.require("A")
             let (ours, columns) = try input.quantizedInt8(outlierThreshold: parityCase.arguments.require("threshold"))
             try compare(parityCase, "stats", ours.scales)
@@ -17,32 +19,36 @@ struct Int8ParityTests {
             #expect(columns == recorded, "\(parityCase.id): outlier columns")
             let wrong = try firstWrongCode(ours, try parityCase.require("q"), input: input)
             #expect(wrong == nil, "\(parityCase.id): code \(wrong ?? 0)")
+            return nil
         }
     }
 
     @Test("Recorded codes come back as recorded")
     func dequantization() throws {
-        for parityCase in try cases("int8_vectorwise_dequant") {
+        try ParityCases.compare("int8", "int8_vectorwise_dequant") { parityCase in
             let quantized = try Int8Tensor(codes: parityCase.require("q"), scales: parityCase.require("stats"))
             try compare(parityCase, "A", quantized.dequantized(to: .float32))
+            return nil
         }
     }
 
     @Test("Products of codes, and what they stand for, are the recorded ones")
     func products() throws {
-        for parityCase in try cases("int8_linear_matmul") {
+        try ParityCases.compare("int8", "int8_linear_matmul") { parityCase in
             try compare(parityCase, "C", try parityCase.require("A").int8Product(try parityCase.require("B")))
+            return nil
         }
-        for parityCase in try cases("int8_mm_dequant") {
+        try ParityCases.compare("int8", "int8_mm_dequant") { parityCase in
             let ours = try parityCase.require("C").dequantizedInt8Product(
                 rowScales: parityCase.require("row_stats"), columnScales: parityCase.require("col_stats"), bias: parityCase.input("bias"))
             try compare(parityCase, "D", ours)
+            return nil
         }
     }
 
     @Test("Layers with and without trained weights give the recorded outputs and gradients")
     func layers() throws {
-        for parityCase in try cases("linear8bit") {
+        try ParityCases.compare("int8", "linear8bit") { parityCase in
             let threshold: Float = try parityCase.arguments.require("threshold")
             let trained: Bool = try parityCase.arguments.require("has_fp16_weights")
             let (x, w) = (Parameter(try parityCase.require("X")), Parameter(try parityCase.require("W")))
@@ -53,12 +59,13 @@ struct Int8ParityTests {
             try compare(parityCase, "Y", y)
             y.backward(from: gradient)
             try compare(parityCase, "dX", try #require(x.gradient))
-            guard trained else { continue }
+            guard trained else { return nil }
             // The recorded dW rescales codes with the scales of others (behaviour of the reference, both versions), and counts what is small in outlier
             // columns twice: held here against the product itself, within what two roundings to int8 can do.
             let found = try #require(w.gradient)
             let excess = try weightGradientExcess(found, x: x.value, gradient: gradient, threshold: threshold)
             #expect(excess == nil, "\(parityCase.id): dW \(excess ?? "")")
+            return nil
         }
     }
 
@@ -78,17 +85,6 @@ struct Int8ParityTests {
     private func compare(_ parityCase: ParityCase, _ name: String, _ actual: Tensor) throws {
         let difference = try parityCase.tolerance(name).difference(actual, try parityCase.require(name))
         #expect(difference == nil, "\(parityCase.id): \(name) \(difference ?? "")")
-    }
-
-    private func cases(_ operation: String) throws -> [ParityCase] {
-        let known = ["int8_vectorwise_quant", "int8_vectorwise_dequant", "int8_linear_matmul", "int8_mm_dequant", "linear8bit"]
-        let all = try ParityCases.load("int8")
-        for stranger in all where !known.contains(stranger.operation) {
-            Issue.record("\(stranger.id): unknown operation \(stranger.operation)")
-        }
-        let cases = all.filter { $0.operation == operation }
-        #expect(!cases.isEmpty, "no recorded case of \(operation)")
-        return cases
     }
 
     /// The first element of a weight gradient that is further from `gradientᵀ · x` in double precision than rounding to int8 explains: half a step of

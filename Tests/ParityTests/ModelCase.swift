@@ -52,35 +52,28 @@ struct ModelCase {
     /// The names of the answers.
     var answerNames: [String] { answers.entries.map(\.name) }
 
-    /// All recorded models whose family can be loaded.
-    ///
-    /// - Throws: when there is not one.
-    static func supported() throws -> [ModelCase] {
-        let all = try recorded()
-        let cases = try all.filter { ModelRegistry.families.contains($0.modelType) }.map {
-            try ModelCase(name: $0.name, path: $0.path, modelType: $0.modelType)
+    /// Hands the recorded models whose family can be loaded to `compare`; see ``ParityTally``.
+    static func compare(_ name: String, _ compare: (ModelCase) throws -> String?) throws {
+        try ParityTally.compare("models, \(name)", try recorded()) { model in
+            guard ModelRegistry.families.contains(model.modelType) else { return "the family \(model.modelType) is not there" }
+            return try compare(ModelCase(name: model.name, path: model.path, modelType: model.modelType))
         }
-        guard !cases.isEmpty else { throw NoParityCases(group: "models", folder: ParityCases.folder) }
-        return cases
     }
 
-    /// The models whose family can be loaded, with the answer `key` as the reference computed it on a GPU.
-    ///
-    /// - Throws: when there is not one.
-    static func gpuAnswers(_ key: String) throws -> [(ModelCase, Tensor)] {
-        let answers = try supported().compactMap { example in try example.gpuAnswer(key).map { (example, $0) } }
-        guard !answers.isEmpty else { throw NoParityCases(group: "models, \(key)", folder: ParityCases.folder) }
-        return answers
+    /// The same with the answer `key` as the reference computed it on a GPU; models without it are left out.
+    static func compareGPU(_ name: String, _ key: String, _ compare: (ModelCase, Tensor) throws -> Void) throws {
+        try self.compare("\(name), \(key)") { example in
+            guard let answer = try example.gpuAnswer(key) else { return "no answer of a GPU" }
+            try compare(example, answer)
+            return nil
+        }
     }
 
-    /// The families of recorded models that cannot be loaded yet.
-    static func unsupported() throws -> [String] {
-        try recorded().filter { !ModelRegistry.families.contains($0.modelType) }.map(\.modelType)
-    }
+    /// The families of the recorded models.
+    static func families() throws -> Set<String> { Set(try recorded().map(\.modelType)) }
 
     private static func recorded() throws -> [(name: String, path: String, modelType: String)] {
         let models = "\(ParityCases.folder)/models"
-        guard FileSystem.kind(of: models) == .folder else { throw NoParityCases(group: "models", folder: ParityCases.folder) }
         return try FileSystem.names(in: models).filter { FileSystem.kind(of: "\(models)/\($0)/reference.safetensors") == .file }.map {
             ($0, "\(models)/\($0)", try ModelConfiguration(ModelFolder(path: "\(models)/\($0)/model")).modelType)
         }

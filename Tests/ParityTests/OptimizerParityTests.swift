@@ -7,21 +7,17 @@ import _BitsTestSupport
 
 @Suite("Parity: optimizers")
 struct OptimizerParityTests {
-    // What is left out:
-    // - AdEMAMix in 8 bits on CUDA, marked `skip`: the block scales of its two averages overlap. The processor's cases stand in.
-    // - RMSprop and Adagrad in 8 bits with weight decay on CUDA, marked `skip`: they step with the raw gradient. The processor's cases stand in.
-    // - LARS and LAMB in 8 bits on the processor, marked `skip`: they ignore max_unorm. TextbookTests hold the trust clip to its definition.
-    // - AdEMAMix32bit, not marked: it allots half of the first state and writes behind it, over whatever is there. Its state's shape gives it away.
-    //   GoldenUpdatesTests and TextbookTests hold AdEMAMix with 32-bit moments.
+    // What holds the cases that are left out:
+    // - AdEMAMix in 8 bits on CUDA, and RMSprop and Adagrad in 8 bits with weight decay on CUDA: the processor's cases.
+    // - LARS and LAMB in 8 bits on the processor: TextbookTests, which hold the trust clip to its definition.
+    // - AdEMAMix32bit, not marked: its state's shape gives it away. GoldenUpdatesTests and TextbookTests hold AdEMAMix with 32-bit moments.
     @Test("Parameters and moments are the recorded ones, step by step")
     func optimizers() throws {
-        for parityCase in try ParityCases.load("optimizers") {
-            guard parityCase.operation == "optimizer" else {
-                Issue.record("\(parityCase.id): unknown operation \(parityCase.operation)")
-                continue
-            }
-            if try isHalfAllotted(parityCase) { continue }
+        #expect(try ParityCases.operations("optimizers") == ["optimizer"])
+        try ParityCases.compare("optimizers") { parityCase in
+            if try isHalfAllotted(parityCase) { return "allots half of the first state and writes behind it, over whatever is there" }
             if try isCoarse(parityCase) { try checkArithmetic(parityCase) } else { try check(parityCase) }
+            return nil
         }
     }
 
@@ -92,7 +88,7 @@ private struct OptimizerRun {
         let kept = try parityCase.arguments.require("kept_steps", as: [Int].self)
         var trace = [Tensor]()
         for step in 1...gradients.shape[0] {
-            parameter.gradient = gradients.narrowed(0, step - 1..<step).reshaped(parameter.shape)
+            parameter.gradient = gradients.narrowed(axis: 0, to: step - 1..<step).reshaped(parameter.shape)
             try optimizer.step()
             if kept.contains(step) { trace.append(parameter.value.reshaped([1] + parameter.shape)) }
             try afterStep(step)

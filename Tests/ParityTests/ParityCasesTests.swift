@@ -6,7 +6,14 @@ import _BitsTestSupport
 struct ParityCasesTests {
     @Test("A group without cases is an error, not a success")
     func nothing() {
-        #expect(throws: NoParityCases.self) { try ParityCases.load("no-such-group") }
+        #expect(throws: NoParityCases.self) { try ParityCases.compare("no-such-group") { _ in nil } }
+        #expect(throws: NoParityCases.self) { try ParityTally.compare("numbers", [1, 2]) { _ in "it is none" } }
+    }
+
+    @Test("What was compared is counted, and what was left out by its reason")
+    func tally() throws {
+        let tally = try ParityTally.compare("numbers", [1, 2, 3, 4]) { $0 < 3 ? nil : $0 == 3 ? "it is odd" : "it is even" }
+        #expect(tally.description == "parity: numbers: 2 compared, 2 left out (1 because: it is even; 1 because: it is odd)")
     }
 
     @Test("Without a tolerance every bit counts")

@@ -14,9 +14,7 @@ struct HostWaitsTests {
         var generator = RandomGenerator(seed: 1)
         let adapter = try Adapter(on: training.model, LoRAConfiguration(rank: 2, alpha: 4), using: &generator)
         let examples = (0..<5).map { CompletionTokens(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) }
-        var options = FineTuningOptions()
-        (options.batchSize, options.steps, options.warmupSteps) = (2, steps, 1)
-        options.moments = .blockwise8bit(minimumCount: 0)
+        let options = FineTuningOptions(batchSize: 2, steps: steps, warmupSteps: 1, moments: .blockwise8bit(minimumCount: 0))
         if device != .cpu { device.forgetCounts() }
         return try fineTune(training.model, adapter: adapter, on: examples, options: options, onStep: onStep)
     }

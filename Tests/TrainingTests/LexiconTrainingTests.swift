@@ -25,11 +25,7 @@ import _BitsTestSupport
                 folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
             let tokenizer = try Tokenizer(folder)
             func tokens(_ name: String) throws -> [CompletionTokens] {
-                try CompletionExample.read(#require(MappedFile(embedded: name))).map {
-                    CompletionTokens(
-                        $0, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
-                        maxLength: loaded.model.contextLength)
-                }
+                try CompletionTokens.read(#require(MappedFile(embedded: name)), for: loaded, tokenizer: tokenizer)
             }
             var generator = RandomGenerator(seed: seed)
             model = loaded.model
@@ -86,9 +82,7 @@ import _BitsTestSupport
         let rule = Self.rules[index]
         func loss(_ moments: MomentStorage) throws -> Double {
             let setting = try Setting(computeDType: .bfloat16)
-            var options = FineTuningOptions()
-            (options.rule, options.moments, options.steps, options.batchSize) = (rule, moments, 20, 8)
-            options.warmupSteps = 2
+            let options = FineTuningOptions(batchSize: 8, steps: 20, rule: rule, warmupSteps: 2, moments: moments)
             let losses = try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
             #expect(losses.suffix(5).reduce(0, +) / 5 < 0.95 * losses[0], "\(type(of: rule)) trains: \(losses)")
             return try CompletionLoss.mean(Array(setting.validation.prefix(32)), model: setting.model)
@@ -103,10 +97,8 @@ import _BitsTestSupport
         func losses(seed: UInt64, evaluatesFirst: Bool = false) throws -> [Double] {
             let setting = try Setting(computeDType: .bfloat16, seed: seed)
             if evaluatesFirst { _ = try CompletionLoss.mean(Array(setting.validation.prefix(8)), model: setting.model) }
-            var options = FineTuningOptions()
-            options.steps = 3
-            options.seed = seed
-            return try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+            return try fineTune(
+                setting.model, adapter: setting.adapter, on: setting.training, options: FineTuningOptions(steps: 3, seed: seed))
         }
         let first = try losses(seed: 1)
         #expect(try losses(seed: 1, evaluatesFirst: true) == first)
@@ -117,8 +109,7 @@ import _BitsTestSupport
     func recomputation() throws {
         func losses(recomputing: Bool) throws -> [Double] {
             let setting = try Setting(computeDType: .bfloat16, dropout: 0.1)
-            var options = FineTuningOptions()
-            (options.steps, options.batchSize, options.recomputesBlocks) = (4, 8, recomputing)
+            let options = FineTuningOptions(batchSize: 8, steps: 4, recomputesBlocks: recomputing)
             defer { #expect(!setting.model.recomputesBlocks) }
             return try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options) { _ in
                 setting.model.recomputesBlocks == recomputing
@@ -132,10 +123,7 @@ import _BitsTestSupport
     @Test("An adapter that is saved and loaded computes the same")
     func savedAdapter() throws {
         let setting = try Setting(computeDType: .float32)
-        var options = FineTuningOptions()
-        options.steps = 4
-        options.warmupSteps = 0
-        try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+        try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: FineTuningOptions(steps: 4, warmupSteps: 0))
         let examples = Array(setting.validation.prefix(16))
         let trained = try CompletionLoss.mean(examples, model: setting.model)
         let folder = try TemporaryFolder()

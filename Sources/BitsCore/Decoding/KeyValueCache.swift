@@ -72,7 +72,7 @@ public final class KeyValueCache {
         let ranges = reused?.ranges ?? AttentionRanges(memory.lengths.empty([sequences, tokens, 2]))
         memory.lengths.device.run(
             AdvancePositions(
-                memory.lengths.narrowed(0, range).elements, by: tokens, positions: positions.slice, keyRanges: ranges.tensor.slice))
+                memory.lengths.narrowed(axis: 0, to: range).elements, by: tokens, positions: positions.slice, keyRanges: ranges.tensor.slice))
         let next = TokenPlaces(positions: positions, span: room, ranges: ranges)
         places = next
         return next
@@ -91,7 +91,7 @@ public final class KeyValueCache {
     /// ``advance(by:)`` say which of it counts. No gradient flows.
     public func append(layer: Int, key: Tensor, value: Tensor) -> (key: Tensor, value: Tensor) {
         guard let places else { preconditionFailure("keys and values without a place; advance the cache first") }
-        let (keys, values) = (memory.layers[layer].key.narrowed(0, range), memory.layers[layer].value.narrowed(0, range))
+        let (keys, values) = (memory.layers[layer].key.narrowed(axis: 0, to: range), memory.layers[layer].value.narrowed(axis: 0, to: range))
         precondition(
             key.shape == Array(places.positions.shape) + keys.shape[2...] && value.shape == key.shape,
             "keys \(key.shape) and values \(value.shape) at places \(places.positions.shape) of a cache \(keys.shape)")
@@ -119,7 +119,7 @@ public final class KeyValueCache {
 
     private func setLength(_ length: Int, of sequence: Int, count: Int?) {
         memory.counts[sequence] = count
-        memory.lengths.device.run(Fill(Float(length), into: memory.lengths.narrowed(0, sequence..<sequence + 1).elements))
+        memory.lengths.device.run(Fill(Float(length), into: memory.lengths.narrowed(axis: 0, to: sequence..<sequence + 1).elements))
     }
 
     /// Tokens a sequence that there is memory for.
@@ -130,7 +130,7 @@ public final class KeyValueCache {
         func grown(_ tensor: Tensor) -> Tensor {
             let result = tensor.empty([tensor.shape[0], larger] + tensor.shape[2...])
             // Of all sequences, whichever of them it is that grows.
-            if old > 0 { tensor.device.run(StridedCopy(from: tensor.strided, to: result.narrowed(1, 0..<old).strided)) }
+            if old > 0 { tensor.device.run(StridedCopy(from: tensor.strided, to: result.narrowed(axis: 1, to: 0..<old).strided)) }
             return result
         }
         // Layer by layer, so that one of them at most is there twice.

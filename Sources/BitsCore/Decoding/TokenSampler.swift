@@ -26,7 +26,7 @@ package final class TokenSampler {
         var marks = [UInt8](repeating: 0, count: seen.shape[1])
         for token in prompt { marks[Int(token)] = 1 }
         let row = Tensor(marks, shape: [1, marks.count], device: seen.device)
-        seen.device.run(StridedCopy(from: row.strided, to: seen.narrowed(0, sequence..<sequence + 1).strided))
+        seen.device.run(StridedCopy(from: row.strided, to: seen.narrowed(axis: 0, to: sequence..<sequence + 1).strided))
     }
 
     /// Draws a token for each of `sequences` from logits [.., V] of their last tokens in `places`.
@@ -34,8 +34,8 @@ package final class TokenSampler {
         let last = places.positions.shape[1] - 1
         logits.device.run(
             SampleTokens(
-                logits.elements, positions: places.positions.narrowed(1, last..<last + 1).elements, rule: rule,
-                seeds: seeds.narrowed(0, sequences).elements, seen: seen?.narrowed(0, sequences).elements,
-                into: tokens.narrowed(0, sequences).elements))
+                logits.elements, positions: places.positions.narrowed(axis: 1, to: last..<last + 1).elements, rule: rule,
+                seeds: seeds.narrowed(axis: 0, to: sequences).elements, seen: seen?.narrowed(axis: 0, to: sequences).elements,
+                into: tokens.narrowed(axis: 0, to: sequences).elements))
     }
 }

@@ -54,7 +54,7 @@ extension Tensor {
                         : MatrixProduct(x, g, into: dw.slice, m: k, n: n, k: m, transposesA: true, precision: precision))
                 otherGradient = dw
             }
-            return [inputGradient, otherGradient, biasType.map { gradient.reshaped(m, n).sum(0).cast(to: $0) }]
+            return [inputGradient, otherGradient, biasType.map { gradient.reshaped(m, n).sum(axis: 0).cast(to: $0) }]
         }
     }
 }

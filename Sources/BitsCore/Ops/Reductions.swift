@@ -14,7 +14,7 @@ extension Tensor {
     }
 
     /// The sum over `axis`.
-    public func sum(_ axis: Int, keepingAxis: Bool = false) -> Tensor {
+    public func sum(axis: Int, keepingAxis: Bool = false) -> Tensor {
         let (whole, resolved) = (shape, Shape.axis(axis, rank: rank))
         return reduced(.sum, axis, keepingAxis: keepingAxis).recorded(from: [self]) { gradient in
             var kept = whole
@@ -24,12 +24,12 @@ extension Tensor {
     }
 
     /// The mean over `axis`.
-    public func mean(_ axis: Int, keepingAxis: Bool = false) -> Tensor {
-        sum(axis, keepingAxis: keepingAxis) * (1 / Float(shape[Shape.axis(axis, rank: rank)]))
+    public func mean(axis: Int, keepingAxis: Bool = false) -> Tensor {
+        sum(axis: axis, keepingAxis: keepingAxis) * (1 / Float(shape[Shape.axis(axis, rank: rank)]))
     }
 
     /// The sum of all elements, a scalar.
-    public func sum() -> Tensor { reshaped(-1).sum(0) }
+    public func sum() -> Tensor { reshaped(-1).sum(axis: 0) }
 
     /// The mean of all elements, a scalar.
     public func mean() -> Tensor { sum() * (1 / Float(count)) }
@@ -46,7 +46,7 @@ extension Tensor {
     }
 
     /// The largest element over `axis`; no gradient.
-    public func maximum(_ axis: Int, keepingAxis: Bool = false) -> Tensor { reduced(.maximum, axis, keepingAxis: keepingAxis) }
+    public func maximum(axis: Int, keepingAxis: Bool = false) -> Tensor { reduced(.maximum, axis, keepingAxis: keepingAxis) }
 
     /// The sum of squares of all elements in float32, a scalar; no gradient.
     public func sumOfSquares() -> Tensor {

@@ -28,7 +28,7 @@ extension Tensor {
     }
 
     /// A view of `range` along `axis`.
-    public func narrowed(_ axis: Int, _ range: Range<Int>) -> Tensor {
+    public func narrowed(axis: Int, to range: Range<Int>) -> Tensor {
         let axis = Shape.axis(axis, rank: rank)
         precondition(range.lowerBound >= 0 && range.upperBound <= shape[axis], "range \(range) outside axis \(axis) of \(self.shape)")
         var shape = shape
@@ -38,7 +38,7 @@ extension Tensor {
         let original = self.shape
         return view.recorded(from: [self]) { gradient in
             let whole = Tensor.zeros(original, dtype: gradient.dtype, device: gradient.device)
-            gradient.device.run(StridedCopy(from: gradient.strided, to: whole.narrowed(axis, range).strided))
+            gradient.device.run(StridedCopy(from: gradient.strided, to: whole.narrowed(axis: axis, to: range).strided))
             return [whole]
         }
     }
@@ -85,8 +85,8 @@ extension Tensor {
             precondition(expected == shape && part.dtype == parts[0].dtype, "\(part) cannot be joined to \(parts[0]) along axis \(axis)")
             let start = ranges.last?.upperBound ?? 0
             ranges.append(start..<start + part.shape[axis])
-            if part.count > 0 { whole.device.run(StridedCopy(from: part.strided, to: whole.narrowed(axis, ranges.last!).strided)) }
+            if part.count > 0 { whole.device.run(StridedCopy(from: part.strided, to: whole.narrowed(axis: axis, to: ranges.last!).strided)) }
         }
-        return whole.recorded(from: parts) { [ranges] gradient in ranges.map { gradient.narrowed(axis, $0) } }
+        return whole.recorded(from: parts) { [ranges] gradient in ranges.map { gradient.narrowed(axis: axis, to: $0) } }
     }
 }

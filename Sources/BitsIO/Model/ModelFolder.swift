@@ -37,7 +37,7 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
     /// The folder at `path`.
     public init(path: String) throws(ModelFileError) {
         guard FileSystem.kind(of: path) == .folder else {
-            throw .system(FileError(path: path, message: "is not a folder; name the folder that holds config.json", code: 2))
+            throw .system(FileError(path: path, message: "is not a folder; name the one that holds the model, or the adapter", code: 2))
         }
         location = .folder(FileSystem.withoutTrailingSlash(path))
     }

@@ -16,15 +16,10 @@ package struct AdvancePositions: Kernel {
             positions.count == lengths.count * tokens && keyRanges.count == 2 * positions.count
                 && [lengths, positions, keyRanges].allSatisfy { $0.dtype == .int32 },
             "\(tokens) tokens of \(lengths.count) sequences with \(positions.count) positions and \(keyRanges.count) ends of ranges")
-        self.lengths = lengths
-        self.tokens = tokens
-        self.positions = positions
-        self.keyRanges = keyRanges
+        (self.lengths, self.tokens, self.positions, self.keyRanges) = (lengths, tokens, positions, keyRanges)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.updates("lengths", &lengths)
-        visitor.writes("positions", &positions)
-        visitor.writes("keyRanges", &keyRanges)
-    }
+    package static let operandList: OperandList<Self> = [
+        .updates("lengths", \.lengths), .writes("positions", \.positions), .writes("keyRanges", \.keyRanges),
+    ]
 }

@@ -16,16 +16,10 @@ package struct Attention: Kernel {
         precondition(
             output.count == shape.outputCount && (logSumExp == nil || logSumExp!.count == shape.rows),
             "attention of \(shape) into \(output.count) elements")
-        self.inputs = inputs
-        self.output = output
-        self.logSumExp = logSumExp
+        (self.inputs, self.output, self.logSumExp) = (inputs, output, logSumExp)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        inputs.visitOperands(&visitor)
-        visitor.writes("output", &output)
-        visitor.writes("logSumExp", &logSumExp)
-    }
+    package static let operandList: OperandList<Self> = [.parts(\.inputs), .writes("output", \.output), .writes("logSumExp", \.logSumExp)]
 }
 
 /// Gradients of ``Attention``, which recompute the probabilities `p = exp(s - logSumExp)`: with `d = outputGradient · output` per query and head,
@@ -51,20 +45,12 @@ package struct AttentionGradient: Kernel {
         package var byKey: Slice?
 
         package init(query: Slice, key: Slice, value: Slice, byQuery: Slice? = nil, byKey: Slice? = nil) {
-            self.query = query
-            self.key = key
-            self.value = value
-            self.byQuery = byQuery
-            self.byKey = byKey
+            (self.query, self.key, self.value, self.byQuery, self.byKey) = (query, key, value, byQuery, byKey)
         }
 
-        package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-            visitor.writes("query", &query)
-            visitor.writes("key", &key)
-            visitor.writes("value", &value)
-            visitor.writes("byQuery", &byQuery)
-            visitor.writes("byKey", &byKey)
-        }
+        package static let operandList: OperandList<Self> = [
+            .writes("query", \.query), .writes("key", \.key), .writes("value", \.value), .writes("byQuery", \.byQuery), .writes("byKey", \.byKey),
+        ]
     }
 
     package init(_ inputs: AttentionInputs, output: Slice, logSumExp: Slice, outputGradient: Slice, into gradients: Gradients) {
@@ -74,18 +60,11 @@ package struct AttentionGradient: Kernel {
             output.count == shape.outputCount && outputGradient.count == output.count && logSumExp.count == shape.rows
                 && gradients.query.count == inputs.query.count && gradients.key.count == shape.keyCount
                 && gradients.value.count == shape.valueCount, "gradients of attention do not fit \(shape)")
-        self.inputs = inputs
-        self.output = output
-        self.logSumExp = logSumExp
-        self.outputGradient = outputGradient
-        self.gradients = gradients
+        (self.inputs, self.output, self.logSumExp, self.outputGradient, self.gradients) = (inputs, output, logSumExp, outputGradient, gradients)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        inputs.visitOperands(&visitor)
-        visitor.reads("output", &output)
-        visitor.reads("logSumExp", &logSumExp)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.group("gradients", &gradients)
-    }
+    package static let operandList: OperandList<Self> = [
+        .parts(\.inputs), .reads("output", \.output), .reads("logSumExp", \.logSumExp), .reads("outputGradient", \.outputGradient),
+        .group("gradients", \.gradients),
+    ]
 }

@@ -20,16 +20,8 @@ package struct AttentionShape: Sendable, Equatable {
         window: AttentionWindow? = nil
     ) {
         precondition(groups > 0 && heads % groups == 0, "\(heads) heads cannot share \(groups) key heads")
-        self.batch = batch
-        self.queries = queries
-        self.keys = keys
-        self.keyStride = keyStride ?? keys
-        self.heads = heads
-        self.groups = groups
-        self.headWidth = headWidth
-        self.valueWidth = valueWidth ?? headWidth
-        self.scale = scale
-        self.window = window
+        (self.batch, self.queries, self.keys, self.keyStride, self.heads) = (batch, queries, keys, keyStride ?? keys, heads)
+        (self.groups, self.headWidth, self.valueWidth, self.scale, self.window) = (groups, headWidth, valueWidth ?? headWidth, scale, window)
     }
 
     /// Pairs of a query and a head.
@@ -65,18 +57,20 @@ package enum AttentionBiasOperands: OperandGroup {
     /// float32 [B, N, Tq, C] and [B, N, Tk, C], int32 [Tq + Tk - 1].
     case relative(byQuery: Slice?, byKey: Slice?, buckets: Slice, count: Int)
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        switch self {
-        case .slopes(var slopes):
-            visitor.reads("slopes", &slopes)
-            self = .slopes(slopes)
-        case .relative(var byQuery, var byKey, var buckets, let count):
-            visitor.reads("byQuery", &byQuery)
-            visitor.reads("byKey", &byKey)
-            visitor.reads("buckets", &buckets)
-            self = .relative(byQuery: byQuery, byKey: byKey, buckets: buckets, count: count)
+    package static let operandList: OperandList<Self> = [
+        .visiting { bias, visitor in
+            switch bias {
+            case .slopes(var slopes):
+                visitor.reads("slopes", &slopes)
+                bias = .slopes(slopes)
+            case .relative(var byQuery, var byKey, var buckets, let count):
+                visitor.reads("byQuery", &byQuery)
+                visitor.reads("byKey", &byKey)
+                visitor.reads("buckets", &buckets)
+                bias = .relative(byQuery: byQuery, byKey: byKey, buckets: buckets, count: count)
+            }
         }
-    }
+    ]
 }
 
 /// What attention reads, and its gradient reads again.
@@ -113,19 +107,10 @@ package struct AttentionInputs: OperandGroup {
                     && buckets.count == max(shape.queries + shape.keys - 1, 0) && buckets.dtype == .int32,
                 "a relative bias of \(count) buckets does not fit \(shape)")
         }
-        self.shape = shape
-        self.query = query
-        self.key = key
-        self.value = value
-        self.keyRanges = keyRanges
-        self.bias = bias
+        (self.shape, self.query, self.key, self.value, self.keyRanges, self.bias) = (shape, query, key, value, keyRanges, bias)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("query", &query)
-        visitor.reads("key", &key)
-        visitor.reads("value", &value)
-        visitor.reads("keyRanges", &keyRanges)
-        if bias != nil { visitor.group("bias", &bias!) }
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("query", \.query), .reads("key", \.key), .reads("value", \.value), .reads("keyRanges", \.keyRanges), .group("bias", \.bias),
+    ]
 }

@@ -20,23 +20,15 @@ package struct CacheWrite: Kernel {
                 && positions.dtype == .int32,
             "keys of \(key.count), values of \(value.count) and \(positions.count) positions for caches of \(keyCache.count), "
                 + "\(sequences) sequences of width \(width)")
-        self.key = key
-        self.value = value
-        self.positions = positions
-        self.keyCache = keyCache
-        self.valueCache = valueCache
-        self.sequences = sequences
-        self.width = width
+        (self.key, self.value, self.positions, self.keyCache) = (key, value, positions, keyCache)
+        (self.valueCache, self.sequences, self.width) = (valueCache, sequences, width)
     }
 
     /// Tokens a sequence that there is room for.
     package var capacity: Int { keyCache.count / (sequences * width) }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("key", &key)
-        visitor.reads("value", &value)
-        visitor.reads("positions", &positions)
-        visitor.updates("keyCache", &keyCache)
-        visitor.updates("valueCache", &valueCache)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("key", \.key), .reads("value", \.value), .reads("positions", \.positions), .updates("keyCache", \.keyCache),
+        .updates("valueCache", \.valueCache),
+    ]
 }

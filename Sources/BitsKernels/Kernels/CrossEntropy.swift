@@ -16,19 +16,12 @@ package struct CrossEntropy: Kernel {
             losses.count == targets.count && (targets.count == 0 || logits.count % targets.count == 0)
                 && (gradient?.count ?? logits.count) == logits.count,
             "cross-entropy of \(logits.count) logits for \(targets.count) targets")
-        self.logits = logits
-        self.targets = targets
-        self.losses = losses
-        self.gradient = gradient
-        self.gradientScale = gradientScale
+        (self.logits, self.targets, self.losses, self.gradient, self.gradientScale) = (logits, targets, losses, gradient, gradientScale)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("logits", &logits, inPlace: true)
-        visitor.reads("targets", &targets)
-        visitor.writes("losses", &losses)
-        visitor.writes("gradient", &gradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("logits", \.logits, inPlace: true), .reads("targets", \.targets), .writes("losses", \.losses), .writes("gradient", \.gradient),
+    ]
 
     package var rows: Int { targets.count }
     package var vocabulary: Int { rows == 0 ? 0 : logits.count / rows }

@@ -20,19 +20,10 @@ package struct DequantizeBlockwise: Kernel {
             codebook.count == 256 && codebook.dtype == .float32, "a codebook is float32 [256], not \(codebook.dtype.rawValue) [\(codebook.count)]")
         precondition(codes.count == output.count && codes.dtype == .uint8, "\(codes.count) codes for \(output.count) elements")
         precondition(absmax.count == blockCount(codes.count, blockSize: blockSize), "\(absmax.count) scales for \(codes.count) elements")
-        self.codes = codes
-        self.codebook = codebook
-        self.absmax = absmax
-        self.blockSize = blockSize
-        self.offset = offset
-        self.output = output
+        (self.codes, self.codebook, self.absmax, self.blockSize, self.offset, self.output) = (codes, codebook, absmax, blockSize, offset, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("codes", &codes)
-        visitor.reads("codebook", &codebook)
-        visitor.reads("absmax", &absmax)
-        visitor.reads("offset", &offset)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("codes", \.codes), .reads("codebook", \.codebook), .reads("absmax", \.absmax), .reads("offset", \.offset), .writes("output", \.output),
+    ]
 }

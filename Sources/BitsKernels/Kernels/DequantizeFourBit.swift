@@ -8,14 +8,10 @@ package struct DequantizeFourBit: Kernel {
     package init(_ matrix: FourBitMatrix, into output: Slice) {
         precondition(
             output.count == matrix.rows * matrix.columns, "a 4-bit matrix [\(matrix.rows), \(matrix.columns)] into \(output.count) elements")
-        self.matrix = matrix
-        self.output = output
+        (self.matrix, self.output) = (matrix, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.group("matrix", &matrix)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.group("matrix", \.matrix), .writes("output", \.output)]
 }
 
 /// Rows of a 4-bit matrix: `output[r, k] = rn(fl(code[c[e]] * scale[e / blockSize]))` with `e = indices[r] * columns + k`; a row out of range gives zeros.
@@ -30,14 +26,8 @@ package struct GatherFourBit: Kernel {
     package init(_ matrix: FourBitMatrix, rows indices: Slice, into output: Slice) {
         precondition(
             output.count == indices.count * matrix.columns, "\(indices.count) rows of \(matrix.columns) into \(output.count) elements")
-        self.matrix = matrix
-        self.indices = indices
-        self.output = output
+        (self.matrix, self.indices, self.output) = (matrix, indices, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.group("matrix", &matrix)
-        visitor.reads("indices", &indices)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.group("matrix", \.matrix), .reads("indices", \.indices), .writes("output", \.output)]
 }

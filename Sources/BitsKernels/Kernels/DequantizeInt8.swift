@@ -10,15 +10,10 @@ package struct Int8Matrix: OperandGroup {
         precondition(
             codes.dtype == .int8 && scales.dtype == .float32 && codes.count == scales.count * columns,
             "\(codes.count) \(codes.dtype.rawValue) codes and \(scales.count) \(scales.dtype.rawValue) scales for rows of \(columns)")
-        self.codes = codes
-        self.scales = scales
-        self.columns = columns
+        (self.codes, self.scales, self.columns) = (codes, scales, columns)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("codes", &codes)
-        visitor.reads("scales", &scales)
-    }
+    package static let operandList: OperandList<Self> = [.reads("codes", \.codes), .reads("scales", \.scales)]
 
     package var rows: Int { scales.count }
 }
@@ -32,14 +27,10 @@ package struct DequantizeInt8: Kernel {
 
     package init(_ matrix: Int8Matrix, into output: Slice) {
         precondition(output.count == matrix.codes.count, "an int8 matrix [\(matrix.rows), \(matrix.columns)] into \(output.count) elements")
-        self.matrix = matrix
-        self.output = output
+        (self.matrix, self.output) = (matrix, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.group("matrix", &matrix)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.group("matrix", \.matrix), .writes("output", \.output)]
 }
 
 /// Rows of an int8 matrix: `output[i, k] = rn(W[indices[i], k])`; a row out of range gives zeros.
@@ -53,14 +44,8 @@ package struct GatherInt8: Kernel {
 
     package init(_ matrix: Int8Matrix, rows indices: Slice, into output: Slice) {
         precondition(output.count == indices.count * matrix.columns, "\(indices.count) rows of \(matrix.columns) into \(output.count) elements")
-        self.matrix = matrix
-        self.indices = indices
-        self.output = output
+        (self.matrix, self.indices, self.output) = (matrix, indices, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.group("matrix", &matrix)
-        visitor.reads("indices", &indices)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.group("matrix", \.matrix), .reads("indices", \.indices), .writes("output", \.output)]
 }

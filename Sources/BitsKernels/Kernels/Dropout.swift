@@ -18,16 +18,10 @@ package struct Dropout: Kernel {
         precondition(
             input.count == output.count && input.dtype.isFloatingPoint && output.dtype.isFloatingPoint,
             "dropout of \(input.count) \(input.dtype.rawValue) into \(output.count) \(output.dtype.rawValue)")
-        self.input = input
-        self.rate = rate
-        self.stream = stream
-        self.output = output
+        (self.input, self.rate, self.stream, self.output) = (input, rate, stream, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input, inPlace: true)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input, inPlace: true), .writes("output", \.output)]
 
     /// Words below it drop their element.
     var threshold: UInt32 { UInt32(rate * 0x1p32) }

@@ -12,17 +12,12 @@ package struct BinaryElementwise: Kernel {
 
     package init(_ operation: Operation, _ lhs: StridedSlice, _ rhs: StridedSlice, into output: Slice) {
         precondition(lhs.shape == rhs.shape, "\(operation) of \(lhs.shape) and \(rhs.shape)")
-        self.operation = operation
-        self.lhs = lhs
-        self.rhs = rhs
-        self.output = output
+        (self.operation, self.lhs, self.rhs, self.output) = (operation, lhs, rhs, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("lhs", &lhs, inPlace: true)
-        visitor.reads("rhs", &rhs, inPlace: true)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("lhs", \.lhs, inPlace: true), .reads("rhs", \.rhs, inPlace: true), .writes("output", \.output),
+    ]
 }
 
 /// `output[i] = operation(input[i])` in float32, rounded once to the output's type. `gelu` uses erf, `geluTanh` the tanh form.
@@ -39,15 +34,10 @@ package struct UnaryElementwise: Kernel {
 
     package init(_ operation: Operation, _ input: Slice, into output: Slice) {
         precondition(input.count == output.count, "\(operation) of \(input.count) elements into \(output.count)")
-        self.operation = operation
-        self.input = input
-        self.output = output
+        (self.operation, self.input, self.output) = (operation, input, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input, inPlace: true)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input, inPlace: true), .writes("output", \.output)]
 }
 
 /// `output[i] = scale * input[i] + shift`, two roundings in float32, then one to the output's type.
@@ -60,16 +50,10 @@ package struct ScaleAndShift: Kernel {
 
     package init(_ input: Slice, scale: Float, shift: Float = 0, into output: Slice) {
         precondition(input.count == output.count, "scaling \(input.count) elements into \(output.count)")
-        self.input = input
-        self.scale = scale
-        self.shift = shift
-        self.output = output
+        (self.input, self.scale, self.shift, self.output) = (input, scale, shift, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input, inPlace: true)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input, inPlace: true), .writes("output", \.output)]
 }
 
 /// `inputGradient[i] = outputGradient[i] * operation'(input[i])`, for every ``UnaryElementwise/Operation``.
@@ -82,17 +66,12 @@ package struct UnaryElementwiseGradient: Kernel {
 
     package init(_ operation: UnaryElementwise.Operation, input: Slice, outputGradient: Slice, into inputGradient: Slice) {
         precondition(input.count == outputGradient.count && input.count == inputGradient.count, "gradient of \(operation): counts differ")
-        self.operation = operation
-        self.input = input
-        self.outputGradient = outputGradient
-        self.inputGradient = inputGradient
+        (self.operation, self.input, self.outputGradient, self.inputGradient) = (operation, input, outputGradient, inputGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.writes("inputGradient", &inputGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("outputGradient", \.outputGradient), .writes("inputGradient", \.inputGradient),
+    ]
 }
 
 /// `output[i] = activation(gate[i]) * up[i]` (SwiGLU with `.silu`); `activation` is one of silu, gelu, geluTanh, relu.
@@ -105,17 +84,10 @@ package struct GatedActivation: Kernel {
 
     package init(_ activation: UnaryElementwise.Operation, gate: Slice, up: Slice, into output: Slice) {
         precondition(gate.count == up.count && gate.count == output.count, "gated \(activation): counts differ")
-        self.activation = activation
-        self.gate = gate
-        self.up = up
-        self.output = output
+        (self.activation, self.gate, self.up, self.output) = (activation, gate, up, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("gate", &gate)
-        visitor.reads("up", &up)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("gate", \.gate), .reads("up", \.up), .writes("output", \.output)]
 }
 
 /// Gradients of ``GatedActivation``: `gateGradient = outputGradient * up * activation'(gate)`, `upGradient = outputGradient * activation(gate)`.
@@ -133,19 +105,12 @@ package struct GatedActivationGradient: Kernel {
     ) {
         precondition(
             [up, outputGradient, gateGradient, upGradient].allSatisfy { $0.count == gate.count }, "gradient of gated \(activation): counts differ")
-        self.activation = activation
-        self.gate = gate
-        self.up = up
-        self.outputGradient = outputGradient
-        self.gateGradient = gateGradient
-        self.upGradient = upGradient
+        (self.activation, self.gate, self.up) = (activation, gate, up)
+        (self.outputGradient, self.gateGradient, self.upGradient) = (outputGradient, gateGradient, upGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("gate", &gate)
-        visitor.reads("up", &up)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.writes("gateGradient", &gateGradient)
-        visitor.writes("upGradient", &upGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("gate", \.gate), .reads("up", \.up), .reads("outputGradient", \.outputGradient), .writes("gateGradient", \.gateGradient),
+        .writes("upGradient", \.upGradient),
+    ]
 }

@@ -10,17 +10,10 @@ package struct EmbeddingGather: Kernel {
 
     package init(table: Slice, width: Int, indices: Slice, into output: Slice) {
         precondition(output.count == indices.count * width, "gathering \(indices.count) rows of \(width) into \(output.count)")
-        self.table = table
-        self.width = width
-        self.indices = indices
-        self.output = output
+        (self.table, self.width, self.indices, self.output) = (table, width, indices, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("table", &table)
-        visitor.reads("indices", &indices)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("table", \.table), .reads("indices", \.indices), .writes("output", \.output)]
 }
 
 /// `tableGradient[indices[i]] += outputGradient[i]`, in the order of `i`; rows whose index is outside the table are left out.
@@ -33,15 +26,10 @@ package struct EmbeddingScatterAdd: Kernel {
 
     package init(_ outputGradient: Slice, width: Int, indices: Slice, into tableGradient: Slice) {
         precondition(outputGradient.count == indices.count * width, "scattering \(indices.count) rows of \(width) from \(outputGradient.count)")
-        self.outputGradient = outputGradient
-        self.width = width
-        self.indices = indices
-        self.tableGradient = tableGradient
+        (self.outputGradient, self.width, self.indices, self.tableGradient) = (outputGradient, width, indices, tableGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.reads("indices", &indices)
-        visitor.updates("tableGradient", &tableGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("outputGradient", \.outputGradient), .reads("indices", \.indices), .updates("tableGradient", \.tableGradient),
+    ]
 }

@@ -5,11 +5,8 @@ package struct Fill: Kernel {
     package var destination: Slice
 
     package init(_ value: Float, into destination: Slice) {
-        self.value = value
-        self.destination = destination
+        (self.value, self.destination) = (value, destination)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.writes("destination", &destination)
-    }
+    package static let operandList: OperandList<Self> = [.writes("destination", \.destination)]
 }

@@ -22,29 +22,25 @@ package struct FourBitMatrix: OperandGroup {
     package init(packed: Slice, rows: Int, columns: Int, blockSize: Int, code: Slice, scales: Scales) {
         precondition(packed.byteCount >= (rows * columns + 1) / 2, "\(packed.byteCount) bytes for a 4-bit matrix [\(rows), \(columns)]")
         precondition(code.count == 16, "a 4-bit code has 16 entries, not \(code.count)")
-        self.packed = packed
-        self.rows = rows
-        self.columns = columns
-        self.blockSize = blockSize
-        self.code = code
-        self.scales = scales
+        (self.packed, self.rows, self.columns, self.blockSize, self.code, self.scales) = (packed, rows, columns, blockSize, code, scales)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("packed", &packed)
-        visitor.reads("code", &code)
-        switch scales {
-        case .plain(var absmax):
-            visitor.reads("absmax", &absmax)
-            scales = .plain(absmax)
-        case .nested(var codes, var code, var absmax, var offset, let blockSize):
-            visitor.reads("absmaxCodes", &codes)
-            visitor.reads("nestedCode", &code)
-            visitor.reads("nestedAbsmax", &absmax)
-            visitor.reads("nestedOffset", &offset)
-            scales = .nested(codes: codes, code: code, absmax: absmax, offset: offset, blockSize: blockSize)
-        }
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("packed", \.packed), .reads("code", \.code),
+        .visiting { matrix, visitor in
+            switch matrix.scales {
+            case .plain(var absmax):
+                visitor.reads("absmax", &absmax)
+                matrix.scales = .plain(absmax)
+            case .nested(var codes, var code, var absmax, var offset, let blockSize):
+                visitor.reads("absmaxCodes", &codes)
+                visitor.reads("nestedCode", &code)
+                visitor.reads("nestedAbsmax", &absmax)
+                visitor.reads("nestedOffset", &offset)
+                matrix.scales = .nested(codes: codes, code: code, absmax: absmax, offset: offset, blockSize: blockSize)
+            }
+        },
+    ]
 }
 
 /// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
@@ -62,19 +58,12 @@ package struct FourBitLinear: Kernel {
         precondition(
             input.count % max(weight.columns, 1) == 0 && output.count == input.count / max(weight.columns, 1) * weight.rows,
             "4-bit linear [\(weight.rows), \(weight.columns)] of \(input.count) elements into \(output.count)")
-        self.input = input
-        self.weight = weight
-        self.bias = bias
-        self.output = output
-        self.precision = precision
+        (self.input, self.weight, self.bias, self.output, self.precision) = (input, weight, bias, output, precision)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.group("weight", &weight)
-        visitor.reads("bias", &bias)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .group("weight", \.weight), .reads("bias", \.bias), .writes("output", \.output),
+    ]
 
     package var m: Int { weight.columns == 0 ? 0 : input.count / weight.columns }
 }
@@ -91,17 +80,12 @@ package struct FourBitLinearInputGradient: Kernel {
         precondition(
             outputGradient.count % max(weight.rows, 1) == 0 && inputGradient.count == outputGradient.count / max(weight.rows, 1) * weight.columns,
             "4-bit linear gradient [\(weight.rows), \(weight.columns)] of \(outputGradient.count) elements into \(inputGradient.count)")
-        self.outputGradient = outputGradient
-        self.weight = weight
-        self.inputGradient = inputGradient
-        self.precision = precision
+        (self.outputGradient, self.weight, self.inputGradient, self.precision) = (outputGradient, weight, inputGradient, precision)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.group("weight", &weight)
-        visitor.writes("inputGradient", &inputGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("outputGradient", \.outputGradient), .group("weight", \.weight), .writes("inputGradient", \.inputGradient),
+    ]
 
     package var m: Int { weight.rows == 0 ? 0 : outputGradient.count / weight.rows }
 }

@@ -15,14 +15,10 @@ package struct VectorNorm: Kernel {
         precondition(
             result.dtype == .float32 && result.count == 2 * inputs.count,
             "the norms of \(inputs.count) arrays in \(result.dtype.rawValue) [\(result.count)]")
-        self.inputs = inputs
-        self.result = result
+        (self.inputs, self.result) = (inputs, result)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("inputs", &inputs)
-        visitor.writes("result", &result)
-    }
+    package static let operandList: OperandList<Self> = [.reads("inputs", \.inputs), .writes("result", \.result)]
 }
 
 /// The factor that gradients are multiplied by so that their norm, taken together, is at most `limit` after it.
@@ -43,16 +39,10 @@ package struct ClipToNorm: Kernel {
     package init(_ norms: Slice, scale: Float = 1, limit: Float, into result: Slice) {
         precondition(norms.dtype == .float32 && norms.count % 2 == 0, "norms in \(norms.dtype.rawValue) [\(norms.count)]")
         precondition(result.dtype == .float32 && result.count == 3, "the result of clipping is float32 [3]")
-        self.norms = norms
-        self.scale = scale
-        self.limit = limit
-        self.result = result
+        (self.norms, self.scale, self.limit, self.result) = (norms, scale, limit, result)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("norms", &norms)
-        visitor.writes("result", &result)
-    }
+    package static let operandList: OperandList<Self> = [.reads("norms", \.norms), .writes("result", \.result)]
 }
 
 /// The factors that bring gradients down to a percentile of the norms of their last hundred steps, each its own.
@@ -75,12 +65,10 @@ package struct ClipToPercentile: Kernel {
         package init(history: Slice, step: Int, percentile: Int) {
             precondition(history.dtype == .float32 && history.count == ClipToPercentile.historyCount, "a history is float32 [100]")
             precondition(step >= 1 && (0..<100).contains(percentile), "percentile \(percentile) at step \(step)")
-            self.history = history
-            self.step = step
-            self.percentile = percentile
+            (self.history, self.step, self.percentile) = (history, step, percentile)
         }
 
-        package mutating func visitOperands(_ visitor: inout OperandVisitor) { visitor.updates("history", &history) }
+        package static let operandList: OperandList<Self> = [.updates("history", \.history)]
     }
 
     /// float32 [2 gradients], from ``VectorNorm``
@@ -96,17 +84,10 @@ package struct ClipToPercentile: Kernel {
             norms.dtype == .float32 && norms.count == 2 * gradients.count, "norms of \(gradients.count) gradients in \(norms.count) numbers")
         precondition(
             factors.dtype == .float32 && factors.count == gradients.count, "factors of \(gradients.count) gradients in \(factors.count) numbers")
-        self.norms = norms
-        self.gradients = gradients
-        self.scale = scale
-        self.factors = factors
+        (self.norms, self.gradients, self.scale, self.factors) = (norms, gradients, scale, factors)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("norms", &norms)
-        visitor.group("gradients", &gradients)
-        visitor.writes("factors", &factors)
-    }
+    package static let operandList: OperandList<Self> = [.reads("norms", \.norms), .group("gradients", \.gradients), .writes("factors", \.factors)]
 }
 
 /// `x = fl(scale[0] * x)` for every element x of many arrays, in place, rounded to their types; elements above `limit` in magnitude then become it.
@@ -120,13 +101,8 @@ package struct ScaleInPlace: Kernel {
 
     package init(_ values: [Slice], by scale: Slice? = nil, limit: Float = .infinity) {
         for slice in values { precondition(slice.dtype.isFloatingPoint, "scaling \(slice.dtype.rawValue) elements") }
-        self.values = values
-        self.scale = scale
-        self.limit = limit
+        (self.values, self.scale, self.limit) = (values, scale, limit)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.updates("values", &values)
-        visitor.reads("scale", &scale)
-    }
+    package static let operandList: OperandList<Self> = [.updates("values", \.values), .reads("scale", \.scale)]
 }

@@ -21,20 +21,12 @@ package struct Int8Linear: Kernel {
             input.count == m * weight.columns && output.count == m * weight.rows,
             "int8 linear [\(weight.rows), \(weight.columns)] of \(input.count) elements into \(output.count)")
         precondition(bias == nil || bias!.count == weight.rows, "bias of \(bias!.count) for \(weight.rows) columns")
-        self.input = input
-        self.weight = weight
-        self.bias = bias
-        self.threshold = threshold
-        self.output = output
-        self.m = m
+        (self.input, self.weight, self.bias, self.threshold, self.output, self.m) = (input, weight, bias, threshold, output, m)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.group("weight", &weight)
-        visitor.reads("bias", &bias)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .group("weight", \.weight), .reads("bias", \.bias), .writes("output", \.output),
+    ]
 }
 
 /// `inputGradient[M, K] = outputGradient[M, N] · rnx(W)`, the gradient of ``Int8Linear`` for its input as if nothing were rounded; `rnx` rounds to
@@ -51,18 +43,12 @@ package struct Int8LinearInputGradient: Kernel {
         precondition(
             outputGradient.count == m * weight.rows && inputGradient.count == m * weight.columns,
             "int8 linear gradient [\(weight.rows), \(weight.columns)] of \(outputGradient.count) elements into \(inputGradient.count)")
-        self.outputGradient = outputGradient
-        self.weight = weight
-        self.inputGradient = inputGradient
-        self.precision = precision
-        self.m = m
+        (self.outputGradient, self.weight, self.inputGradient, self.precision, self.m) = (outputGradient, weight, inputGradient, precision, m)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.group("weight", &weight)
-        visitor.writes("inputGradient", &inputGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("outputGradient", \.outputGradient), .group("weight", \.weight), .writes("inputGradient", \.inputGradient),
+    ]
 }
 
 /// `weightGradient[N, K] = outputGradient[M, N]ᵀ · input[M, K]` in int8: both quantized by columns (``QuantizeInt8Columns``, threshold 0), multiplied
@@ -88,18 +74,11 @@ package struct Int8LinearWeightGradient: Kernel {
         precondition(
             outputGradient.count == m * n && input.count == m * k && weightGradient.count == n * k,
             "int8 weight gradient [\(n), \(k)] of \(outputGradient.count) and \(input.count) elements into \(weightGradient.count)")
-        self.outputGradient = outputGradient
-        self.input = input
-        self.threshold = threshold
-        self.weightGradient = weightGradient
-        self.m = m
-        self.n = n
-        self.k = k
+        (self.outputGradient, self.input, self.threshold, self.weightGradient) = (outputGradient, input, threshold, weightGradient)
+        (self.m, self.n, self.k) = (m, n, k)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.reads("input", &input)
-        visitor.writes("weightGradient", &weightGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("outputGradient", \.outputGradient), .reads("input", \.input), .writes("weightGradient", \.weightGradient),
+    ]
 }

@@ -21,19 +21,10 @@ package struct Int8Product: Kernel {
         precondition(
             a.count == m * k && b.count == n * k && output.count == m * n,
             "int8 product [\(m), \(k)] · [\(n), \(k)]ᵀ of \(a.count) and \(b.count) elements into \(output.count)")
-        self.a = a
-        self.b = b
-        self.output = output
-        self.m = m
-        self.n = n
-        self.k = k
+        (self.a, self.b, self.output, self.m, self.n, self.k) = (a, b, output, m, n, k)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("a", &a)
-        visitor.reads("b", &b)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("a", \.a), .reads("b", \.b), .writes("output", \.output)]
 }
 
 /// What exact products of quantized rows and columns stand for:
@@ -60,20 +51,13 @@ package struct DequantizeInt8Product: Kernel {
             "\(products.count) \(products.dtype.rawValue) products [\(rowScales.count), \(columnScales.count)] into \(output.count) elements")
         precondition(rowScales.dtype == .float32 && columnScales.dtype == .float32, "scales are float32")
         precondition(bias == nil || bias!.count == columnScales.count, "bias of \(bias!.count) for \(columnScales.count) columns")
-        self.products = products
-        self.rowScales = rowScales
-        self.columnScales = columnScales
-        self.bias = bias
-        self.output = output
+        (self.products, self.rowScales, self.columnScales, self.bias, self.output) = (products, rowScales, columnScales, bias, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("products", &products)
-        visitor.reads("rowScales", &rowScales)
-        visitor.reads("columnScales", &columnScales)
-        visitor.reads("bias", &bias)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("products", \.products), .reads("rowScales", \.rowScales), .reads("columnScales", \.columnScales), .reads("bias", \.bias),
+        .writes("output", \.output),
+    ]
 }
 
 /// ``Int8Product`` followed by ``DequantizeInt8Product``, without the products in memory; and outlier columns as they are.
@@ -90,14 +74,10 @@ package struct Int8ScaledProduct: Kernel {
         package var columns: Slice
 
         package init(_ input: Slice, columns: Slice) {
-            self.input = input
-            self.columns = columns
+            (self.input, self.columns) = (input, columns)
         }
 
-        package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-            visitor.reads("input", &input)
-            visitor.reads("columns", &columns)
-        }
+        package static let operandList: OperandList<Self> = [.reads("input", \.input), .reads("columns", \.columns)]
     }
 
     package var a: Int8Matrix
@@ -117,18 +97,10 @@ package struct Int8ScaledProduct: Kernel {
         precondition(
             outliers.map { $0.input.count == a.codes.count && $0.columns.count == a.columns && $0.columns.dtype == .uint8 } ?? true,
             "outliers of a matrix [\(a.rows), \(a.columns)]")
-        self.a = a
-        self.weight = weight
-        self.bias = bias
-        self.outliers = outliers
-        self.output = output
+        (self.a, self.weight, self.bias, self.outliers, self.output) = (a, weight, bias, outliers, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.group("a", &a)
-        visitor.group("weight", &weight)
-        visitor.reads("bias", &bias)
-        visitor.group("outliers", &outliers)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .group("a", \.a), .group("weight", \.weight), .reads("bias", \.bias), .group("outliers", \.outliers), .writes("output", \.output),
+    ]
 }

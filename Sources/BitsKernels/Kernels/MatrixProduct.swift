@@ -44,25 +44,13 @@ package struct MatrixProduct: Kernel {
     ) {
         precondition(output.count == m * n, "product of [\(m), \(k)] and [\(k), \(n)] into \(output.count) elements")
         precondition(bias == nil || bias!.count == n, "bias of \(bias!.count) for \(n) columns")
-        self.a = a
-        self.b = b
-        self.output = output
-        self.bias = bias
-        self.m = m
-        self.n = n
-        self.k = k
-        self.transposesA = transposesA
-        self.transposesB = transposesB
-        self.aStride = aStride ?? (transposesA ? m : k)
-        self.bStride = bStride ?? (transposesB ? k : n)
-        self.accumulates = accumulates
-        self.precision = precision
+        (self.a, self.b, self.output, self.bias, self.m) = (a, b, output, bias, m)
+        (self.n, self.k, self.transposesA, self.transposesB, self.aStride) = (n, k, transposesA, transposesB, aStride ?? (transposesA ? m : k))
+        (self.bStride, self.accumulates, self.precision) = (bStride ?? (transposesB ? k : n), accumulates, precision)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("a", &a)
-        visitor.reads("b", &b)
-        visitor.reads("bias", &bias)
-        if accumulates { visitor.updates("output", &output) } else { visitor.writes("output", &output) }
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("a", \.a), .reads("b", \.b), .reads("bias", \.bias),
+        .visiting { if $0.accumulates { $1.updates("output", &$0.output) } else { $1.writes("output", &$0.output) } },
+    ]
 }

@@ -12,12 +12,8 @@ package struct MeanInDouble: Kernel {
 
     package init(_ input: Slice, into mean: Slice) {
         precondition(input.dtype == .float32 && mean.dtype == .float32 && mean.count == 1, "the mean of float32 elements is float32 [1]")
-        self.input = input
-        self.mean = mean
+        (self.input, self.mean) = (input, mean)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("mean", &mean)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input), .writes("mean", \.mean)]
 }

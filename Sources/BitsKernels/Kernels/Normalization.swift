@@ -13,19 +13,12 @@ package struct RMSNorm: Kernel {
         precondition(
             weight.count > 0 && input.count % weight.count == 0 && output.count == input.count
                 && reciprocal.map { $0.count == input.count / weight.count } ?? true, "RMS norm of \(input.count) by \(weight.count)")
-        self.input = input
-        self.weight = weight
-        self.epsilon = epsilon
-        self.output = output
-        self.reciprocal = reciprocal
+        (self.input, self.weight, self.epsilon, self.output, self.reciprocal) = (input, weight, epsilon, output, reciprocal)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("weight", &weight)
-        visitor.writes("output", &output)
-        visitor.writes("reciprocal", &reciprocal)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("weight", \.weight), .writes("output", \.output), .writes("reciprocal", \.reciprocal),
+    ]
 }
 
 /// Gradients of ``RMSNorm``. With `n = input * reciprocal` and `g = outputGradient * weight`:
@@ -44,22 +37,14 @@ package struct RMSNormGradient: Kernel {
             weight.count > 0 && input.count == reciprocal.count * weight.count && outputGradient.count == input.count
                 && (inputGradient?.count ?? input.count) == input.count && (weightGradient?.count ?? weight.count) == weight.count,
             "gradient of an RMS norm of \(input.count) by \(weight.count) with \(reciprocal.count) rows")
-        self.input = input
-        self.weight = weight
-        self.reciprocal = reciprocal
-        self.outputGradient = outputGradient
-        self.inputGradient = inputGradient
-        self.weightGradient = weightGradient
+        (self.input, self.weight, self.reciprocal) = (input, weight, reciprocal)
+        (self.outputGradient, self.inputGradient, self.weightGradient) = (outputGradient, inputGradient, weightGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("weight", &weight)
-        visitor.reads("reciprocal", &reciprocal)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.writes("inputGradient", &inputGradient)
-        visitor.writes("weightGradient", &weightGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("weight", \.weight), .reads("reciprocal", \.reciprocal), .reads("outputGradient", \.outputGradient),
+        .writes("inputGradient", \.inputGradient), .writes("weightGradient", \.weightGradient),
+    ]
 }
 
 /// Layer norm over rows of `width` (Ba et al. 2016): `output = (input - mean) * reciprocal * weight + bias`,
@@ -83,24 +68,14 @@ package struct LayerNorm: Kernel {
             width > 0 && input.count % width == 0 && output.count == input.count && [weight, bias].allSatisfy { ($0?.count ?? width) == width }
                 && [mean, reciprocal].allSatisfy { ($0?.count ?? input.count / width) == input.count / width },
             "layer norm of \(input.count) by \(width)")
-        self.input = input
-        self.width = width
-        self.weight = weight
-        self.bias = bias
-        self.epsilon = epsilon
-        self.output = output
-        self.mean = mean
-        self.reciprocal = reciprocal
+        (self.input, self.width, self.weight, self.bias) = (input, width, weight, bias)
+        (self.epsilon, self.output, self.mean, self.reciprocal) = (epsilon, output, mean, reciprocal)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("weight", &weight)
-        visitor.reads("bias", &bias)
-        visitor.writes("output", &output)
-        visitor.writes("mean", &mean)
-        visitor.writes("reciprocal", &reciprocal)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("weight", \.weight), .reads("bias", \.bias), .writes("output", \.output), .writes("mean", \.mean),
+        .writes("reciprocal", \.reciprocal),
+    ]
 }
 
 /// Gradients of ``LayerNorm``. With `n = (input - mean) * reciprocal` and `g = outputGradient * weight`:
@@ -127,25 +102,14 @@ package struct LayerNormGradient: Kernel {
                 && (inputGradient?.count ?? input.count) == input.count
                 && [weight, weightGradient, biasGradient].allSatisfy { ($0?.count ?? width) == width },
             "gradient of a layer norm of \(input.count) by \(width) with \(reciprocal.count) rows")
-        self.input = input
-        self.width = width
-        self.weight = weight
-        self.mean = mean
-        self.reciprocal = reciprocal
-        self.outputGradient = outputGradient
-        self.inputGradient = inputGradient
-        self.weightGradient = weightGradient
-        self.biasGradient = biasGradient
+        (self.input, self.width, self.weight) = (input, width, weight)
+        (self.mean, self.reciprocal, self.outputGradient) = (mean, reciprocal, outputGradient)
+        (self.inputGradient, self.weightGradient, self.biasGradient) = (inputGradient, weightGradient, biasGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("weight", &weight)
-        visitor.reads("mean", &mean)
-        visitor.reads("reciprocal", &reciprocal)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.writes("inputGradient", &inputGradient)
-        visitor.writes("weightGradient", &weightGradient)
-        visitor.writes("biasGradient", &biasGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("weight", \.weight), .reads("mean", \.mean), .reads("reciprocal", \.reciprocal),
+        .reads("outputGradient", \.outputGradient), .writes("inputGradient", \.inputGradient), .writes("weightGradient", \.weightGradient),
+        .writes("biasGradient", \.biasGradient),
+    ]
 }

@@ -8,7 +8,7 @@ package struct OptimizerStep: Kernel {
 
     package init(_ parameters: [ParameterStep]) { self.parameters = parameters }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) { visitor.group("parameters", &parameters) }
+    package static let operandList: OperandList<Self> = [.group("parameters", \.parameters)]
 }
 
 /// One parameter's part of an ``OptimizerStep``.
@@ -38,25 +38,18 @@ package struct ParameterStep: OperandGroup {
             precondition(moment.values.count == parameter.count, "a moment of \(moment.values.count) for \(parameter.count) elements")
             precondition(moment.blocks?.size == moments[0].blocks?.size, "moments stored in different ways")
         }
-        self.update = update
-        self.parameter = parameter
-        self.gradient = gradient
-        self.gradientScale = gradientScale
-        self.moments = moments
+        (self.update, self.parameter, self.gradient, self.gradientScale, self.moments) = (update, parameter, gradient, gradientScale, moments)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.updates("parameter", &parameter)
-        visitor.reads("gradient", &gradient)
-        visitor.reads("gradientScale", &gradientScale)
-        visitor.group("moments", &moments)
-    }
+    package static let operandList: OperandList<Self> = [
+        .updates("parameter", \.parameter), .reads("gradient", \.gradient), .reads("gradientScale", \.gradientScale), .group("moments", \.moments),
+    ]
 }
 
 /// One moment of every element of a parameter.
 package struct MomentSlice: OperandGroup {
     /// What turns codes into values.
-    package struct Blocks: Sendable {
+    package struct Blocks: OperandGroup {
         /// float32 [blocks]
         package var absmax: Slice
         /// float32 [256], ascending
@@ -72,11 +65,10 @@ package struct MomentSlice: OperandGroup {
             precondition(
                 codebook.count == 256 && codebook.dtype == .float32, "a codebook is float32 [256], not \(codebook.dtype.rawValue) [\(codebook.count)]"
             )
-            self.absmax = absmax
-            self.codebook = codebook
-            self.size = size
-            self.isSigned = isSigned
+            (self.absmax, self.codebook, self.size, self.isSigned) = (absmax, codebook, size, isSigned)
         }
+
+        package static let operandList: OperandList<Self> = [.updates("absmax", \.absmax), .reads("codebook", \.codebook)]
     }
 
     /// float32, or uint8 codes where there are blocks
@@ -89,15 +81,8 @@ package struct MomentSlice: OperandGroup {
             precondition(
                 blocks.absmax.count == blockCount(values.count, blockSize: blocks.size), "\(blocks.absmax.count) scales for \(values.count) elements")
         }
-        self.values = values
-        self.blocks = blocks
+        (self.values, self.blocks) = (values, blocks)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.updates("values", &values)
-        if blocks != nil {
-            visitor.updates("absmax", &blocks!.absmax)
-            visitor.reads("codebook", &blocks!.codebook)
-        }
-    }
+    package static let operandList: OperandList<Self> = [.updates("values", \.values), .parts(\.blocks)]
 }

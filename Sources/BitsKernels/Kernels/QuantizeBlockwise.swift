@@ -37,25 +37,14 @@ package struct QuantizeBlockwise: Kernel {
         precondition(order.map { $0.count == 256 && $0.dtype == .uint8 } ?? true, "the order of a codebook is uint8 [256]")
         precondition(codes.count == input.count && codes.dtype == .uint8, "\(codes.count) codes for \(input.count) elements")
         precondition(absmax.count == blockCount(input.count, blockSize: blockSize), "\(absmax.count) scales for \(input.count) elements")
-        self.input = input
-        self.offset = offset
-        self.codebook = codebook
-        self.order = order
-        self.blockSize = blockSize
-        self.codes = codes
-        self.absmax = absmax
-        self.nonFiniteCount = nonFiniteCount
+        (self.input, self.offset, self.codebook, self.order) = (input, offset, codebook, order)
+        (self.blockSize, self.codes, self.absmax, self.nonFiniteCount) = (blockSize, codes, absmax, nonFiniteCount)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.reads("offset", &offset)
-        visitor.reads("codebook", &codebook)
-        visitor.reads("order", &order)
-        visitor.writes("codes", &codes)
-        visitor.writes("absmax", &absmax)
-        visitor.writes("nonFiniteCount", &nonFiniteCount)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .reads("offset", \.offset), .reads("codebook", \.codebook), .reads("order", \.order), .writes("codes", \.codes),
+        .writes("absmax", \.absmax), .writes("nonFiniteCount", \.nonFiniteCount),
+    ]
 }
 
 /// Blocks of `blockSize` that hold `count` elements; the last may be partial.

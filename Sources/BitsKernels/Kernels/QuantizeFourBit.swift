@@ -26,18 +26,11 @@ package struct QuantizeFourBit: Kernel {
         precondition(blockSize > 0 && blockSize % 2 == 0, "block size \(blockSize)")
         precondition(packed.count == (input.count + 1) / 2 && packed.dtype == .uint8, "\(packed.count) bytes for \(input.count) 4-bit codes")
         precondition(absmax.count == blockCount(input.count, blockSize: blockSize), "\(absmax.count) scales for \(input.count) elements")
-        self.input = input
-        self.format = format
-        self.blockSize = blockSize
-        self.packed = packed
-        self.absmax = absmax
-        self.nonFiniteCount = nonFiniteCount
+        (self.input, self.format, self.blockSize) = (input, format, blockSize)
+        (self.packed, self.absmax, self.nonFiniteCount) = (packed, absmax, nonFiniteCount)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("packed", &packed)
-        visitor.writes("absmax", &absmax)
-        visitor.writes("nonFiniteCount", &nonFiniteCount)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .writes("packed", \.packed), .writes("absmax", \.absmax), .writes("nonFiniteCount", \.nonFiniteCount),
+    ]
 }

@@ -31,22 +31,14 @@ package struct QuantizeInt8Rows: Kernel {
         precondition(
             scales.dtype == .float32 && scales.count * columns == input.count, "\(scales.count) scales for \(input.count) elements, \(columns) a row")
         precondition(outliers.map { $0.dtype == .uint8 && $0.count == columns } ?? true, "outliers of \(columns) columns are uint8")
-        self.input = input
-        self.columns = columns
-        self.threshold = threshold
-        self.codes = codes
-        self.scales = scales
-        self.outliers = outliers
-        self.nonFiniteCount = nonFiniteCount
+        (self.input, self.columns, self.threshold, self.codes) = (input, columns, threshold, codes)
+        (self.scales, self.outliers, self.nonFiniteCount) = (scales, outliers, nonFiniteCount)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("codes", &codes)
-        visitor.writes("scales", &scales)
-        visitor.writes("outliers", &outliers)
-        visitor.writes("nonFiniteCount", &nonFiniteCount)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input), .writes("codes", \.codes), .writes("scales", \.scales), .writes("outliers", \.outliers),
+        .writes("nonFiniteCount", \.nonFiniteCount),
+    ]
 
     package var rows: Int { scales.count }
 }
@@ -71,17 +63,10 @@ package struct QuantizeInt8Columns: Kernel {
         precondition(threshold >= 0, "outlier threshold \(threshold)")
         precondition(codes.dtype == .int8 && codes.count == input.count, "\(codes.count) \(codes.dtype.rawValue) codes for \(input.count) elements")
         precondition(scales.dtype == .float32 && input.count % max(scales.count, 1) == 0, "\(scales.count) column scales for \(input.count) elements")
-        self.input = input
-        self.threshold = threshold
-        self.codes = codes
-        self.scales = scales
+        (self.input, self.threshold, self.codes, self.scales) = (input, threshold, codes, scales)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("codes", &codes)
-        visitor.writes("scales", &scales)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input), .writes("codes", \.codes), .writes("scales", \.scales)]
 
     package var columns: Int { scales.count }
     package var rows: Int { columns == 0 ? 0 : input.count / columns }

@@ -23,10 +23,8 @@ package struct RandomFill: Kernel {
 
     package init(_ distribution: Distribution, from stream: RandomStream, into output: Slice) {
         precondition(output.dtype.isFloatingPoint, "random numbers in \(output.dtype.rawValue)")
-        self.distribution = distribution
-        self.stream = stream
-        self.output = output
+        (self.distribution, self.stream, self.output) = (distribution, stream, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) { visitor.writes("output", &output) }
+    package static let operandList: OperandList<Self> = [.writes("output", \.output)]
 }

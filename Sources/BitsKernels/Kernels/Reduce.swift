@@ -15,18 +15,10 @@ package struct Reduce: Kernel {
 
     package init(_ operation: Operation, _ input: Slice, outer: Int, axis: Int, inner: Int, into output: Slice) {
         precondition(input.count == outer * axis * inner && output.count == outer * inner, "reduction of \(input.count) as \(outer)x\(axis)x\(inner)")
-        self.operation = operation
-        self.input = input
-        self.outer = outer
-        self.axis = axis
-        self.inner = inner
-        self.output = output
+        (self.operation, self.input, self.outer, self.axis, self.inner, self.output) = (operation, input, outer, axis, inner, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input), .writes("output", \.output)]
 }
 
 /// The index of the largest element of each row, the first of equals; NaN counts as smallest. Output: int32 or int64 [rows].
@@ -38,13 +30,8 @@ package struct ArgMax: Kernel {
 
     package init(_ input: Slice, rows: Int, into output: Slice) {
         precondition(output.count == rows && (rows == 0 || input.count % rows == 0), "argmax over \(rows) rows of \(input.count)")
-        self.input = input
-        self.rows = rows
-        self.output = output
+        (self.input, self.rows, self.output) = (input, rows, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input), .writes("output", \.output)]
 }

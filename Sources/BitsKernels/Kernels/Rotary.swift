@@ -27,25 +27,15 @@ package struct Rotary: Kernel {
         precondition(
             positions.map { $0.count == tokens && $0.dtype == .int32 } ?? (cosine.count == tokens * headWidth / 2),
             "\(tokens) tokens at \(positions?.count ?? cosine.count * 2 / headWidth) positions")
-        self.input = input
-        self.cosine = cosine
-        self.sine = sine
-        self.positions = positions
-        self.tokens = tokens
-        self.heads = heads
-        self.headWidth = headWidth
-        self.inverse = inverse
-        self.output = output
+        (self.input, self.cosine, self.sine, self.positions, self.tokens) = (input, cosine, sine, positions, tokens)
+        (self.heads, self.headWidth, self.inverse, self.output) = (heads, headWidth, inverse, output)
     }
 
     /// Positions that the tables have.
     package var rows: Int { cosine.count / (headWidth / 2) }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input, inPlace: true)
-        visitor.reads("cosine", &cosine)
-        visitor.reads("sine", &sine)
-        visitor.reads("positions", &positions)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("input", \.input, inPlace: true), .reads("cosine", \.cosine), .reads("sine", \.sine), .reads("positions", \.positions),
+        .writes("output", \.output),
+    ]
 }

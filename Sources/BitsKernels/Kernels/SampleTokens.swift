@@ -15,11 +15,7 @@ package struct SamplingRule: Sendable, Equatable {
         precondition(
             temperature >= 0 && temperature.isFinite && topK >= 0 && topP > 0 && topP <= 1 && minP >= 0 && minP <= 1 && repetitionPenalty > 0,
             "sampling at temperature \(temperature), top-k \(topK), top-p \(topP), min-p \(minP), penalty \(repetitionPenalty)")
-        self.temperature = temperature
-        self.topK = topK
-        self.topP = topP
-        self.minP = minP
-        self.repetitionPenalty = repetitionPenalty
+        (self.temperature, self.topK, self.topP, self.minP, self.repetitionPenalty) = (temperature, topK, topP, minP, repetitionPenalty)
     }
 }
 
@@ -61,22 +57,13 @@ package struct SampleTokens: Kernel {
         precondition(rule.temperature == 0 || seeds?.count == tokens.count && seeds?.dtype == .int64, "no seed for each of \(tokens.count) sequences")
         precondition(rule.repetitionPenalty == 1 || seen != nil, "a penalty without the tokens that were seen")
         precondition(seen.map { $0.count == logits.count && $0.dtype == .uint8 } ?? true, "\(seen?.count ?? 0) marks for logits of \(logits.count)")
-        self.logits = logits
-        self.positions = positions
-        self.rule = rule
-        self.seeds = seeds
-        self.seen = seen
-        self.tokens = tokens
+        (self.logits, self.positions, self.rule, self.seeds, self.seen, self.tokens) = (logits, positions, rule, seeds, seen, tokens)
     }
 
     /// V
     package var vocabulary: Int { logits.count / tokens.count }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("logits", &logits)
-        visitor.reads("positions", &positions)
-        visitor.reads("seeds", &seeds)
-        visitor.updates("seen", &seen)
-        visitor.writes("tokens", &tokens)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("logits", \.logits), .reads("positions", \.positions), .reads("seeds", \.seeds), .updates("seen", \.seen), .writes("tokens", \.tokens),
+    ]
 }

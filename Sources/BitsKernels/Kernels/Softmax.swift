@@ -7,15 +7,10 @@ package struct Softmax: Kernel {
 
     package init(_ input: Slice, width: Int, into output: Slice) {
         precondition(input.count == output.count && (width == 0 || input.count % width == 0), "softmax over \(width) of \(input.count)")
-        self.input = input
-        self.width = width
-        self.output = output
+        (self.input, self.width, self.output) = (input, width, output)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("input", &input)
-        visitor.writes("output", &output)
-    }
+    package static let operandList: OperandList<Self> = [.reads("input", \.input), .writes("output", \.output)]
 }
 
 /// `inputGradient = output * (outputGradient - sum_j output_j * outputGradient_j)` over rows of `width`.
@@ -30,15 +25,10 @@ package struct SoftmaxGradient: Kernel {
         precondition(
             outputGradient.count == output.count && inputGradient.count == output.count && (width == 0 || output.count % width == 0),
             "gradient of softmax over \(width) of \(output.count): \(outputGradient.count) into \(inputGradient.count)")
-        self.output = output
-        self.outputGradient = outputGradient
-        self.width = width
-        self.inputGradient = inputGradient
+        (self.output, self.outputGradient, self.width, self.inputGradient) = (output, outputGradient, width, inputGradient)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("output", &output)
-        visitor.reads("outputGradient", &outputGradient)
-        visitor.writes("inputGradient", &inputGradient)
-    }
+    package static let operandList: OperandList<Self> = [
+        .reads("output", \.output), .reads("outputGradient", \.outputGradient), .writes("inputGradient", \.inputGradient),
+    ]
 }

@@ -8,12 +8,8 @@ package struct StridedCopy: Kernel {
 
     package init(from source: StridedSlice, to destination: StridedSlice) {
         precondition(source.shape == destination.shape, "copy of \(source.shape) into \(destination.shape)")
-        self.source = source
-        self.destination = destination
+        (self.source, self.destination) = (source, destination)
     }
 
-    package mutating func visitOperands(_ visitor: inout OperandVisitor) {
-        visitor.reads("source", &source)
-        visitor.updates("destination", &destination)
-    }
+    package static let operandList: OperandList<Self> = [.reads("source", \.source), .updates("destination", \.destination)]
 }

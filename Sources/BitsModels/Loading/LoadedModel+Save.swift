@@ -12,7 +12,7 @@ extension LoadedModel {
     /// - Parameters:
     ///   - maximumFileByteCount: above it the weights are spread over several files.
     ///   - progress: called with the share of the tensors that is done.
-    /// - Throws: ``ModelFileError`` when the model has weights that checkpoints of its family do not have, a weight is too large for its form, the folder
+    /// - Throws: ``BitsIO/ModelFileError`` when the model has weights that checkpoints of its family do not have, a weight is too large for its form, the folder
     ///   exists, cannot be written, or the disk is full. Nothing is left behind then.
     public func save(
         to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }

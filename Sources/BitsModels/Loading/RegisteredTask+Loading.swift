@@ -9,8 +9,8 @@ extension RegisteredTask {
     /// What a checkpoint says of how it is quantized comes before what `options` say of linear layers.
     ///
     /// - Parameter progress: called with the share of the checkpoint that is done.
-    /// - Throws: ``ModelFileError`` for a folder, configuration or checkpoint that is not in order; all tensors that are missing or of the wrong shape are
-    ///   named at once.
+    /// - Throws: ``BitsIO/ModelFileError`` for a folder, configuration or checkpoint that is not in order; tensors that are missing or of the wrong shape are
+    ///   named in one, the first twenty of them, and the others counted.
     public static func load(
         _ folder: ModelFolder, options: LoadOptions = LoadOptions(), progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> (model: Self, report: ModelReport) {

@@ -18,7 +18,7 @@ public final class CausalLanguageModel: TaskModel, TokenTask, RegisteredTask {
     /// Logits [B, V] of the last token of each row, in float32.
     public func lastLogits(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
         let hidden = hiddenStates(tokens, cache: cache)
-        return head.scores(hidden.narrowed(1, tokens.length - 1..<tokens.length)).reshaped(tokens.batch, -1)
+        return head.scores(hidden.narrowed(axis: 1, to: tokens.length - 1..<tokens.length)).reshaped(tokens.batch, -1)
     }
 
     /// The sum of the negative log-likelihood of the tokens of `sequences`, each given those before it, a float32 scalar, and how many those are.

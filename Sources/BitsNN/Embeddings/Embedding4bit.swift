@@ -24,7 +24,7 @@ public final class Embedding4bit: Module, EmbeddingLayer {
     ///   - doubleQuantization: scales in 8 bits; off unless asked for, as in the original.
     ///   - storage: what the packed codes are seen as.
     ///   - dtype: the type of the vectors; nil for that of the table.
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public convenience init(
         _ embedding: Embedding, format: FourBitFormat = .nf4, blockSize: BlockSize = .fourBitDefault, doubleQuantization: Bool = false,
         storage: DType = .uint8, dtype: DType? = nil
@@ -36,7 +36,7 @@ public final class Embedding4bit: Module, EmbeddingLayer {
 
     /// The table that `entry` gives the parts of: `weight`, `weight.absmax` and what else ``Module/entries(_:)`` names.
     ///
-    /// - Throws: ``LayerError``, ``QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
+    /// - Throws: ``LayerError``, ``BitsQuant/QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
     public convenience init(dtype: DType? = nil, entries entry: (_ name: String) throws -> Tensor?) throws {
         self.init(weight: try FourBitTensor(tableNamed: "weight", entry), dtype: dtype)
     }
@@ -57,14 +57,14 @@ public final class Embedding4bit: Module, EmbeddingLayer {
 extension Embedding4bit {
     /// The NF4 counterpart of `embedding`. Reference: `EmbeddingNF4`.
     ///
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public static func nf4(_ embedding: Embedding, storage: DType = .uint8, dtype: DType? = nil) throws(QuantizationError) -> Embedding4bit {
         try Embedding4bit(embedding, format: .nf4, storage: storage, dtype: dtype)
     }
 
     /// The FP4 counterpart of `embedding`. Reference: `EmbeddingFP4`.
     ///
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public static func fp4(_ embedding: Embedding, storage: DType = .uint8, dtype: DType? = nil) throws(QuantizationError) -> Embedding4bit {
         try Embedding4bit(embedding, format: .fp4, storage: storage, dtype: dtype)
     }

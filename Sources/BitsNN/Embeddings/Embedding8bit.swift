@@ -31,7 +31,7 @@ public final class Embedding8bit: Module, EmbeddingLayer {
     /// The table that `entry` gives the parts of: `weight`, `SCB` and `weight_format`.
     ///
     /// - Parameter dtype: the type of the vectors, which the entries do not say.
-    /// - Throws: ``LayerError``, ``QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
+    /// - Throws: ``LayerError``, ``BitsQuant/QuantizationError`` when parts are missing or do not belong together, or what `entry` throws.
     public convenience init(dtype: DType, outlierThreshold: Float = 6, entries entry: (_ name: String) throws -> Tensor?) throws {
         self.init(weight: try Int8Tensor(tableNamed: "weight", as: dtype, entry), outlierThreshold: outlierThreshold)
     }

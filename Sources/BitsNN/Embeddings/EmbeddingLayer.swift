@@ -42,7 +42,7 @@ extension Tensor {
         guard let row = paddingIndex else { return table }
         precondition((0..<rows).contains(row), "padding index \(row) of a table of \(rows) rows")
         let padding = Tensor.zeros([1, width], dtype: dtype, device: device)
-        return Tensor.concatenated([table.narrowed(0, 0..<row), padding, table.narrowed(0, row + 1..<rows)])
+        return Tensor.concatenated([table.narrowed(axis: 0, to: 0..<row), padding, table.narrowed(axis: 0, to: row + 1..<rows)])
     }
 }
 

@@ -36,7 +36,7 @@ public final class Linear4bit: Module, LinearLayer {
     /// - Parameters:
     ///   - doubleQuantization: scales in 8 bits, as the original's `compress_statistics`.
     ///   - storage: what the packed codes are seen as; `quant_storage`.
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public convenience init(
         _ linear: Linear, format: FourBitFormat = .nf4, blockSize: BlockSize = .fourBitDefault, doubleQuantization: Bool = true,
         storage: DType = .uint8, computeDType: DType? = nil
@@ -45,9 +45,9 @@ public final class Linear4bit: Module, LinearLayer {
         self.init(weight: weight, bias: linear.bias, computeDType: computeDType ?? linear.computeDType)
     }
 
-    /// The layer that `entry` gives the parts of: `weight`, `weight.absmax` and what else ``entries(_:)`` names, and `bias` if there is one. Frozen.
+    /// The layer that `entry` gives the parts of: `weight`, `weight.absmax` and what else ``Module/entries(_:)`` names, and `bias` if there is one. Frozen.
     ///
-    /// - Throws: ``LayerError``, ``QuantizationError`` when parts are missing or do not belong together, or what `entry` throws. Reference:
+    /// - Throws: ``LayerError``, ``BitsQuant/QuantizationError`` when parts are missing or do not belong together, or what `entry` throws. Reference:
     ///   `Params4bit.from_prequantized`.
     public convenience init(computeDType: DType? = nil, entries entry: (_ name: String) throws -> Tensor?) throws {
         let weight = try FourBitTensor(named: "weight", entry)
@@ -68,7 +68,7 @@ public final class Linear4bit: Module, LinearLayer {
 extension Linear4bit {
     /// The NF4 counterpart of `linear`: codes spaced for normally distributed weights. Reference: `LinearNF4`.
     ///
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public static func nf4(
         _ linear: Linear, doubleQuantization: Bool = true, storage: DType = .uint8, computeDType: DType? = nil
     ) throws(QuantizationError) -> Linear4bit {
@@ -77,7 +77,7 @@ extension Linear4bit {
 
     /// The FP4 counterpart of `linear`: a sign, two bits of exponent and one of mantissa. Reference: `LinearFP4`.
     ///
-    /// - Throws: ``QuantizationError/storageDoesNotFit(byteCount:storage:)``.
+    /// - Throws: ``BitsQuant/QuantizationError/storageDoesNotFit(byteCount:storage:)``.
     public static func fp4(
         _ linear: Linear, doubleQuantization: Bool = true, storage: DType = .uint8, computeDType: DType? = nil
     ) throws(QuantizationError) -> Linear4bit {

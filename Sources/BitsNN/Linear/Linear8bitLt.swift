@@ -57,7 +57,7 @@ public final class Linear8bitLt: Module, LinearLayer {
     /// The frozen layer that `entry` gives the parts of: `weight`, `SCB`, `weight_format`, and `bias` if there is one.
     ///
     /// - Parameter dtype: of what ``weightMatrix(_:)`` gives back, which the entries do not say.
-    /// - Throws: ``LayerError``, ``QuantizationError`` when parts are missing, do not belong together or lie in another layout than row by row; what
+    /// - Throws: ``LayerError``, ``BitsQuant/QuantizationError`` when parts are missing, do not belong together or lie in another layout than row by row; what
     ///   `entry` throws.
     public convenience init(
         dtype: DType = .float16, outlierThreshold: Float = 6, entries entry: (_ name: String) throws -> Tensor?

@@ -8,27 +8,32 @@ public struct LoadOptions: Sendable {
     /// Of all weights that are not quantized, and what layers are quantized from; nil for the type they are kept in.
     public var dtype: DType?
     /// Modules whose parameters stay, or become, float32; see ``ModulePattern``.
-    public var keepingFloat32: [String] = []
+    public var keepingFloat32: [String]
     /// What products round their operands to, see ``ComputePolicy/products``.
     ///
     /// nil leaves it to the quantization, that of a quantized checkpoint before that of ``quantization``, and what that does not say to the checkpoint:
     /// bfloat16 where config.json says that its weights are, float32 for others.
     public var computeDType: DType?
     /// What flows from layer to layer, see ``ComputePolicy/activations``.
-    public var activations = DType.float32
+    public var activations: DType
     /// What keys and values are kept in, see ``ComputePolicy/cache``; nil for the type of ``activations``.
     public var cache: DType?
-    public var device = Device.cpu
+    public var device: Device
 
-    public init(_ quantization: ModelQuantization, dtype: DType? = nil, computeDType: DType? = nil) {
-        (self.quantization, self.dtype, self.computeDType) = (quantization, dtype, computeDType)
+    public init(
+        _ quantization: ModelQuantization, dtype: DType? = nil, keepingFloat32: [String] = [], computeDType: DType? = nil,
+        activations: DType = .float32, cache: DType? = nil, device: Device = .cpu
+    ) {
+        (self.quantization, self.dtype, self.keepingFloat32) = (quantization, dtype, keepingFloat32)
+        (self.computeDType, self.activations, self.cache, self.device) = (computeDType, activations, cache, device)
     }
 
-    /// - Parameters: as in ``ModelQuantization``.
+    /// The linear layers, embeddings and head as in ``ModelQuantization``, the usual of all else.
     public init(
         quantization: Quantization? = nil, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil,
-        computeDType: DType? = nil
+        computeDType: DType? = nil, device: Device = .cpu
     ) {
-        self.init(ModelQuantization(quantization, embeddings: embeddings, head: head, skipping: skipping), computeDType: computeDType)
+        self.init(
+            ModelQuantization(quantization, embeddings: embeddings, head: head, skipping: skipping), computeDType: computeDType, device: device)
     }
 }

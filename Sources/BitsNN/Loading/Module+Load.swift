@@ -33,8 +33,8 @@ extension Module {
         to form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil, dtype: DType? = nil,
         keepingFloat32: [String] = [], device: Device = .cpu, from entry: @escaping (_ name: String) throws -> Tensor?
     ) throws -> ModelReport {
-        var options = LoadOptions(quantization: form, embeddings: embeddings, head: head, skipping: skipping)
-        (options.dtype, options.keepingFloat32, options.device) = (dtype, keepingFloat32, device)
+        let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
+        let options = LoadOptions(quantization, dtype: dtype, keepingFloat32: keepingFloat32, device: device)
         return try load(from: ClosureSource(entry), options: options)
     }
 }

@@ -9,7 +9,7 @@ extension Module {
     ///
     /// - Parameter name: the parameter's path below this module, see ``namedParameters(_:)``.
     /// - Throws: ``LayerError/unknownParameter(_:known:)``, ``LayerError/notAParameter(_:)`` for a module or a weight that is quantized already;
-    ///   ``QuantizationError``. Reference: `replace_parameter_4bit`.
+    ///   ``BitsQuant/QuantizationError``. Reference: `replace_parameter_4bit`.
     public func packParameter(
         _ name: String, format: FourBitFormat = .nf4, blockSize: BlockSize = .fourBitDefault, doubleQuantization: Bool = false,
         storage: DType = .uint8

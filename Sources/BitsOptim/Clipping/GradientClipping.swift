@@ -48,7 +48,7 @@ public struct GradientNorm: Sendable {
     /// - Throws: the first error of the work that leads here.
     public func nonFiniteCount() throws(DeviceError) -> Int { try readLater().nonFiniteCount() }
 
-    /// The norm, to be asked for after the next step has been submitted; see ``Tensor/readLater()``.
+    /// The norm, to be asked for after the next step has been submitted; see ``BitsCore/Tensor/readLater()``.
     public func readLater() -> LateGradientNorm { LateGradientNorm(result: LateReading(result)) }
 }
 

@@ -66,7 +66,7 @@ extension Adapter {
 
     /// Loads the adapter in `folder` (adapter_config.json, adapter_model.safetensors) onto `model`, which is frozen.
     ///
-    /// - Throws: ``ModelFileError`` when a file is not in order or does not fit the model; the model is unchanged then.
+    /// - Throws: ``BitsIO/ModelFileError`` when a file is not in order or does not fit the model; the model is unchanged then.
     public convenience init(_ folder: ModelFolder, on model: TaskModel) throws(ModelFileError) {
         let fields = try ConfigurationFields(folder.file("adapter_config.json"))
         let configuration = try LoRAConfiguration(fields)
@@ -117,7 +117,7 @@ extension Adapter {
 
     /// Writes adapter_config.json and adapter_model.safetensors into a new folder at `path`, which PEFT loads.
     ///
-    /// - Throws: ``ModelFileError`` when the folder exists or cannot be written; nothing is left behind then.
+    /// - Throws: ``BitsIO/ModelFileError`` when the folder exists or cannot be written; nothing is left behind then.
     public func save(to path: String) throws(ModelFileError) {
         let folder = try OutputFolder(path: path)
         var tensors: [String: Tensor] = [:]

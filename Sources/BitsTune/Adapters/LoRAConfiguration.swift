@@ -18,13 +18,18 @@ public struct LoRAConfiguration: Sendable, Equatable {
     public var targets = Targets.allLinear
     /// rsLoRA (Kalajdzievski 2023, arXiv:2312.03732).
     public var isRankStabilized = false
+    /// The name of the model that it was trained on; for readers, nothing goes by it.
     public var baseModel: String?
 
-    public init(rank: Int = 8, alpha: Float = 8, dropout: Float = 0, targets: Targets = .allLinear) {
+    public init(
+        rank: Int = 8, alpha: Float = 8, dropout: Float = 0, targets: Targets = .allLinear, isRankStabilized: Bool = false, baseModel: String? = nil
+    ) {
         self.rank = rank
         self.alpha = alpha
         self.dropout = dropout
         self.targets = targets
+        self.isRankStabilized = isRankStabilized
+        self.baseModel = baseModel
     }
 
     public var scale: Float { isRankStabilized ? alpha / Float(rank).squareRoot() : alpha / Float(rank) }
@@ -41,7 +46,7 @@ public struct LoRAConfiguration: Sendable, Equatable {
 extension LoRAConfiguration {
     /// Reads `adapter_config.json`.
     ///
-    /// - Throws: ``ModelFileError`` for a missing or ill-typed field, or for a kind of adapter that is not implemented, which it names.
+    /// - Throws: ``BitsIO/ModelFileError`` for a missing or ill-typed field, or for a kind of adapter that is not implemented, which it names.
     public init(_ fields: ConfigurationFields) throws(ModelFileError) {
         let kind = try fields.require("peft_type", as: String.self)
         guard kind == "LORA" else { throw .unsupported(path: fields.path, "has peft_type '\(kind)'; LORA was expected") }

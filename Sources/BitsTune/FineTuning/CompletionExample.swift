@@ -1,5 +1,6 @@
-public import BitsIO
 public import BitsCore
+public import BitsIO
+public import BitsModels
 
 /// A prompt and the answer that a model is to learn.
 public struct CompletionExample: Sendable, Equatable {
@@ -13,7 +14,7 @@ public struct CompletionExample: Sendable, Equatable {
 
     /// Reads a file of lines `{"prompt": ..., "completion": ...}`; empty lines are passed over.
     ///
-    /// - Throws: ``ModelFileError/malformed(path:_:)`` naming the first line that is not such an object, or when there is none.
+    /// - Throws: ``BitsIO/ModelFileError/malformed(path:_:)`` naming the first line that is not such an object, or when there is none.
     public static func read(_ file: MappedFile) throws(ModelFileError) -> [CompletionExample] {
         var examples: [CompletionExample] = []
         for (index, line) in file.bytes(in: 0..<file.byteCount).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
@@ -41,6 +42,20 @@ public struct CompletionTokens: Sendable, Equatable {
     public init(ids: [Int32], completionStart: Int) {
         self.ids = ids
         self.completionStart = completionStart
+    }
+
+    /// The examples of a file as `loaded` is to learn them; see ``CompletionExample/read(_:)`` for the file.
+    ///
+    /// - Throws: ``BitsIO/ModelFileError`` for a file that holds no examples.
+    public static func read(_ file: MappedFile, for loaded: LoadedModel, tokenizer: Tokenizer) throws(ModelFileError) -> [CompletionTokens] {
+        try CompletionExample.read(file).map { CompletionTokens($0, for: loaded, tokenizer: tokenizer) }
+    }
+
+    /// An example as `loaded` is to learn it: with its begin and end token, cut off at the end of its context.
+    public init(_ example: CompletionExample, for loaded: LoadedModel, tokenizer: Tokenizer) {
+        self.init(
+            example, tokenizer: tokenizer, begin: loaded.generation.beginToken, end: loaded.generation.endTokens.first,
+            maxLength: loaded.model.contextLength)
     }
 
     /// Begin token, prompt, completion, end token; the end is cut off at `maxLength`.

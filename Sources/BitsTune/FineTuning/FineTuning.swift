@@ -4,22 +4,35 @@ public import BitsOptim
 
 /// The settings of a fine-tuning run.
 public struct FineTuningOptions: Sendable {
-    public var batchSize = 16
+    /// Examples a step, above 0.
+    public var batchSize: Int
     /// Steps; nil for one pass over the examples.
     public var steps: Int?
     /// What a step computes. Its learning rate is the peak: linear from 0 over ``warmupSteps``, then linear to 0 at the end.
-    public var rule: any UpdateRule = AdamW(learningRate: 1e-3, weightDecay: 0)
-    public var warmupSteps = 10
+    public var rule: any UpdateRule
+    public var warmupSteps: Int
     /// Gradients are scaled together to at most this norm.
-    public var maxGradientNorm = 1.0
-    public var moments = MomentStorage.blockwise8bit()
+    public var maxGradientNorm: Double
+    public var moments: MomentStorage
     /// Whether the inside of the model's blocks is computed again on the way back instead of kept: a step takes about a third longer, and holds the
     /// blocks' inputs and one block. The run is bit for bit the same.
-    public var recomputesBlocks = false
+    public var recomputesBlocks: Bool
     /// Of the order of the examples, and of dropout.
-    public var seed: UInt64 = 0
+    public var seed: UInt64
 
-    public init() {}
+    public init(
+        batchSize: Int = 16, steps: Int? = nil, rule: any UpdateRule = AdamW(learningRate: 1e-3, weightDecay: 0), warmupSteps: Int = 10,
+        maxGradientNorm: Double = 1, moments: MomentStorage = .blockwise8bit(), recomputesBlocks: Bool = false, seed: UInt64 = 0
+    ) {
+        self.batchSize = batchSize
+        self.steps = steps
+        self.rule = rule
+        self.warmupSteps = warmupSteps
+        self.maxGradientNorm = maxGradientNorm
+        self.moments = moments
+        self.recomputesBlocks = recomputesBlocks
+        self.seed = seed
+    }
 }
 
 /// One step of a run, as it is reported.
@@ -43,7 +56,7 @@ public struct FineTuningStep: Sendable, Equatable {
 /// - Parameter onStep: called for every step, the last ones included, once the step after it has been submitted; when it returns false, the run ends
 ///   with the step that has been.
 /// - Returns: the mean loss of each step.
-/// - Throws: ``FineTuningError`` for examples that cannot be learned from; ``OptimizerError`` for settings out of range; what the device reports.
+/// - Throws: ``FineTuningError`` for examples that cannot be learned from; ``BitsOptim/OptimizerError`` for settings out of range; what the device reports.
 @discardableResult
 public func fineTune(
     _ model: CausalLanguageModel, adapter: Adapter, on examples: [CompletionTokens], options: FineTuningOptions = FineTuningOptions(),
