@@ -7,6 +7,7 @@ extension ConformanceCase {
         for dtype in floatTypes {
             cases += matrices(dtype) + largeReductions(dtype)
             cases.append(manyRows(dtype))
+            cases += alike(dtype)
             for width in [48, 1024, 5000, 20_002] { cases += rows(dtype, width: width) }
             for (rows, vocabulary) in [(3, 5000), (5, 4999), (5, 8192), (2, 40_001), (4, 66_000)] {
                 cases.append(crossEntropy(dtype, rows: rows, vocabulary: vocabulary))
@@ -53,6 +54,25 @@ extension ConformanceCase {
                 return (kernel, [KernelOutput("output", output)])
             }
         }
+    }
+
+    /// Arrays of one type, of a count that is a multiple of 8.
+    private static func alike(_ dtype: DType) -> [ConformanceCase] {
+        let count = 4104
+        return [
+            ConformanceCase("add of \(dtype.rawValue), \(count) elements") { device in
+                let output = device.output(dtype, count: count)
+                let kernel = BinaryElementwise(
+                    .add, StridedSlice(contiguous: ordinary(device, count, 1, dtype), shape: [count]),
+                    StridedSlice(contiguous: ordinary(device, count, 2, dtype), shape: [count]), into: output)
+                return (kernel, [KernelOutput("output", output)])
+            },
+            ConformanceCase("silu of \(dtype.rawValue), \(count) elements") { device in
+                let output = device.output(dtype, count: count)
+                let kernel = GatedActivation(.silu, gate: ordinary(device, count, 1, dtype), up: ordinary(device, count, 2, dtype), into: output)
+                return (kernel, [KernelOutput("output", output, absolute: 2e-6, relative: 1e-6)])
+            },
+        ]
     }
 
     private static func rows(_ dtype: DType, width: Int) -> [ConformanceCase] {

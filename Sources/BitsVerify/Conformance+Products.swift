@@ -8,8 +8,8 @@ extension ConformanceCase {
 
     /// Few rows, and enough of everything for a library of products.
     private static func dense(_ precision: ProductPrecision) -> [ConformanceCase] {
-        let few = [(1, 300, 1100), (2, 90, 512), (5, 70, 520), (8, 33, 264), (16, 300, 256)].map { m, n, k in
-            dense(precision, (m, n, k), transposesA: false, transposesB: true, accumulates: m == 5)
+        let few = [(1, 300, 1100), (2, 90, 512), (5, 70, 520), (8, 33, 264), (7, 90, 512), (13, 300, 1280), (16, 300, 256)].map { m, n, k in
+            dense(precision, (m, n, k), transposesA: false, transposesB: true, accumulates: m == 5 || m == 13)
         }
         let large = [(false, false), (false, true), (true, false), (true, true)].flatMap { transposesA, transposesB in
             [false, true].map {

@@ -1,12 +1,23 @@
 /// Elements that a thread takes at once.
 private let perThread = 8
 
+/// Whether arrays of one count are of one type and at multiples of 16 bytes, and whole threads' parts.
+private func areAlignedAlike(_ arrays: [Slice]) -> Bool {
+    arrays.allSatisfy { $0.dtype == arrays[0].dtype && $0.count % perThread == 0 && $0.deviceAddress % 16 == 0 }
+}
+
 extension BinaryElementwise: CUDAKernel {
     private static let matrix = CUDAFunction("elementwise", "binary")
     private static let strided = CUDAFunction("elementwise", "binary_strided")
+    private static let sum = CUDAFunctions("elementwise", "add")
 
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
+        if operation == .add && lhs.isContiguous && rhs.isContiguous && areAlignedAlike([lhs.slice, rhs.slice, output]) {
+            let (blocks, threads) = queue.sharing(output.count, perThread: perThread)
+            return queue.launch(
+                Self.sum[output.dtype], blocks: blocks, threads: threads, overlaps: true, lhs.slice, rhs.slice, output, output.count)
+        }
         let shape = CUDAShape(lhs.shape, [lhs.strides, rhs.strides, rowMajorStrides(lhs.shape)])
         let columns = shape.sizes.last ?? 1
         let repeats = (0..<2).allSatisfy { [0, 1].contains(shape.innerStride($0)) }
@@ -63,9 +74,13 @@ extension UnaryElementwiseGradient: CUDAKernel {
 
 extension GatedActivation: CUDAKernel {
     private static let function = CUDAFunction("elementwise", "gated")
+    private static let silu = CUDAFunctions("elementwise", "gated_silu")
 
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
+        if activation == .silu && areAlignedAlike([gate, up, output]) {
+            return queue.launch(Self.silu[output.dtype], blocks: blocks, threads: threads, overlaps: true, gate, up, output, gate.count)
+        }
         queue.launch(
             Self.function, blocks: blocks, threads: threads, overlaps: true, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code, output,
             output.dtype.code, gate.count)

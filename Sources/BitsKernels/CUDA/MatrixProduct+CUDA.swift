@@ -1,6 +1,7 @@
 extension MatrixProduct: CUDAKernel {
     private static let plain = CUDAFunction("matrix", "matrix_product")
     private static let rowProducts = [1, 2, 4, 8].map { CUDAFunctions("matrix", "row_product_\($0)") }
+    private static let tensorRows = [8, 16].map { CUDAFunctions("matrix", "tensor_rows_\($0)") }
     /// By what is transposed: nothing, b, a, both.
     private static let tensorProducts = ["nn", "nt", "tn", "tt"].map { CUDAFunctions("matrix", "tensor_product_\($0)") }
     /// Multiplications from which a call of the library is worth its time.
@@ -8,6 +9,7 @@ extension MatrixProduct: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         guard m > 0, n > 0 else { return }
+        if launchSeveralRows(on: queue) { return }
         if readsFewRows { return launchFewRows(on: queue) }
         let usesTensorCores = precision != .float32 && queue.properties.computeCapability >= 80
         let usesLibrary = m * n * k >= Self.leastForLibrary && CUDAProducts.path != nil
@@ -45,6 +47,25 @@ extension MatrixProduct: CUDAKernel {
     /// Whether the time goes into reading b, a row at a time: then it is read once, for all of few rows of a.
     private var readsFewRows: Bool {
         m <= 8 && k > 0 && !transposesA && transposesB && (precision == .float32 || b.dtype == precision.dtype)
+    }
+
+    /// From 5 rows on it is the tensor cores that keep pace with the memory.
+    ///
+    /// - Returns: whether the operands are such.
+    private func launchSeveralRows(on queue: CUDAQueue) -> Bool {
+        guard m > 4, m <= 16, k > 0, k % 128 == 0, !transposesA, transposesB, precision != .float32, b.dtype == precision.dtype,
+            b.deviceAddress % 16 == 0, bStride % 8 == 0, queue.properties.computeCapability >= 80
+        else { return false }
+        var (a, aStride) = (self.a, self.aStride)
+        if a.dtype != precision.dtype || a.deviceAddress % 16 != 0 || aStride % 8 != 0 {
+            a = queue.scratch(precision.dtype, count: m * k)
+            queue.convert(self.a, rows: m, width: k, stride: aStride, to: a)
+            aStride = k
+        }
+        queue.launch(
+            Self.tensorRows[m <= 8 ? 0 : 1][precision.dtype], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256,
+            overlaps: true, a, aStride, b, bStride, bias, bias?.dtype.code ?? 0, output, output.dtype.code, m, n, k, Int32(accumulates ? 1 : 0))
+        return true
     }
 
     private func launchFewRows(on queue: CUDAQueue) {

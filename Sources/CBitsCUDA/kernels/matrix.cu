@@ -186,8 +186,8 @@ __device__ __forceinline__ void round_eight(float *x, int precision) {
     }
 }
 
-// a [M <= COUNT, K], b [N, K], which is not rounded: what is read is b, once. A warp takes ROWS rows of b, or `parts` warps of a block share them, each
-// a part of K; lanes take 8 elements of each row at a time, and have the next ones loaded.
+// a [M <= COUNT, K], b [N, K], which is not rounded: what is read is b, once. A warp takes ROWS rows of b, or `parts` warps of a block share them,
+// each a part of K; lanes take 8 elements of each row at a time, and have the next ones loaded.
 template <typename T, int ROWS, int COUNT>
 __device__ __forceinline__ void multiply_rows(stored_matrix a, const T *b, int64 b_stride, product_output output, int64 k, int precision, int parts) {
     __shared__ float shared[8][ROWS * COUNT];
@@ -404,5 +404,95 @@ __device__ __forceinline__ void multiply_tile(stored_matrix a, stored_matrix b, 
     TENSOR_PRODUCT(tensor_product_tt_##SUFFIX, T, false, true)
 TENSOR_PRODUCTS(f16, float16)
 TENSOR_PRODUCTS(bf16, bfloat16)
+
+// MARK: Several rows
+
+// a [M <= 8 * TILES, K], b [N, K]: b is read once, by the tensor cores' own layout. What order k is summed in does not matter, so a lane takes 16
+// bytes of a row at a time, and the same 8 elements of a. UNIT elements of 16 rows of b are what a warp takes; the 8 warps of a block share the
+// units of a row.
+enum { WARPS = 8, UNIT = 128, SUMS = 8192 };
+
+struct unit_part {
+    uint4 elements[2][4];
+};
+
+__device__ __forceinline__ unit_part load_unit(const uint16 *b, int64 stride, int64 rows, int64 tile, int unit) {
+    unit_part part;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        // Rows beyond the end are read again, and what comes of them is dropped.
+        int64 row = min(tile * 16 + threadIdx.x % 32 / 4 + 8 * r, rows - 1);
+        const uint16 *from = b + row * stride + unit * (int64)UNIT + threadIdx.x % 4 * 8;
+#pragma unroll
+        for (int i = 0; i < 4; i++) part.elements[r][i] = load_once(from + 32 * i);
+    }
+    return part;
+}
+
+template <typename T, int TILES>
+__device__ __forceinline__ void multiply_several_rows(
+    const uint16 *a, int64 a_stride, const uint16 *b, int64 b_stride, product_output output, int64 k) {
+    __shared__ float shared[SUMS];
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = (int)output.m;
+    int64 tiles = (output.n + 15) / 16, next_tile = blockIdx.x;
+    int units = (int)(k / UNIT), next_unit = warp;
+    unit_part ahead;
+    begin_launch();
+    if (warp < units) ahead = load_unit(b, b_stride, output.n, next_tile, next_unit);
+    int kept = 0, room = SUMS / (16 * WARPS * m);
+    int64 first_kept = blockIdx.x;
+    for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+        float sums[TILES][4] = {};
+        for (int unit = warp; unit < units; unit += WARPS) {
+            unit_part part = ahead;
+            if ((next_unit += WARPS) >= units) next_unit = warp, next_tile += gridDim.x;
+            if (next_tile < tiles) ahead = load_unit(b, b_stride, output.n, next_tile, next_unit);
+#pragma unroll
+            for (int j = 0; j < TILES; j++) {
+                int row = 8 * j + lane / 4;
+                const uint16 *from = a + row * a_stride + unit * (int64)UNIT + lane % 4 * 8;
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    uint4 x = row < m ? *(const uint4 *)(from + 32 * i) : make_uint4(0, 0, 0, 0);
+                    uint4 u = part.elements[0][i], v = part.elements[1][i];
+                    uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
+                    multiply<T>(sums[j], low, x.x, x.y);
+                    multiply<T>(sums[j], high, x.z, x.w);
+                }
+            }
+        }
+#pragma unroll
+        for (int j = 0; j < TILES; j++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) {
+                int row = lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
+                if (column < m) shared[((kept * 16 + row) * m + column) * WARPS + warp] = sums[j][c];
+            }
+        if (++kept < room && tile + gridDim.x < tiles) continue;
+        // The sums of all warps are added when the room for them is used up, or at the end.
+        __syncthreads();
+        for (int i = threadIdx.x; i < kept * 16 * m; i += 32 * WARPS) {
+            float sum = 0;
+#pragma unroll
+            for (int s = 0; s < WARPS; s++) sum += shared[i * WARPS + s];
+            output.store(i % m, (first_kept + i / (16 * m) * (int64)gridDim.x) * 16 + i / m % 16, sum);
+        }
+        __syncthreads();
+        kept = 0;
+        first_kept = tile + gridDim.x;
+    }
+}
+
+#define SEVERAL_ROWS(NAME, T, TILES) \
+    extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
+        const uint16 *a, int64 a_stride, const uint16 *b, int64 b_stride, const void *bias, int bias_type, void *output, int output_type, int64 m, \
+        int64 n, int64 k, int accumulates) { \
+        multiply_several_rows<T, TILES>( \
+            a, a_stride, b, b_stride, product_output{output, output_type, bias, bias_type, accumulates, m, n}, k); \
+    }
+SEVERAL_ROWS(tensor_rows_8_f16, float16, 1)
+SEVERAL_ROWS(tensor_rows_16_f16, float16, 2)
+SEVERAL_ROWS(tensor_rows_8_bf16, bfloat16, 1)
+SEVERAL_ROWS(tensor_rows_16_bf16, bfloat16, 2)
 
 #endif
