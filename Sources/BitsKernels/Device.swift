@@ -45,6 +45,6 @@ extension Device {
     }
 
     /// Work that can be submitted again and again at the price of one kernel: what `body` submits, which is not done by that. What the host does in
-    /// `body` is done once. nil, with `body` not called, where the device knows no such thing.
-    package func record(_ body: () -> Void) -> (any RecordedWork)? { backend.record(body) }
+    /// `body` is done once.
+    package func record(_ body: () -> Void) -> RecordingResult { backend.record(body) }
 }

@@ -34,8 +34,8 @@ package protocol DeviceBackend: AnyObject, Sendable {
     func copy(_ source: Slice, to destination: Slice) throws(DeviceError)
 
     func submit(_ kernel: some Kernel)
-    /// Notes what `work` submits, without doing it, so that it can be submitted again as a whole; nil where the device has no such thing.
-    func record(_ work: () -> Void) -> (any RecordedWork)?
+    /// Notes what `work` submits, without doing it, so that it can be submitted again as a whole.
+    func record(_ work: () -> Void) -> RecordingResult
     func synchronize() throws(DeviceError)
 }
 
@@ -48,8 +48,17 @@ package protocol RecordedWork: AnyObject, Sendable {
     func submit()
 }
 
+/// What came of recording work.
+package enum RecordingResult {
+    /// The device knows no such thing; the work was not asked for.
+    case unsupported
+    /// The work was asked for and is lost; the next wait says why.
+    case failed
+    case recorded(any RecordedWork)
+}
+
 extension DeviceBackend {
-    package func record(_ work: () -> Void) -> (any RecordedWork)? { nil }
+    package func record(_ work: () -> Void) -> RecordingResult { .unsupported }
 
     package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }
 

@@ -73,7 +73,9 @@ package final class Pager {
 
     /// Takes in a group that was filled in another way than by ``use(_:next:_:)``; ``finish()`` is to be called after the last of them.
     package func admit(_ group: Group) {
-        if !group.pages.isEmpty { settle(group) }
+        guard !group.pages.isEmpty else { return }
+        for page in group.pages { page.bringIn() }
+        settle(group)
     }
 
     /// Counts groups no longer that are about to go.

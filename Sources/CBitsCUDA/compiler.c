@@ -51,8 +51,11 @@ static void load_builtins(void) {
 }
 
 static void load(void) {
-    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
-    library = bits_cuda_open("BNB_NVRTC", names, "nvrtcVersion");
+    // What a newer compiler makes an older driver does not load.
+    static const char *const new_names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
+    static const char *const old_names[] = {"libnvrtc.so.12", "libnvrtc.so", "libnvrtc.so.13", NULL};
+    int driver = bits_cuda_driver_version();
+    library = bits_cuda_open("BNB_NVRTC", driver && driver < 13000 ? old_names : new_names, "nvrtcVersion");
     if (!library.handle) return;
     load_builtins();
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -85,14 +88,48 @@ static char *result(void *program, int (*size)(void *, size_t *), int (*get)(voi
     return text;
 }
 
+// Compilations that are going on. The process ends after them: NVRTC takes itself apart then.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
+static int running;
+static bool ends;
+
+static void wait_for_all(void) {
+    pthread_mutex_lock(&lock);
+    ends = true;
+    while (running) pthread_cond_wait(&all_done, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static bool begin(void) {
+    static bool is_registered;
+    pthread_mutex_lock(&lock);
+    if (!is_registered) atexit(wait_for_all);
+    is_registered = true;
+    bool may_begin = !ends;
+    running += may_begin;
+    pthread_mutex_unlock(&lock);
+    return may_begin;
+}
+
+static void end(void) {
+    pthread_mutex_lock(&lock);
+    if (--running == 0) pthread_cond_broadcast(&all_done);
+    pthread_mutex_unlock(&lock);
+}
+
 int bits_cuda_compile(
     const char *source, const char *name, const char *architecture, const char *options, bool is_text, char **image, size_t *bytes) {
     *image = NULL;
     *bytes = 0;
     if (!bits_cuda_compiler_library()->handle) return BITS_CUDA_NO_COMPILER;
+    if (!begin()) return BITS_CUDA_ENDING;
     void *program = NULL;
     int status = nvrtc.nvrtcCreateProgram(&program, source, name, 0, NULL, NULL);
-    if (status) return status;
+    if (status) {
+        end();
+        return status;
+    }
     char target[64];
     snprintf(target, sizeof target, "--gpu-architecture=%s", architecture);
     char words[256], *rest = words;
@@ -105,5 +142,6 @@ int bits_cuda_compile(
     else if (is_text) *image = result(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, bytes);
     else *image = result(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, bytes);
     nvrtc.nvrtcDestroyProgram(&program);
+    end();
     return status;
 }

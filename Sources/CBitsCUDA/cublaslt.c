@@ -83,8 +83,10 @@ static bits_cuda_library library;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void) {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-    library = bits_cuda_open("BNB_CUBLASLT", names, "cublasLtMatmul");
+    static const char *const new_names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
+    static const char *const old_names[] = {"libcublasLt.so.12", "libcublasLt.so.13", NULL};
+    int driver = bits_cuda_driver_version();
+    library = bits_cuda_open("BNB_CUBLASLT", driver && driver < 13000 ? old_names : new_names, "cublasLtMatmul");
     if (!library.handle) return;
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         *functions[i].function = dlsym(library.handle, functions[i].name);
@@ -237,7 +239,7 @@ static plan *find(void *context, const bits_cuda_product *product) {
 
 bool bits_cuda_product_workspace(void *context, const bits_cuda_product *product, size_t *bytes) {
     pthread_once(&once, load);
-    if (!library.handle) return false;
+    if (!library.handle || bits_cuda_use(context)) return false;
     pthread_mutex_lock(&lock);
     plan *plan = find(context, product);
     if (plan) *bytes = plan->choice.workspace_bytes;

@@ -247,11 +247,6 @@ static int use(void *context) {
         return status ? status : (call); \
     } while (0)
 
-uint64_t bits_cuda_thread(void) {
-    static _Thread_local char place;
-    return (uint64_t)(uintptr_t)&place;
-}
-
 int bits_cuda_use(void *context) { return use(context); }
 
 int bits_cuda_memory_info(void *context, size_t *free_bytes, size_t *total_bytes) { IN_CONTEXT(cu.cuMemGetInfo(free_bytes, total_bytes)); }

@@ -17,6 +17,7 @@ static bool try_path(bits_cuda_library *library, const char *path) {
         return false;
     }
     snprintf(library->path, sizeof library->path, "%s", path);
+    library->problem[0] = 0;
     return true;
 }
 

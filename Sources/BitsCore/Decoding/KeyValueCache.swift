@@ -21,6 +21,8 @@ public final class KeyValueCache {
         var layers: [(key: Tensor, value: Tensor)]
         /// int32 [B]; -1 for a sequence that has ended.
         let lengths: Tensor
+        /// How often the memory has moved.
+        var place = 0
         /// Of each sequence, as far as the host knows; nil when it has ended.
         var counts: [Int?]
 
@@ -78,12 +80,12 @@ public final class KeyValueCache {
         return next
     }
 
-    /// Whether a pass of one more token a sequence finds everything where the last one found it.
-    package var staysInPlace: Bool { length < room }
+    /// Where a pass of one more token a sequence finds the memory: the same number as long as it does not move; nil when the pass has to move it.
+    package var place: Int? { length < room ? memory.place : nil }
 
     /// Counts the tokens of a pass that was recorded and is submitted again.
     package func noteRepeatedPass() {
-        precondition(staysInPlace, "\(length + 1) tokens in memory for \(room)")
+        precondition(length < room, "\(length + 1) tokens in memory for \(room)")
         for sequence in range { memory.counts[sequence]? += 1 }
     }
 
@@ -126,6 +128,7 @@ public final class KeyValueCache {
     private var room: Int { memory.layers.first?.key.shape[1] ?? 0 }
 
     private func grow(to needed: Int) {
+        memory.place += 1
         let (old, larger) = (room, min(capacity, max(needed, 2 * room, 256)))
         func grown(_ tensor: Tensor) -> Tensor {
             let result = tensor.empty([tensor.shape[0], larger] + tensor.shape[2...])

@@ -13,9 +13,11 @@ final class CUDAAllocator: Sendable {
         var peakByteCount = 0
         /// Free blocks of the recording that is under way, and all that it was given; nil at other times.
         var recording: (free: [(size: Int, address: UInt)], all: [UInt])?
-        /// The sizes of all blocks that belong to recordings, and which of them nobody holds.
-        var recorded: [UInt: Int] = [:]
+        /// The sizes of all blocks that belong to recordings, with the recording's number, and which of them nobody holds.
+        var recorded: [UInt: (size: Int, recording: Int)] = [:]
         var recordedFree: Set<UInt> = []
+        /// Recordings so far.
+        var recordings = 0
     }
 
     /// The memory of a recording.
@@ -42,24 +44,23 @@ final class CUDAAllocator: Sendable {
     /// The most bytes that were ever in use.
     var peakByteCount: Int { state.withLock { $0.peakByteCount } }
 
-    /// The address of at least `byteCount` bytes; 0 when there are no more.
-    func allocate(byteCount: Int) -> UInt {
+    /// The address of at least `byteCount` bytes; 0 when there are no more, with what the driver said.
+    func allocate(byteCount: Int) -> (address: UInt, status: Int32) {
         let size = CUDAAllocator.roundedUp(byteCount)
         return state.withLock { state in
             if let place = state.recording?.free.firstIndex(where: { $0.size == size }) {
-                state.usedByteCount += size
-                return state.recording!.free.remove(at: place).address
+                noteUse(size, &state)
+                return (state.recording!.free.remove(at: place).address, 0)
             }
-            let address = takeIdle(size, &state) ?? fresh(size, &state)
+            let (address, status) = takeIdle(size, &state).map { ($0, 0) } ?? fresh(size, &state)
             if address != 0 {
                 if state.recording != nil {
-                    state.recorded[address] = size
+                    state.recorded[address] = (size, state.recordings)
                     state.recording!.all.append(address)
                 }
-                state.usedByteCount += size
-                state.peakByteCount = max(state.peakByteCount, state.usedByteCount)
+                noteUse(size, &state)
             }
-            return address
+            return (address, status)
         }
     }
 
@@ -67,13 +68,22 @@ final class CUDAAllocator: Sendable {
         let size = CUDAAllocator.roundedUp(byteCount)
         state.withLock { state in
             state.usedByteCount -= size
-            if state.recorded[address] == nil { return addIdle(address, size: size, &state) }
-            if state.recording != nil { state.recording!.free.append((size, address)) } else { state.recordedFree.insert(address) }
+            guard let owner = state.recorded[address] else { return addIdle(address, size: size, &state) }
+            if state.recording != nil && owner.recording == state.recordings {
+                state.recording!.free.append((size, address))
+            } else {
+                state.recordedFree.insert(address)
+            }
         }
     }
 
     /// From now on blocks are given away for a recording.
-    func beginRecording() { state.withLock { $0.recording = ([], []) } }
+    func beginRecording() {
+        state.withLock {
+            $0.recordings += 1
+            $0.recording = ([], [])
+        }
+    }
 
     /// Ends it; the blocks that it was given stay its own.
     func endRecording() -> RecordedBlocks {
@@ -89,10 +99,18 @@ final class CUDAAllocator: Sendable {
     func release(_ blocks: RecordedBlocks) {
         state.withLock { state in
             for address in blocks.addresses {
-                guard let size = state.recorded.removeValue(forKey: address) else { continue }
+                guard let size = state.recorded.removeValue(forKey: address)?.size else { continue }
                 if state.recordedFree.remove(address) != nil { addIdle(address, size: size, &state) }
             }
         }
+    }
+
+    /// From now on the peak is what is in use.
+    func forgetPeak() { state.withLock { $0.peakByteCount = $0.usedByteCount } }
+
+    private func noteUse(_ size: Int, _ state: inout State) {
+        state.usedByteCount += size
+        state.peakByteCount = max(state.peakByteCount, state.usedByteCount)
     }
 
     private func addIdle(_ address: UInt, size: Int, _ state: inout State) {
@@ -115,15 +133,16 @@ final class CUDAAllocator: Sendable {
         return address
     }
 
-    private func fresh(_ size: Int, _ state: inout State) -> UInt {
+    private func fresh(_ size: Int, _ state: inout State) -> (address: UInt, status: Int32) {
         if state.usedByteCount + state.idleByteCount + size > limit { empty(&state) }
-        guard state.usedByteCount + size <= limit else { return 0 }
+        guard state.usedByteCount + size <= limit else { return (0, CUDADriver.outOfMemory) }
         var address: UInt64 = 0
-        if unsafe bits_cuda_allocate(context.pointer, size, &address) != 0 {
+        var status = unsafe bits_cuda_allocate(context.pointer, size, &address)
+        if status == CUDADriver.outOfMemory {
             empty(&state)
-            guard unsafe bits_cuda_allocate(context.pointer, size, &address) == 0 else { return 0 }
+            status = unsafe bits_cuda_allocate(context.pointer, size, &address)
         }
-        return UInt(address)
+        return (status == 0 ? UInt(address) : 0, status)
     }
 
     private func empty(_ state: inout State) {

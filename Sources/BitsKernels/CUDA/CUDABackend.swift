@@ -11,17 +11,26 @@ final class CUDABackend: DeviceBackend {
     let stream: CUDAStream
     private let staging: CUDAStaging
     let pinned: CUDAPinnedMemory
+    /// For ``recordedTables``: no copy that is on its way writes to these blocks.
+    let tables: CUDAPinnedMemory
     private let modules = Mutex<[String: UInt]>([:])
-    private let failure = Mutex<DeviceFailure?>(nil)
-    /// Why the device can no longer be used; nothing brings it back.
-    private let loss = Mutex<DeviceError?>(nil)
-    /// Whether there is a ``failure`` or a ``loss``; kernels are left out then, as their operands may not exist.
+    private let trouble = Mutex(Trouble())
+    /// Whether there is ``trouble``; kernels are left out then, as their operands may not exist.
     let hasFailed = Atomic<Bool>(false)
     private let references = Mutex<[String: Int]>([:])
-    let recording = Mutex<RecordingState?>(nil)
-    let isRecording = Atomic<Bool>(false)
+    /// Held by whoever gives the queue work.
+    let turn = CUDAQueueLock()
+    /// What launches that are being recorded read, kept where it is; nil while nothing is recorded. Under ``turn``.
+    let recordedTables = Mutex<[CUDAPinnedMemory.Block]?>(nil)
     /// Whether each launch is waited for, so that an error is told with the kernel that made it: `BNB_CUDA_WAIT=1`.
-    private let waitsForEach = FileSystem.environment("BNB_CUDA_WAIT") == "1"
+    let waitsForEach = FileSystem.environment("BNB_CUDA_WAIT") == "1"
+
+    private struct Trouble {
+        /// What failed alone.
+        var failure: DeviceFailure?
+        /// Why the device can no longer be used; nothing brings it back.
+        var loss: DeviceError?
+    }
 
     private static let backends = Mutex<[Int: CUDABackend]>([:])
 
@@ -45,6 +54,7 @@ final class CUDABackend: DeviceBackend {
         memory = CUDAAllocator(context, limit: memoryLimit)
         staging = CUDAStaging(context)
         pinned = CUDAPinnedMemory(context)
+        tables = CUDAPinnedMemory(context)
     }
 
     var device: Device { Device(backend: self) }
@@ -54,15 +64,19 @@ final class CUDABackend: DeviceBackend {
     var allocatedByteCount: Int { memory.usedByteCount }
 
     func allocate(byteCount: Int) -> UInt {
-        // What is allocated after a failure would never be filled.
-        let address = hasFailed.load(ordering: .acquiring) ? 0 : memory.allocate(byteCount: byteCount)
-        if address == 0 { record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true) }
-        return address
+        turn.hold {
+            // What is allocated after a failure would never be filled.
+            var (address, status): (UInt, Int32) = (0, 0)
+            if !hasFailed.load(ordering: .acquiring) { (address, status) = memory.allocate(byteCount: byteCount) }
+            if status != 0 && status != CUDADriver.outOfMemory { note(status, in: "allocation") }
+            if address == 0 { record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true) }
+            return address
+        }
     }
 
     func deallocate(address: UInt, byteCount: Int) {
-        guard address != 0 else { return changeFailure { $0?.released() } }
-        memory.deallocate(address: address, byteCount: byteCount)
+        guard address != 0 else { return changeTrouble { $0.failure?.released() } }
+        turn.hold { memory.deallocate(address: address, byteCount: byteCount) }
     }
 
     func adopt(_ file: MappedFile) -> UInt? { nil }
@@ -76,41 +90,56 @@ final class CUDABackend: DeviceBackend {
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.hasMemory, bytes.byteCount > 0 else { return }
-        waitForRecording()
-        if let table = recordedTable(bytes) {
-            let status = unsafe bits_cuda_copy_in(context.pointer, stream.pointer, UInt64(slice.deviceAddress), table.pointer, bytes.byteCount)
-            return note(status, in: "copy to the device")
+        turn.hold {
+            let status =
+                if let table = recordedTable(bytes) {
+                    unsafe bits_cuda_copy_in(context.pointer, stream.pointer, UInt64(slice.deviceAddress), table.pointer, bytes.byteCount)
+                } else {
+                    unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer)
+                }
+            note(status, in: "copy to the device")
         }
-        note(unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer), in: "copy to the device")
     }
 
     func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
-        try throwFailure()
+        try throwTrouble()
         if bytes.byteCount > 0 {
-            let status = unsafe bytes.withUnsafeMutableBytes {
-                unsafe bits_cuda_copy_out(context.pointer, stream.pointer, $0.baseAddress, UInt64(slice.deviceAddress), $0.count)
+            unsafe bytes.withUnsafeMutableBytes { target in
+                let status = turn.hold {
+                    unsafe bits_cuda_copy_out(context.pointer, stream.pointer, target.baseAddress, UInt64(slice.deviceAddress), target.count)
+                }
+                note(status, in: "copy from the device")
             }
-            note(status, in: "copy from the device")
         }
         try synchronize()
     }
 
     func downloadLater(_ slice: Slice) -> LateBytes {
-        if hasFailed.load(ordering: .acquiring) {
+        if let error = currentTrouble {
             return { () throws(DeviceError) in
-                try self.throwFailure()
-                return []
+                self.changeTrouble { _ = $0.failure?.reported() }
+                throw error
             }
         }
         let count = slice.byteCount
-        let block = pinned.take(byteCount: count)
-        let status = unsafe bits_cuda_copy_out(context.pointer, stream.pointer, block.pointer, UInt64(slice.deviceAddress), count)
-        note(status, in: "copy from the device")
-        note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "copy from the device")
+        let taken: CUDAPinnedMemory.Block? = turn.hold {
+            let (block, status) = pinned.take(byteCount: count)
+            note(status, in: "pinned memory for a late read")
+            guard let block else { return nil }
+            note(
+                unsafe bits_cuda_copy_out(context.pointer, stream.pointer, block.pointer, UInt64(slice.deviceAddress), count),
+                in: "copy from the device")
+            note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "copy from the device")
+            return block
+        }
         return { () throws(DeviceError) in
+            guard let block = taken else {
+                try self.throwTrouble()
+                throw .notQueued("late read", device: self.name, reason: "there was no pinned memory for it")
+            }
             self.note(unsafe bits_cuda_event_wait(self.context.pointer, block.event), in: "work before a late read")
-            try self.throwFailure()
+            try self.throwTrouble()
             return unsafe [UInt8](UnsafeRawBufferPointer(start: block.pointer, count: count))
         }
     }
@@ -119,12 +148,18 @@ final class CUDABackend: DeviceBackend {
     func copyWithin(_ source: Slice, to destination: Slice) {
         guard source.byteCount > 0, source.hasMemory, destination.hasMemory else { return }
         let (from, to) = (UInt64(source.deviceAddress), UInt64(destination.deviceAddress))
-        note(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy")
+        turn.hold { note(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy") }
     }
 
     func clear(_ slice: Slice) {
         guard slice.byteCount > 0, slice.hasMemory else { return }
-        note(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear")
+        turn.hold { note(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear") }
+    }
+
+    /// Gives what is idle back to the driver.
+    func emptyCache() {
+        try? synchronize()
+        turn.hold { memory.empty() }
     }
 
     // MARK: Kernels
@@ -133,8 +168,9 @@ final class CUDABackend: DeviceBackend {
 
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
-        waitForRecording()
-        if let native = kernel as? any CUDAKernel, native.suitsCUDA { return native.launch(on: CUDAQueue(backend: self)) }
+        if let native = kernel as? any CUDAKernel, native.suitsCUDA {
+            return turn.hold { native.launch(on: CUDAQueue(backend: self)) }
+        }
         references.withLock { $0[type(of: kernel).name, default: 0] += 1 }
         if let error = runReference(kernel) { record(error) }
     }
@@ -174,37 +210,49 @@ final class CUDABackend: DeviceBackend {
     // MARK: Failure
 
     func synchronize() throws(DeviceError) {
-        if loss.withLock({ $0 == nil }) { note(unsafe bits_cuda_stream_wait(context.pointer, stream.pointer), in: "work") }
-        try throwFailure()
+        if !isLost {
+            // By an event, as the queue itself cannot be waited for while somebody records.
+            let (block, status) = turn.hold {
+                let taken = pinned.take(byteCount: 0)
+                if let block = taken.block { note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "work") }
+                return taken
+            }
+            note(status, in: "work")
+            if let block { note(unsafe bits_cuda_event_wait(context.pointer, block.event), in: "work") }
+        }
+        try throwTrouble()
     }
 
-    /// Notes what the driver said of `work`. A kernel that does not fit the device fails alone; anything else ends the device's use.
+    /// Notes what the driver said of `work`. What could not be queued fails alone; anything else ends the device's use.
     func note(_ status: Int32, in work: String) {
         guard status != 0 else { return }
-        let isAlone = status == 1 || status == 701
-        if isAlone { return record(.kernelFailed(work, device: name, status: Int(status))) }
-        loss.withLock { $0 = $0 ?? .deviceLost(name, reason: "\(CUDADriver.text(of: status)), found in: \(work)") }
-        hasFailed.store(true, ordering: .releasing)
+        if CUDADriver.leavesDeviceUsable(status) {
+            return record(.notQueued(work, device: name, reason: CUDADriver.text(of: status)))
+        }
+        let reason = "\(CUDADriver.text(of: status)), found in: \(work)"
+        changeTrouble { $0.loss = $0.loss ?? .deviceLost(name, reason: reason) }
     }
 
     func record(_ error: DeviceError, leavesMemoryMissing: Bool = false) {
-        changeFailure { $0 = DeviceFailure($0, error, leavesMemoryMissing: leavesMemoryMissing) }
+        changeTrouble { $0.failure = DeviceFailure($0.failure, error, leavesMemoryMissing: leavesMemoryMissing) }
     }
 
-    private func throwFailure() throws(DeviceError) {
+    private var isLost: Bool { trouble.withLock { $0.loss != nil } }
+
+    private var currentTrouble: DeviceError? { trouble.withLock { $0.loss ?? $0.failure?.error } }
+
+    private func throwTrouble() throws(DeviceError) {
         guard hasFailed.load(ordering: .acquiring) else { return }
-        if let error = loss.withLock({ $0 }) { throw error }
         var error: DeviceError?
-        changeFailure { error = $0?.reported() }
+        changeTrouble { error = $0.loss ?? $0.failure?.reported() }
         if let error { throw error }
     }
 
-    private func changeFailure(_ change: (inout DeviceFailure?) -> Void) {
-        let isLost = loss.withLock { $0 != nil }
-        failure.withLock {
+    private func changeTrouble(_ change: (inout Trouble) -> Void) {
+        trouble.withLock {
             change(&$0)
-            if $0?.isOver == true { $0 = nil }
-            hasFailed.store($0 != nil || isLost, ordering: .releasing)
+            if $0.failure?.isOver == true { $0.failure = nil }
+            hasFailed.store($0.failure != nil || $0.loss != nil, ordering: .releasing)
         }
     }
 }

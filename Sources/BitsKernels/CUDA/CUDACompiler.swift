@@ -75,15 +75,18 @@ package enum CUDACompiler {
         defer { unsafe free(image) }
         let bytes = unsafe image.map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: count)) } ?? []
         if status == Int32(BITS_CUDA_NO_COMPILER) {
+            let problem = unsafe CUDADriver.problem(of: bits_cuda_compiler_library())
+            let named = FileSystem.environment("BNB_NVRTC").map { "BNB_NVRTC is '\($0)': \(problem)" }
             throw .unavailable(
                 "cuda",
-                reason:
-                    "NVIDIA's compiler of kernels (libnvrtc.so.13 or .12) was not found; install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` "
-                    + "and set BNB_NVRTC to the library's path")
+                reason: named
+                    ?? "NVIDIA's compiler of kernels (libnvrtc.so.13 or .12) was not found; install the CUDA toolkit, or "
+                    + "`pip install nvidia-cuda-nvrtc` and set BNB_NVRTC to the library's path")
         }
         guard status == 0 else {
             throw .unavailable("cuda", reason: "\(name) does not compile for \(architecture): \(String(decoding: bytes, as: UTF8.self))")
         }
+        if bytes.isEmpty { throw .unavailable("cuda", reason: "NVRTC made nothing of \(name); there may be too little memory") }
         return bytes
     }
 

@@ -1,3 +1,4 @@
+import BitsSystem
 internal import CBitsCUDA
 
 /// NVIDIA's driver, found when it is first asked for.
@@ -7,6 +8,9 @@ package enum CUDADriver {
 
     /// The CUDA version that it speaks, for instance `13.0`; nil without a driver.
     package static var version: String? { version(bits_cuda_driver_version()) }
+
+    /// Whether launches that overlap can be recorded.
+    static let recordsOverlaps = bits_cuda_driver_version() >= 12030
 
     /// The GPUs there are, by number, without taking them into use.
     package static func devices() throws(DeviceError) -> [CUDAProperties] {
@@ -34,12 +38,12 @@ package enum CUDADriver {
     }
 
     private static func reason(of status: Int32) -> String {
-        let library = unsafe bits_cuda_driver_library().pointee
         switch status {
         case Int32(BITS_CUDA_NO_DRIVER):
-            return "NVIDIA's driver (libcuda.so.1) was not found; install it, or see that a container is given the GPU (--gpus all)"
+            return FileSystem.environment("BNB_CUDA_DRIVER").map { "BNB_CUDA_DRIVER is '\($0)': \(unsafe problem(of: bits_cuda_driver_library()))" }
+                ?? "NVIDIA's driver (libcuda.so.1) was not found; install it, or see that a container is given the GPU (--gpus all)"
         case Int32(BITS_CUDA_OLD_DRIVER):
-            let problem = unsafe withUnsafeBytes(of: library.problem) { unsafe string($0) }
+            let problem = unsafe problem(of: bits_cuda_driver_library())
             let found = version ?? "none"
             return
                 "the driver speaks CUDA \(found), and 12.0 is the oldest that will do\(problem.isEmpty ? "" : " (\(problem))"); install driver 525 or newer"
@@ -47,6 +51,13 @@ package enum CUDADriver {
         default: return text(of: status)
         }
     }
+
+    /// CUDA_ERROR_OUT_OF_MEMORY
+    static let outOfMemory: Int32 = 2
+
+    /// Whether a status is about one piece of work: a bad value, too little memory or room for a launch, something that is not supported or cannot be
+    /// recorded. Others say that the GPU, or what runs on it, is broken.
+    static func leavesDeviceUsable(_ status: Int32) -> Bool { [1, outOfMemory, 701, 801, 912].contains(status) || (900...908).contains(status) }
 
     /// What the driver says of a status.
     static func text(of status: Int32) -> String {
@@ -58,6 +69,11 @@ package enum CUDADriver {
     static func path(of library: UnsafePointer<bits_cuda_library>) -> String? {
         guard unsafe library.pointee.handle != nil else { return nil }
         return unsafe withUnsafeBytes(of: library.pointee.path) { unsafe string($0) }
+    }
+
+    /// Why a library was not loaded, in the system's words; empty where it was.
+    static func problem(of library: UnsafePointer<bits_cuda_library>) -> String {
+        unsafe withUnsafeBytes(of: library.pointee.problem) { unsafe string($0) }
     }
 
     /// The text in an array of C, which ends with 0.

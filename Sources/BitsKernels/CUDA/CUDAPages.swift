@@ -58,51 +58,58 @@ final class CUDAPages: DevicePages {
     }
 
     deinit {
-        let block = state.withLock { $0.block }
-        if block != 0 { backend.memory.deallocate(address: block, byteCount: byteCount) }
-        // Copies may still be going on.
+        // Copies may still be going on, and work on the block.
         unsafe _ = bits_cuda_stream_wait(backend.context.pointer, copies.pointer)
-        unsafe _ = bits_cuda_stream_wait(backend.context.pointer, backend.stream.pointer)
+        try? backend.synchronize()
+        let block = state.withLock { $0.block }
+        if block != 0 { backend.deallocate(address: block, byteCount: byteCount) }
         unsafe _ = bits_cuda_event_destroy(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event))
         unsafe _ = bits_cuda_free_host(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: host))
     }
 
     var address: UInt { state.withLock { $0.block == 0 ? host : $0.block } }
 
-    func prefetch() { state.withLock { fetch(&$0) } }
+    func prefetch() { backend.turn.hold { state.withLock { fetch(&$0) } } }
 
     func bringIn() {
-        state.withLock { state in
-            fetch(&state)
-            guard state.block != 0 else { return noteFault() }
-            settle(&state)
+        backend.turn.hold {
+            state.withLock { state in
+                fetch(&state)
+                guard state.block != 0 else { return noteFault() }
+                settle(&state)
+            }
         }
     }
 
     func startEviction() {
-        state.withLock { state in
-            guard state.block != 0, !state.isMoving else { return }
-            follow(copies, after: backend.stream)
-            let target = unsafe UnsafeMutableRawPointer(bitPattern: host)
-            backend.note(unsafe bits_cuda_copy_out(backend.context.pointer, copies.pointer, target, UInt64(state.block), byteCount), in: "eviction")
-            record(on: copies)
-            state.isMoving = true
+        backend.turn.hold {
+            state.withLock { state in
+                guard state.block != 0, !state.isMoving else { return }
+                follow(copies, after: backend.stream)
+                let target = unsafe UnsafeMutableRawPointer(bitPattern: host)
+                backend.note(
+                    unsafe bits_cuda_copy_out(backend.context.pointer, copies.pointer, target, UInt64(state.block), byteCount), in: "eviction")
+                record(on: copies)
+                state.isMoving = true
+            }
         }
     }
 
     func finishEviction() {
-        state.withLock { state in
-            guard state.block != 0 else { return }
-            settle(&state)
-            backend.memory.deallocate(address: state.block, byteCount: byteCount)
-            state.block = 0
+        backend.turn.hold {
+            state.withLock { state in
+                guard state.block != 0 else { return }
+                settle(&state)
+                backend.memory.deallocate(address: state.block, byteCount: byteCount)
+                state.block = 0
+            }
         }
     }
 
     /// Starts a copy to the GPU, if there is room.
     private func fetch(_ state: inout State) {
         guard state.block == 0 else { return }
-        state.block = backend.memory.allocate(byteCount: byteCount)
+        state.block = backend.memory.allocate(byteCount: byteCount).address
         guard state.block != 0 else { return }
         // The block may still be in use by what it was before.
         follow(copies, after: backend.stream)

@@ -1,7 +1,7 @@
 internal import CBitsCUDA
 internal import Synchronization
 
-/// Host memory that the GPU copies to by itself, for what the host reads late. Blocks are kept: the driver is slow to give them.
+/// Host memory that the GPU copies to and from by itself. Blocks are kept: the driver is slow to give them.
 final class CUDAPinnedMemory: Sendable {
     /// A block with an event of its own; goes back when the last reference goes.
     final class Block: Sendable {
@@ -30,20 +30,20 @@ final class CUDAPinnedMemory: Sendable {
 
     init(_ context: CUDAContext) { self.context = context }
 
-    /// A block of at least `byteCount` bytes.
-    func take(byteCount: Int) -> Block {
+    /// A block of at least `byteCount` bytes, or none and what the driver said.
+    func take(byteCount: Int) -> (block: Block?, status: Int32) {
         let wanted = max(byteCount, 4096)
         let kept = idle.withLock { idle in
             idle.firstIndex { $0.byteCount >= wanted && $0.byteCount <= 4 * wanted }.map { idle.remove(at: $0) }
         }
-        return Block(self, kept ?? fresh(wanted))
-    }
-
-    private func fresh(_ byteCount: Int) -> Part {
+        if let kept { return (Block(self, kept), 0) }
         var (memory, event): (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil)
-        let status = unsafe bits_cuda_allocate_host(context.pointer, byteCount, &memory)
-        precondition(status == 0, "no \(byteCount) bytes of pinned host memory: \(CUDADriver.text(of: status))")
-        unsafe _ = bits_cuda_event_create(context.pointer, false, &event)
-        return Part(address: UInt(bitPattern: memory), event: UInt(bitPattern: event), byteCount: byteCount)
+        var status = unsafe bits_cuda_allocate_host(context.pointer, wanted, &memory)
+        if status == 0 { status = unsafe bits_cuda_event_create(context.pointer, false, &event) }
+        guard status == 0 else {
+            if unsafe memory != nil { unsafe _ = bits_cuda_free_host(context.pointer, memory) }
+            return (nil, status)
+        }
+        return (Block(self, Part(address: UInt(bitPattern: memory), event: UInt(bitPattern: event), byteCount: wanted)), 0)
     }
 }

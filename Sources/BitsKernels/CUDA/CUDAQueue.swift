@@ -24,7 +24,7 @@ struct CUDAQueue: Sendable {
         repeat (each arguments).append(to: &list)
         let shape = bits_cuda_shape(
             blocks: (UInt32(blocks.x), UInt32(blocks.y), UInt32(blocks.z)), threads: UInt32(threads), shared_bytes: UInt32(sharedByteCount),
-            cluster: UInt32(cluster), overlaps: overlaps && properties.computeCapability >= 90)
+            cluster: UInt32(cluster), overlaps: overlaps && properties.computeCapability >= 90 && CUDADriver.recordsOverlaps)
         backend.launch(function, shape, list.bytes)
     }
 

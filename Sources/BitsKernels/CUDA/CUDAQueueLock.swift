@@ -3,13 +3,13 @@ import BitsSystem
 /// Lets one thread at a time give work to a queue; the thread that holds it may take it again.
 ///
 /// A recording takes what is submitted meanwhile, whoever submits it: so it holds the lock for as long as it lasts.
-final class CUDAQueueLock: @unchecked Sendable {
+@safe final class CUDAQueueLock: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
     init() {
         var attributes = pthread_mutexattr_t()
         unsafe pthread_mutexattr_init(&attributes)
-        unsafe pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE.rawValue))
+        unsafe pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE))
         unsafe pthread_mutex_init(mutex, &attributes)
         unsafe pthread_mutexattr_destroy(&attributes)
     }

@@ -1,4 +1,3 @@
-import BitsSystem
 internal import CBitsCUDA
 internal import Synchronization
 
@@ -18,66 +17,53 @@ final class CUDARecording: RecordedWork {
     func submit() { backend.launch(graph: graph) }
 
     deinit {
-        unsafe _ = bits_cuda_stream_wait(backend.context.pointer, backend.stream.pointer)
+        try? backend.synchronize()
         unsafe _ = bits_cuda_graph_destroy(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: graph))
-        backend.memory.release(blocks)
+        backend.turn.hold { backend.memory.release(blocks) }
     }
 }
 
 extension CUDABackend {
-    /// What a recording under way collects.
-    struct RecordingState {
-        var thread: UInt
-        /// Bytes that launches read, where they stay.
-        var tables: [CUDAPinnedMemory.Block] = []
-    }
-
-    func record(_ work: () -> Void) -> (any RecordedWork)? {
-        let thread = CUDABackend.currentThread
-        // Work of other threads does not belong to the recording; it waits until this is over.
-        waitForRecording()
-        guard !hasFailed.load(ordering: .acquiring) else { return nil }
-        recording.withLock { $0 = RecordingState(thread: thread) }
-        isRecording.store(true, ordering: .releasing)
-        memory.beginRecording()
-        note(unsafe bits_cuda_capture_begin(context.pointer, stream.pointer), in: "recording")
-        work()
-        var graph: UnsafeMutableRawPointer?
-        note(unsafe bits_cuda_capture_end(context.pointer, stream.pointer, &graph), in: "recording")
-        let blocks = memory.endRecording()
-        let tables = recording.withLock { state in
-            defer { state = nil }
-            return state?.tables ?? []
-        }
-        isRecording.store(false, ordering: .releasing)
-        guard let graph = unsafe graph else {
-            memory.release(blocks)
-            return nil
-        }
-        return CUDARecording(self, graph: UInt(bitPattern: graph), blocks: blocks, tables: tables)
-    }
-
-    /// Waits while another thread records.
-    func waitForRecording() {
-        while isRecording.load(ordering: .acquiring), recording.withLock({ $0.map { $0.thread != CUDABackend.currentThread } ?? false }) {
-            sched_yield()
+    func record(_ work: () -> Void) -> RecordingResult {
+        // A launch that is waited for cannot be recorded.
+        if waitsForEach { return .unsupported }
+        return turn.hold {
+            guard !hasFailed.load(ordering: .acquiring) else { return .unsupported }
+            recordedTables.withLock { $0 = [] }
+            memory.beginRecording()
+            note(unsafe bits_cuda_capture_begin(context.pointer, stream.pointer), in: "recording")
+            work()
+            var graph: UnsafeMutableRawPointer?
+            note(unsafe bits_cuda_capture_end(context.pointer, stream.pointer, &graph), in: "recording")
+            let blocks = memory.endRecording()
+            let tables = recordedTables.withLock { tables in
+                defer { tables = nil }
+                return tables ?? []
+            }
+            guard let graph = unsafe graph, !hasFailed.load(ordering: .acquiring) else {
+                if unsafe graph != nil { unsafe _ = bits_cuda_graph_destroy(context.pointer, graph) }
+                memory.release(blocks)
+                return .failed
+            }
+            return .recorded(CUDARecording(self, graph: UInt(bitPattern: graph), blocks: blocks, tables: tables))
         }
     }
 
     /// Keeps `bytes` for as long as the recording; nil where none is under way.
     func recordedTable(_ bytes: RawSpan) -> CUDAPinnedMemory.Block? {
-        guard isRecording.load(ordering: .acquiring) else { return nil }
-        let block = pinned.take(byteCount: bytes.byteCount)
+        guard recordedTables.withLock({ $0 != nil }) else { return nil }
+        let (taken, status) = tables.take(byteCount: bytes.byteCount)
+        note(status, in: "pinned memory for a recording")
+        guard let block = taken else { return nil }
         unsafe bytes.withUnsafeBytes { unsafe block.pointer!.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
-        recording.withLock { $0?.tables.append(block) }
+        recordedTables.withLock { $0?.append(block) }
         return block
     }
 
     func launch(graph: UInt) {
         if hasFailed.load(ordering: .acquiring) { return }
-        waitForRecording()
-        note(unsafe bits_cuda_graph_launch(context.pointer, UnsafeMutableRawPointer(bitPattern: graph), stream.pointer), in: "recorded work")
+        turn.hold {
+            note(unsafe bits_cuda_graph_launch(context.pointer, UnsafeMutableRawPointer(bitPattern: graph), stream.pointer), in: "recorded work")
+        }
     }
-
-    private static var currentThread: UInt { UInt(bits_cuda_thread()) }
 }

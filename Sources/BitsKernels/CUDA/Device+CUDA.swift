@@ -21,6 +21,9 @@ extension Device {
     /// The most bytes that living buffers ever held; nil for devices that do not count them.
     package var peakByteCount: Int? { (backend as? CUDABackend)?.memory.peakByteCount }
 
+    /// Counts ``peakByteCount`` anew.
+    package func forgetPeak() { (backend as? CUDABackend)?.memory.forgetPeak() }
+
     /// Gives memory back that the device keeps for later use. On the processor nothing happens.
-    public func emptyCache() { (backend as? CUDABackend)?.memory.empty() }
+    public func emptyCache() { (backend as? CUDABackend)?.emptyCache() }
 }

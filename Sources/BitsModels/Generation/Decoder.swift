@@ -40,7 +40,7 @@ public final class Decoder {
 
     /// Draws the next token of every sequence that has not ended, from those drawn before.
     public func step() {
-        recorder.submit(staysInPlace: cache.staysInPlace, noteRepetition: cache.noteRepeatedPass) {
+        recorder.submit(at: cache.place, noteRepetition: cache.noteRepeatedPass) {
             pass(sampler.tokens, cache: cache, sequences: 0..<sequences)
         }
     }

@@ -57,8 +57,6 @@ int bits_cuda_device_count(int *count);
 int bits_cuda_device_describe(int ordinal, bits_cuda_device *device);
 // Keeps the device's primary context.
 int bits_cuda_device_open(int ordinal, bits_cuda_device *device);
-// A number that this thread alone has while it lives.
-uint64_t bits_cuda_thread(void);
 // Makes the context current in this thread, as every function does that takes one.
 int bits_cuda_use(void *context);
 int bits_cuda_memory_info(void *context, size_t *free_bytes, size_t *total_bytes);
@@ -123,7 +121,11 @@ int bits_cuda_graph_destroy(void *context, void *graph);
 const bits_cuda_library *bits_cuda_compiler_library(void);
 // 1000 * major + 10 * minor; 0 without NVRTC.
 int bits_cuda_compiler_version(void);
-enum { BITS_CUDA_NO_COMPILER = -1 };
+enum {
+    BITS_CUDA_NO_COMPILER = -1,
+    // The process is ending.
+    BITS_CUDA_ENDING = -2,
+};
 // Compiles `source` for `architecture`, "sm_90a", or "compute_90a" with `is_text` for PTX; `options` are set apart by
 // spaces. On success *image is the machine code or text, else the compiler's log; *bytes counts it, and it is to be freed.
 int bits_cuda_compile(
