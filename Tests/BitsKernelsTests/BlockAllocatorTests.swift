@@ -5,7 +5,9 @@ import Testing
 struct BlockAllocatorTests {
     private let megabyte = 1 << 20
 
-    @Test("Blocks of any size are aligned, large ones to huge pages", arguments: [0, 1, 100, 4096, 2_000_000, 2 << 20, (2 << 20) + 1, 9_000_001])
+    @Test(
+        "Blocks of any size are aligned, large ones to huge pages",
+        arguments: [0, 1, 100, 4096, 64 << 10, 70_001, 2_000_000, 2 << 20, (2 << 20) + 1, 9_000_001])
     func alignment(byteCount: Int) {
         let allocator = BlockAllocator()
         let address = allocator.allocate(byteCount: byteCount)
@@ -68,18 +70,89 @@ struct BlockAllocatorTests {
         #expect(BlockAllocator().allocate(byteCount: 1 << 60) == 0)
     }
 
-    @Test("No block is given out twice while many tasks take and free them")
-    func concurrency() async {
+    @Test("Blocks of a medium size lie side by side, so that huge pages hold many")
+    func neighbours() {
+        let allocator = BlockAllocator()
+        let sizes = (0..<40).map { 70_001 + 640 * $0 }
+        let addresses = sizes.map(allocator.allocate)
+        var end = addresses[0]
+        for (address, size) in zip(addresses, sizes) {
+            #expect(address == end)
+            end = address + UInt((size + 63) / 64 * 64)
+        }
+        #expect(addresses[0] % (2 << 20) == 0)
+        for (address, size) in zip(addresses, sizes) { allocator.deallocate(address: address, byteCount: size) }
+    }
+
+    @Test("The lowest free place is taken first, and free neighbours are one place", arguments: [[1, 2, 3], [3, 2, 1], [1, 3, 2], [2, 1, 3]])
+    func joining(order: [Int]) {
+        let allocator = BlockAllocator()
+        let addresses = (0..<5).map { _ in allocator.allocate(byteCount: megabyte / 2) }
+        for index in order { allocator.deallocate(address: addresses[index], byteCount: megabyte / 2) }
+        #expect(allocator.waitingByteCount == 3 * megabyte / 2)
+        #expect(allocator.allocate(byteCount: 3 * megabyte / 2) == addresses[1])
+        #expect(allocator.waitingByteCount == 0)
+        allocator.deallocate(address: addresses[0], byteCount: megabyte / 2)
+        #expect(allocator.allocate(byteCount: 100_000) == addresses[0])
+        #expect(allocator.allocate(byteCount: megabyte) == addresses[4] + UInt(megabyte / 2))
+    }
+
+    @Test("What lies side by side goes back when all of it is free, but for one region")
+    func regions() {
+        let allocator = BlockAllocator()
+        let addresses = (0..<100).map { _ in allocator.allocate(byteCount: megabyte) }
+        #expect(Set(addresses).count == 100 && allocator.waitingByteCount == 0)
+        for address in addresses { allocator.deallocate(address: address, byteCount: megabyte) }
+        #expect(allocator.waitingByteCount <= 32 * megabyte)
+    }
+
+    @Test("Memory that is given out keeps what is written to it while pages around it go back", arguments: [0, 128])
+    func contents(limit: Int) throws {
+        let allocator = BlockAllocator(limit: limit * megabyte)
+        let size = 1_200_000
+        let addresses = (0..<64).map { _ in allocator.allocate(byteCount: size) }
+        for (index, address) in addresses.enumerated() { fill(address, size, UInt8(index)) }
+        for index in stride(from: 1, to: 64, by: 4) {
+            for address in addresses[index..<index + 3] { allocator.deallocate(address: address, byteCount: size) }
+        }
+        for index in stride(from: 0, to: 64, by: 4) { #expect(isFilled(addresses[index], size, UInt8(index))) }
+        for index in stride(from: 0, to: 64, by: 4) { allocator.deallocate(address: addresses[index], byteCount: size) }
+    }
+
+    @Test("Of changing blocks of all medium sizes, what lies free between them stays below half of what they take")
+    func fragmentation() {
+        let allocator = BlockAllocator()
+        var living: [(address: UInt, byteCount: Int)] = []
+        var state: UInt64 = 1
+        func draw(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        for _ in 0..<20_000 {
+            if living.count == 200 {
+                let block = living.remove(at: draw(200))
+                allocator.deallocate(address: block.address, byteCount: block.byteCount)
+            }
+            let size = (64 << 10) + draw(2 * megabyte - (64 << 10))
+            living.append((allocator.allocate(byteCount: size), size))
+        }
+        #expect(allocator.waitingByteCount < living.reduce(0) { $0 + $1.byteCount } / 2 + 32 * megabyte)
+        for block in living { allocator.deallocate(address: block.address, byteCount: block.byteCount) }
+        #expect(allocator.waitingByteCount <= 32 * megabyte)
+    }
+
+    @Test("No block is given out twice while many tasks take and free them", arguments: [64 << 10, 2 << 20])
+    func concurrency(least: Int) async {
         let allocator = BlockAllocator(limit: 16 * megabyte)
         let living = LivingBlocks()
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<8 {
                 group.addTask {
                     for round in 0..<200 {
-                        let size = (2 + (task + round) % 5) << 20
+                        let size = least + (task + round) % 5 * (least / 2)
                         let blocks = [allocator.allocate(byteCount: size), allocator.allocate(byteCount: size)]
                         for block in blocks {
-                            #expect(await living.insert(block))
+                            #expect(await living.insert(block, size))
                         }
                         for block in blocks {
                             await living.remove(block)
@@ -89,15 +162,27 @@ struct BlockAllocatorTests {
                 }
             }
         }
-        #expect(allocator.waitingByteCount <= 16 * megabyte)
+        #expect(allocator.waitingByteCount <= (least < BlockAllocator.largeByteCount ? 32 : 16) * megabyte)
     }
 }
 
 /// The blocks given out and not yet freed.
 private actor LivingBlocks {
-    private var addresses: Set<UInt> = []
+    private var sizes: [UInt: Int] = [:]
 
-    /// Whether `address` was not there yet.
-    func insert(_ address: UInt) -> Bool { addresses.insert(address).inserted }
-    func remove(_ address: UInt) { addresses.remove(address) }
+    /// Whether no living block has any of these bytes.
+    func insert(_ address: UInt, _ size: Int) -> Bool {
+        let isFree = sizes.allSatisfy { $0.key + UInt($0.value) <= address || address + UInt(size) <= $0.key }
+        sizes[address] = size
+        return isFree
+    }
+    func remove(_ address: UInt) { sizes[address] = nil }
+}
+
+private func fill(_ address: UInt, _ count: Int, _ byte: UInt8) {
+    unsafe UnsafeMutableRawPointer(bitPattern: address)!.initializeMemory(as: UInt8.self, repeating: byte, count: count)
+}
+
+private func isFilled(_ address: UInt, _ count: Int, _ byte: UInt8) -> Bool {
+    unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: count).allSatisfy { $0 == byte }
 }

@@ -58,6 +58,23 @@ struct FourBitLinearTests {
         }
     }
 
+    @Test("One row's product has the same bits however many threads share the weight", arguments: [513, 700, 2049], ProductPrecision.allCases)
+    func threads(n: Int, precision: ProductPrecision) throws {
+        let k = 192
+        let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
+        let input = Device.cpu.input(HostileFloats.ordinary(count: k, seed: 3))
+        var expected: [Float]?
+        for threads in [1, 2, 3, 7, 40] {
+            try ProcessorConditions.with(threads: threads) {
+                let output = Device.cpu.output(.float32, count: n)
+                Device.cpu.run(FourBitLinear(input, weight: matrix, bias: nil, into: output, precision: precision))
+                let found = try output.downloadFloats()
+                #expect(found == expected ?? found, "\(threads) threads")
+                expected = found
+            }
+        }
+    }
+
     @Test("One-hot input reads the weight itself, to the bit", arguments: ProductPrecision.allCases)
     func oneHot(precision: ProductPrecision) throws {
         let (n, k) = (19, 128)

@@ -20,6 +20,25 @@ struct LoadingTests {
         #expect(loaded.model.trainableParameters().isEmpty)
     }
 
+    @Test("What is quantized is copied from a checkpoint, large tensors in floating point stay in the file")
+    func placesOfTensors() throws {
+        let folder = try TemporaryFolder()
+        let (count, device) = (1 << 20, Device.cpu)
+        let tensors: [String: Tensor] = [
+            "a.weight": Tensor([UInt8](repeating: 7, count: count), shape: [count]), "a.weight.absmax": .ones([count / 4]),
+            "b.weight": .ones([count / 4]),
+            "norm.weight": .ones([8]),
+        ]
+        try SafetensorsFile.write(tensors, to: "\(folder.path)/model.safetensors")
+        let source = CheckpointSource(try Checkpoint(ModelFolder(path: folder.path)))
+        for (name, byteCount) in [("a.weight", count), ("a.weight.absmax", count), ("b.weight", 0), ("norm.weight", 64)] {
+            let before = device.allocatedByteCount
+            let tensor = try #require(try source.tensor(name, on: device))
+            #expect(device.allocatedByteCount - before == byteCount, "\(name)")
+            #expect(try tensor.bytes() == tensors[name]?.bytes())
+        }
+    }
+
     @Test("Linear layers are quantized on the way, the head is not")
     func quantized() throws {
         let folder = try TinyFolder()

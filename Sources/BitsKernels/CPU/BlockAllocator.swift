@@ -3,12 +3,15 @@ internal import Synchronization
 
 /// Where the processor's buffers come from.
 ///
-/// Small blocks come from the C library. A large fresh block costs more than most kernels that fill it, because the system clears it page by page when
-/// it is first touched: so large blocks are mapped in huge pages, and the latest ones freed wait for a request of their size. Waiting blocks are bounded,
-/// and the system may take their memory back whenever it needs it.
+/// Small blocks come from the C library. Others lie in huge pages: a fresh block costs more than most kernels that fill it where the system clears it in
+/// pages of 4 KB as they are first touched, and weights are read again for each token. They lie side by side or, from ``largeByteCount`` on, are mapped on their
+/// own; of these the latest ones freed wait for a request of their size. Waiting blocks are bounded, and the system may take their memory back whenever it
+/// needs it.
 package final class BlockAllocator: Sendable {
+    /// From here on blocks lie in huge pages.
+    package static let mediumByteCount = 64 << 10
     /// From here on blocks are mapped on their own.
-    package static let largeByteCount = 2 << 20
+    package static let largeByteCount = HugePages.byteCount
 
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
@@ -16,31 +19,49 @@ package final class BlockAllocator: Sendable {
     }
 
     private let waiting = Mutex(Waiting())
+    private let arena: Mutex<BlockArena>
     /// The most that may wait.
     private let limit: Int
 
     package init(limit: Int? = nil) {
         self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16)
+        arena = Mutex(BlockArena(limit: self.limit))
         SystemMemory.keepSmallBlocks(below: BlockAllocator.largeByteCount)
     }
 
     /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory.
     package func allocate(byteCount: Int) -> UInt {
-        guard byteCount >= BlockAllocator.largeByteCount else {
-            return unsafe UInt(bitPattern: aligned_alloc(64, max(64, (byteCount + 63) & ~63)))
+        switch byteCount {
+        case ..<BlockAllocator.mediumByteCount: return unsafe UInt(bitPattern: aligned_alloc(64, max(64, (byteCount + 63) & ~63)))
+        case ..<BlockAllocator.largeByteCount: return arena.withLock { $0.allocate(byteCount: byteCount) }
+        default:
+            let size = BlockAllocator.mappedByteCount(byteCount)
+            return takeWaiting(size) ?? HugePages.map(size)
         }
-        let size = BlockAllocator.mappedByteCount(byteCount)
-        return takeWaiting(size) ?? BlockAllocator.map(size)
     }
 
     /// Takes back what ``allocate(byteCount:)`` gave for the same count.
     package func deallocate(address: UInt, byteCount: Int) {
-        guard byteCount >= BlockAllocator.largeByteCount else {
-            unsafe free(UnsafeMutableRawPointer(bitPattern: address))
-            return
+        switch byteCount {
+        case ..<BlockAllocator.mediumByteCount: unsafe free(UnsafeMutableRawPointer(bitPattern: address))
+        case ..<BlockAllocator.largeByteCount: arena.withLock { $0.deallocate(address: address, byteCount: byteCount) }
+        default: keepWaiting(address, BlockAllocator.mappedByteCount(byteCount))
         }
-        let size = BlockAllocator.mappedByteCount(byteCount)
-        if size <= limit { unsafe madvise(UnsafeMutableRawPointer(bitPattern: address), size, MADV_FREE) }
+    }
+
+    /// Bytes of blocks that wait.
+    package var waitingByteCount: Int { waiting.withLock { $0.byteCount } + arena.withLock { $0.waitingByteCount } }
+
+    private func takeWaiting(_ size: Int) -> UInt? {
+        waiting.withLock { waiting in
+            guard let index = waiting.blocks.lastIndex(where: { $0.byteCount == size }) else { return nil }
+            waiting.byteCount -= size
+            return waiting.blocks.remove(at: index).address
+        }
+    }
+
+    private func keepWaiting(_ address: UInt, _ size: Int) {
+        if size <= limit { HugePages.release(address, size) }
         let surplus = waiting.withLock { waiting -> [(address: UInt, byteCount: Int)] in
             waiting.blocks.append((address, size))
             waiting.byteCount += size
@@ -52,39 +73,13 @@ package final class BlockAllocator: Sendable {
             defer { waiting.blocks.removeFirst(surplus) }
             return Array(waiting.blocks.prefix(surplus))
         }
-        for block in surplus { unsafe munmap(UnsafeMutableRawPointer(bitPattern: block.address), block.byteCount) }
-    }
-
-    /// Bytes of blocks that wait.
-    package var waitingByteCount: Int { waiting.withLock { $0.byteCount } }
-
-    private func takeWaiting(_ size: Int) -> UInt? {
-        waiting.withLock { waiting in
-            guard let index = waiting.blocks.lastIndex(where: { $0.byteCount == size }) else { return nil }
-            waiting.byteCount -= size
-            return waiting.blocks.remove(at: index).address
-        }
+        for block in surplus { HugePages.unmap(block.address, block.byteCount) }
     }
 
     /// `byteCount` rounded up to an eighth of a power of two, so that requests of about the same size share blocks; pages never touched cost nothing.
     package static func mappedByteCount(_ byteCount: Int) -> Int {
         let step = 1 << max(12, Int.bitWidth - 4 - (byteCount - 1).leadingZeroBitCount)
         return (byteCount + step - 1) / step * step
-    }
-
-    /// Maps `size` bytes at a multiple of a huge page's size.
-    private static func map(_ size: Int) -> UInt {
-        let hugePage: UInt = 2 << 20
-        let reserved = size + Int(hugePage)
-        let mapped = unsafe mmap(nil, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let mapping = unsafe mapped, unsafe mapping != MAP_FAILED else { return 0 }
-        let start = UInt(bitPattern: mapping)
-        let address = (start + hugePage - 1) & ~(hugePage - 1)
-        let (before, after) = (Int(address - start), reserved - size - Int(address - start))
-        if before > 0 { unsafe munmap(mapping, before) }
-        if after > 0 { unsafe munmap(UnsafeMutableRawPointer(bitPattern: address + UInt(size)), after) }
-        unsafe madvise(UnsafeMutableRawPointer(bitPattern: address), size, MADV_HUGEPAGE)
-        return address
     }
 
     private static let physicalByteCount = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))

@@ -6,14 +6,14 @@
 enum {
     CONVERTED_BYTES = 4096,      // of a row converted or unpacked at a time
     SERIAL_PRODUCTS = 1 << 16,   // below this a second thread costs more than it gives
-    PARTS_PER_THREAD = 4,
 };
 
 typedef struct {
     const matrix_engine *engine;
     const matrix_operand *p;
     matrix_result to;  // seen from the vectors: (vector, row)
-    int64_t rows, vectors, vectors_at_once, depth, rows_per_part;
+    int64_t rows, vectors, vectors_at_once, depth;
+    int64_t parts_at_once, rounds;
     const char *x;  // packed; ordered if the codes are multiplied directly
     int32_t ordered;
     int64_t x_stride;
@@ -22,23 +22,35 @@ typedef struct {
 // Row `r` against the vectors, converted piece by piece.
 static void convert_and_multiply(const few *x, int64_t r, char *memory, float *sums) {
     const matrix_engine *const e = x->engine;
+    const bits_four_bit_matrix *const w = x->p->weight;
     const int64_t size = bits_element_size(e->packed), piece = CONVERTED_BYTES / size;
     for (int64_t k = 0; k < x->depth; k += piece) {
-        const int64_t depth = bits_min(piece, x->depth - k);
-        if (x->p->weight) e->unpack(x->p->weight, r * x->depth + k, depth, x->p->rounds, memory);
+        const int64_t depth = bits_min(piece, x->depth - k), width = bits_element_size(x->p->dtype);
+        const char *const from = w ? (const char *)w->packed + (r * x->depth + k) / 2 : x->p->data + (r * x->p->stride + k) * width;
+        for (int64_t i = 0; i < (w ? depth / 2 : depth * width); i += 64) bits_expect(from + i);
+        if (w) e->unpack(w, r * x->depth + k, depth, x->p->rounds, memory);
         else e->pack_rows(x->p, r, 1, k, depth, depth, memory, CONVERTED_BYTES);
         e->dots((int32_t)x->vectors, depth, memory, x->x + k * size, x->x_stride, sums, k > 0);
     }
 }
 
+// The first row of a part. The threads share half the rows, then half of what is left, and so on: long runs, which memory is read fastest in, and short
+// ones at the end, so that no thread waits long for another.
+static int64_t first_row(const few *x, int64_t part) {
+    const int64_t all = (x->rows + BITS_TILE_COLUMNS - 1) / BITS_TILE_COLUMNS, round = part / x->parts_at_once;
+    if (round > x->rounds) return x->rows;
+    const int64_t left = all >> round, shared = left - (round < x->rounds ? left >> 1 : 0);
+    return bits_min((all - left + part % x->parts_at_once * shared / x->parts_at_once) * BITS_TILE_COLUMNS, x->rows);
+}
+
 static void run_rows(void *context, int64_t part) {
     const few *const x = context;
     const matrix_engine *const e = x->engine;
-    const int64_t size = bits_element_size(e->packed), end = bits_min((part + 1) * x->rows_per_part, x->rows);
+    const int64_t size = bits_element_size(e->packed), end = first_row(x, part + 1);
     const int direct = !x->p->weight && x->p->dtype == e->packed && x->p->rounds == BITS_F32;
     _Alignas(64) char memory[CONVERTED_BYTES];
     float sums[BITS_DOTS_VECTORS * BITS_TILE_COLUMNS];
-    for (int64_t r = part * x->rows_per_part; r < end; r += BITS_TILE_COLUMNS) {
+    for (int64_t r = first_row(x, part); r < end; r += BITS_TILE_COLUMNS) {
         const int64_t block = bits_min(BITS_TILE_COLUMNS, end - r);
         if (x->depth == 0) memset(sums, 0, sizeof sums);
         if (x->ordered) {
@@ -94,8 +106,10 @@ int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p
         for (int64_t i = 0; i < columns; i++) engine->order(memory + i * x.x_stride, depth, memory + (columns + i) * x.x_stride);
     }
 
-    const int64_t parts = rows * depth * columns < SERIAL_PRODUCTS ? 1 : (int64_t)bits_pool_threads() * PARTS_PER_THREAD;
-    x.rows_per_part = bits_round_up((rows + parts - 1) / parts, BITS_TILE_COLUMNS);
-    bits_pool_run((rows + x.rows_per_part - 1) / x.rows_per_part, run_rows, &x);
+    const int64_t all = (rows + BITS_TILE_COLUMNS - 1) / BITS_TILE_COLUMNS;
+    x.parts_at_once = rows * depth * columns < SERIAL_PRODUCTS ? 1 : bits_min(bits_pool_threads(), all);
+    if (x.parts_at_once > 1)
+        while (all >> (x.rounds + 1) >= x.parts_at_once) x.rounds++;
+    bits_pool_run((x.rounds + 1) * x.parts_at_once, run_rows, &x);
     return BITS_OK;
 }

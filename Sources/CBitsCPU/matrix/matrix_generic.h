@@ -186,9 +186,12 @@ GENERIC_FUNCTION void GENERIC(dots)(int32_t vectors, int64_t depth, const char *
         const float *const vector = (const float *)(x + j * x_stride);
         LANES sum[4] = {{0}, {0}, {0}, {0}};
         int64_t k = 0;
-        for (; k + 32 <= depth; k += 32)
+        for (; k + 32 <= depth; k += 32) {
+            bits_expect(row + k);
+            bits_expect(row + k + 16);
             for (int u = 0; u < 4; u++)
                 sum[u] = GENERIC_MADD(*(const LANES *)(row + k + 8 * u), *(const LANES *)(vector + k + 8 * u), sum[u]);
+        }
         const LANES four = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         float all = ((four[0] + four[4]) + (four[1] + four[5])) + ((four[2] + four[6]) + (four[3] + four[7]));
         for (; k < depth; k++) all += row[k] * vector[k];

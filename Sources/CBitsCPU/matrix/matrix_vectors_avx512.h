@@ -57,10 +57,6 @@ BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 bits_add_products_bf16(__m512 sum, __
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 }
 
-// Asks for what a single stream through memory reads next, wherever rows end, into the second-level cache: as many lines as are on their way at
-// memory's pace would fill the first level's queue of misses and stop the loads behind them.
-BITS_INLINE void bits_expect(const void *from) { _mm_prefetch((const char *)from + 4096, _MM_HINT_T1); }
-
 enum { BITS_GROUP = 64 };  // elements of a 4-bit weight with one scale, where kernels count on it
 
 // x[i] lane j becomes x[j] lane i.

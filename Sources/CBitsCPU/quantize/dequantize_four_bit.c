@@ -156,8 +156,8 @@ static inline __attribute__((always_inline)) void dequantize_range(
     const struct job *job, int64_t first, int64_t count, uint8_t *output, run_fn run, int32_t dtype) {
     const bits_four_bit_matrix *const w = job->weight;
     const int64_t end = first + count, width = bits_element_size(dtype);
-    for (int64_t i = first; i < end;) {
-        const int64_t block = i / w->block_size;
+    int64_t block = bits_quotient(first, w->block_size);
+    for (int64_t i = first; i < end; block++) {
         const int64_t block_end = (block + 1) * w->block_size < end ? (block + 1) * w->block_size : end;
         union table table;
         fill_table(&table, w->code, bits_four_bit_scale(w, block), dtype);

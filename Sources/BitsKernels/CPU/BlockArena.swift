@@ -1,0 +1,92 @@
+/// Blocks side by side in regions of huge pages, for those too small to fill such pages alone.
+///
+/// A block gets the lowest free place that it fits in, and free neighbours become one place: so the upper regions empty, and of empty ones a single one
+/// is kept. What is free in the others belongs to the system whenever it needs it.
+struct BlockArena {
+    static let regionByteCount = 32 << 20
+
+    /// In the order of their addresses.
+    private var regions: [Region] = []
+    /// How much may wait before memory goes back at once.
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Bytes that were given out before and are free.
+    var waitingByteCount: Int { regions.reduce(0) { $0 + $1.waitingByteCount } }
+
+    /// The address of `byteCount` bytes, 64-byte aligned, contents undefined; 0 when there is no memory.
+    mutating func allocate(byteCount: Int) -> UInt {
+        let size = (byteCount + 63) & ~63
+        for index in regions.indices {
+            if let address = regions[index].take(size) { return address }
+        }
+        let start = HugePages.map(BlockArena.regionByteCount)
+        guard start != 0 else { return 0 }
+        let index = regions.firstIndex { $0.start > start } ?? regions.endIndex
+        regions.insert(Region(start: start), at: index)
+        return regions[index].take(size) ?? 0
+    }
+
+    /// Takes back what ``allocate(byteCount:)`` gave for the same count.
+    mutating func deallocate(address: UInt, byteCount: Int) {
+        guard let index = regions.firstIndex(where: { $0.contains(address) }) else { preconditionFailure("a block that is not of this arena") }
+        let start = regions[index].start
+        let block = Int(address - start)..<Int(address - start) + ((byteCount + 63) & ~63)
+        let place = regions[index].put(block)
+        if regions[index].isEmpty && regions.indices.contains(where: { $0 != index && regions[$0].isEmpty }) {
+            HugePages.unmap(start, BlockArena.regionByteCount)
+            regions.remove(at: index)
+            return
+        }
+        // The pages that nothing lies in any more, of those that the block was in.
+        let page = HugePages.byteCount
+        let first = max((place.lowerBound + page - 1) / page, block.lowerBound / page)
+        let end = min(place.upperBound / page, (block.upperBound + page - 1) / page)
+        if first < end { HugePages.release(start + UInt(first * page), (end - first) * page, atOnce: waitingByteCount > limit) }
+    }
+}
+
+/// Memory that blocks lie in.
+private struct Region {
+    let start: UInt
+    /// The free places as offsets, in ascending order; no two of them touch.
+    private var places: [Range<Int>] = [0..<BlockArena.regionByteCount]
+    private var freeByteCount = BlockArena.regionByteCount
+    /// Nothing from here on was ever given out.
+    private var fresh = 0
+
+    init(start: UInt) { self.start = start }
+
+    var isEmpty: Bool { freeByteCount == BlockArena.regionByteCount }
+    var waitingByteCount: Int { freeByteCount - (BlockArena.regionByteCount - fresh) }
+
+    func contains(_ address: UInt) -> Bool { address >= start && address - start < UInt(BlockArena.regionByteCount) }
+
+    /// The address of the lowest place of `size` bytes; nil where there is none.
+    mutating func take(_ size: Int) -> UInt? {
+        guard size <= freeByteCount, let index = places.firstIndex(where: { $0.count >= size }) else { return nil }
+        let offset = places[index].lowerBound
+        let rest = offset + size..<places[index].upperBound
+        if rest.isEmpty { places.remove(at: index) } else { places[index] = rest }
+        freeByteCount -= size
+        fresh = max(fresh, offset + size)
+        return start + UInt(offset)
+    }
+
+    /// Takes a block back; the free place that it is part of then.
+    mutating func put(_ block: Range<Int>) -> Range<Int> {
+        freeByteCount += block.count
+        var place = block
+        var index = places.firstIndex { $0.lowerBound >= block.upperBound } ?? places.endIndex
+        if index < places.endIndex, places[index].lowerBound == block.upperBound {
+            place = place.lowerBound..<places.remove(at: index).upperBound
+        }
+        if index > places.startIndex, places[index - 1].upperBound == block.lowerBound {
+            index -= 1
+            place = places.remove(at: index).lowerBound..<place.upperBound
+        }
+        places.insert(place, at: index)
+        return place
+    }
+}
