@@ -31,6 +31,9 @@ static const char attention[] = {
 static const char attention_floats[] = {
 #embed "kernels/attention_floats.cu" suffix(, 0)
 };
+static const char attention_hopper[] = {
+#embed "kernels/attention_hopper.cu" suffix(, 0)
+};
 static const char attention_decode[] = {
 #embed "kernels/attention_decode.cu" suffix(, 0)
 };
@@ -83,7 +86,7 @@ static const struct {
 #define SOURCE(name) {#name, name}
     SOURCE(copy), SOURCE(elementwise), SOURCE(norm), SOURCE(reduce), SOURCE(loss),
     SOURCE(embedding), SOURCE(rotary), SOURCE(attention), SOURCE(attention_floats),
-    SOURCE(attention_decode), SOURCE(decoding), SOURCE(sampling),
+    SOURCE(attention_decode), SOURCE(attention_hopper), SOURCE(decoding), SOURCE(sampling),
     SOURCE(matrix), SOURCE(four_bit_linear), SOURCE(int8_linear), SOURCE(code_tables),
     SOURCE(blockwise), SOURCE(four_bit), SOURCE(int8), SOURCE(optimizer), SOURCE(clipping),
     SOURCE(random), SOURCE(attention_tiles), SOURCE(rms_norm),

@@ -1,51 +1,39 @@
 /// Attention of many queries in 16 bits, and its gradients, by matrix instructions, which round probabilities to that type.
 struct AttentionTiles: TiledAttention {
-    /// By the width that vectors are stored in.
-    private static let widths = [64, 96, 128, 256]
-    private static let forward = widths.map { CUDAFunctions("attention_tiles", "attention_tiles_\($0)") }
-    private static let ofQueries = widths.map { CUDAFunctions("attention_tiles", "attention_tiles_query_gradient_\($0)") }
-    private static let ofKeys = widths.map { CUDAFunctions("attention_tiles", "attention_tiles_key_gradient_\($0)") }
     private static let bounds = CUDAFunction("attention_tiles", "attention_tile_bounds")
-    /// Queries of a tile; those, and keys, of the kernel of the gradients of keys.
+    /// Queries of a tile, and keys of one whose gradients are computed.
     private static let length = 128
+    /// Queries of the tiles that gradients of keys are computed from.
     private static let queriesOfKeys = 64
-    /// The gradients' sums of wider vectors do not fit into registers.
-    private static let widestGradient = 128
 
     private let inputs: AttentionInputs
-    private let choice: Int
+    private let kernels: AttentionTileKernels
     private let dtype: DType
 
-    /// Nil where the kernels do not take `inputs`, or what else they read and write.
-    private init?(_ inputs: AttentionInputs, others: [Slice], widest: Int, queue: CUDAQueue) {
+    /// Nil where there are no kernels for `inputs`, or for what else they read and write.
+    private init?(_ inputs: AttentionInputs, others: [Slice], isGradient: Bool, queue: CUDAQueue) {
         let shape = inputs.shape
         let slices = [inputs.query, inputs.key, inputs.value] + others
-        let width = max(shape.headWidth, shape.valueWidth)
         if case .relative = inputs.bias { return nil }
         guard
-            queue.properties.computeCapability >= 80, inputs.query.dtype != .float32, shape.scale > 0, shape.queries > AttentionDecoding.mostQueries,
-            shape.keys > 0,
+            inputs.query.dtype != .float32, shape.scale > 0, shape.queries > AttentionDecoding.mostQueries, shape.keys > 0,
             slices.allSatisfy({ $0.dtype == inputs.query.dtype && $0.isAlignedForCUDA }),
-            [shape.headWidth, shape.valueWidth].allSatisfy({ $0 > 0 && $0 % 8 == 0 }), width <= widest,
-            let choice = Self.widths.firstIndex(where: { width <= $0 }),
-            Self.sharedByteCount(Self.widths[choice], isGradient: widest < 256) <= queue.properties.sharedByteCount
+            [shape.headWidth, shape.valueWidth].allSatisfy({ $0 > 0 && $0 % 8 == 0 }),
+            let kernels = AttentionTileKernels.suiting(
+                width: max(shape.headWidth, shape.valueWidth), isGradient: isGradient, properties: queue.properties)
         else { return nil }
-        (self.inputs, self.choice, dtype) = (inputs, choice, inputs.query.dtype)
+        (self.inputs, self.kernels, dtype) = (inputs, kernels, inputs.query.dtype)
     }
 
-    init?(_ kernel: Attention, on queue: CUDAQueue) { self.init(kernel.inputs, others: [kernel.output], widest: 256, queue: queue) }
+    init?(_ kernel: Attention, on queue: CUDAQueue) { self.init(kernel.inputs, others: [kernel.output], isGradient: false, queue: queue) }
 
     init?(_ kernel: AttentionGradient, on queue: CUDAQueue) {
         let gradients = kernel.gradients
         self.init(
-            kernel.inputs, others: [kernel.output, kernel.outputGradient, gradients.query, gradients.key, gradients.value],
-            widest: Self.widestGradient, queue: queue)
+            kernel.inputs, others: [kernel.output, kernel.outputGradient, gradients.query, gradients.key, gradients.value], isGradient: true,
+            queue: queue)
     }
 
-    /// Shared memory of a block: four tiles of 128 vectors for gradients, two for the rest, in rows of 16 bytes more; and numbers for the rows.
-    private static func sharedByteCount(_ width: Int, isGradient: Bool) -> Int { (isGradient ? 4 : 2) * length * 2 * (width + 8) + 2048 }
-
-    private var width: Int { Self.widths[choice] }
     private var tilesOfQueries: Int { inputs.shape.batch * inputs.shape.heads * Self.tiles(inputs.shape.queries, of: Self.length) }
     private var tilesOfKeys: Int { inputs.shape.batch * inputs.shape.groups * Self.tiles(inputs.shape.keys, of: Self.length) }
 
@@ -54,17 +42,17 @@ struct AttentionTiles: TiledAttention {
     func launch(_ kernel: Attention, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
-            Self.forward[choice][dtype], blocks: tilesOfQueries, threads: width > 128 ? 256 : 128,
-            sharedByteCount: Self.sharedByteCount(width, isGradient: false), AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp,
-            flaws)
+            kernels.forward.functions[dtype], blocks: tilesOfQueries, threads: kernels.forward.threads,
+            sharedByteCount: kernels.forward.sharedByteCount, AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp, flaws)
         return AttentionFlaws(tiles: flaws, length: Self.length)
     }
 
     func launchQueries(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
-            Self.ofQueries[choice][dtype], blocks: tilesOfQueries, threads: 256, sharedByteCount: Self.sharedByteCount(width, isGradient: true),
-            AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp, kernel.outputGradient, means, kernel.gradients.query, flaws)
+            kernels.ofQueries.functions[dtype], blocks: tilesOfQueries, threads: kernels.ofQueries.threads,
+            sharedByteCount: kernels.ofQueries.sharedByteCount, AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp,
+            kernel.outputGradient, means, kernel.gradients.query, flaws)
         return AttentionFlaws(tiles: flaws, length: Self.length)
     }
 
@@ -75,9 +63,62 @@ struct AttentionTiles: TiledAttention {
         let flaws = queue.scratch(.int32, count: tilesOfKeys)
         queue.launch(Self.bounds, blocks: (count + 3) / 4, threads: 128, arguments, bounds)
         queue.launch(
-            Self.ofKeys[choice][dtype], blocks: tilesOfKeys, threads: 256, sharedByteCount: Self.sharedByteCount(width, isGradient: true), arguments,
-            kernel.logSumExp, kernel.outputGradient, means, bounds, kernel.gradients.key, kernel.gradients.value, flaws)
+            kernels.ofKeys.functions[dtype], blocks: tilesOfKeys, threads: kernels.ofKeys.threads, sharedByteCount: kernels.ofKeys.sharedByteCount,
+            arguments, kernel.logSumExp, kernel.outputGradient, means, bounds, kernel.gradients.key, kernel.gradients.value, flaws)
         return AttentionFlaws(tiles: flaws, length: Self.length)
+    }
+}
+
+/// The kernels for vectors up to a width.
+private struct AttentionTileKernels: Sendable {
+    struct Kernel: Sendable {
+        let functions: CUDAFunctions
+        let threads: Int
+        let sharedByteCount: Int
+    }
+
+    let width: Int
+    /// Whether they are made of compute capability 9.0's own instructions.
+    let isHopper: Bool
+    /// Whether there are kernels of gradients: sums of wider vectors do not fit into registers.
+    let hasGradients: Bool
+    let forward: Kernel
+    let ofQueries: Kernel
+    let ofKeys: Kernel
+
+    /// The faster ones first.
+    private static let all = [64, 128].map(hopper) + [64, 96, 128, 256].map(ampere)
+
+    static func suiting(width: Int, isGradient: Bool, properties: CUDAProperties) -> AttentionTileKernels? {
+        all.first { kernels in
+            let needed = isGradient ? [kernels.ofQueries, kernels.ofKeys] : [kernels.forward]
+            return width <= kernels.width && (kernels.isHopper ? properties.computeCapability == 90 : properties.computeCapability >= 80)
+                && (kernels.hasGradients || !isGradient) && needed.allSatisfy { $0.sharedByteCount <= properties.sharedByteCount }
+        }
+    }
+
+    /// Tiles of 128 vectors in rows of 16 bytes more, two of them or four for gradients; and numbers for the rows.
+    private static func ampere(width: Int) -> AttentionTileKernels {
+        func kernel(_ name: String, threads: Int, tiles: Int) -> Kernel {
+            Kernel(
+                functions: CUDAFunctions("attention_tiles", "attention_tiles\(name)_\(width)"), threads: threads,
+                sharedByteCount: tiles * 128 * 2 * (width + 8) + 2048)
+        }
+        return AttentionTileKernels(
+            width: width, isHopper: false, hasGradients: width <= 128, forward: kernel("", threads: width > 128 ? 256 : 128, tiles: 2),
+            ofQueries: kernel("_query_gradient", threads: 256, tiles: 4), ofKeys: kernel("_key_gradient", threads: 256, tiles: 4))
+    }
+
+    /// Tiles of 128 vectors at multiples of 1024 bytes; and numbers for the rows.
+    private static func hopper(width: Int) -> AttentionTileKernels {
+        func kernel(_ name: String, tiles: Int) -> Kernel {
+            Kernel(
+                functions: CUDAFunctions("attention_hopper", "attention_hopper\(name)_\(width)"), threads: 384,
+                sharedByteCount: tiles * 128 * 2 * width + 1024 + 4096)
+        }
+        return AttentionTileKernels(
+            width: width, isHopper: true, hasGradients: true, forward: kernel("", tiles: 5), ofQueries: kernel("_query_gradient", tiles: 6),
+            ofKeys: kernel("_key_gradient", tiles: 4))
     }
 }
 

@@ -1,0 +1,783 @@
+// Attention of many queries in 16 bits, and its gradients, by the matrix instructions of compute capability 9.0, which read keys and values from shared memory and run beside
+// the softmax (FlashAttention 3: Shah et al. 2024, arXiv:2407.08608): 128 queries against tiles of 128 keys. One group of four warps brings tiles, two have
+// 64 queries each, and multiply the next scores and the last values while they compute exponentials.
+//
+// It computes what attention_tiles.cu computes, with the same operands and the same flaws.
+
+// What the kernels take first, in this order: see attention_tiles.cu.
+struct TileInputs {
+    const void *query, *key, *value;
+    const int *ranges;
+    const float *slopes;
+    int64 batch, key_stride, window_size;
+    int queries, keys, heads, groups, width, value_width, window;
+    float scale;
+};
+
+// TileInputs.window
+enum { WHOLE = 0, LAST = 1, AROUND = 2 };
+
+#define LOG2_E 1.4426950408889634f
+#define LN_2 0.69314718055994531f
+// See attention_tiles.cu.
+#define LAG 8.0f
+
+enum { QUERIES = 128, KEYS = 128, BACK_QUERIES = 64, STAGES = 2, GROUP = 128, THREADS = 3 * GROUP };
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+struct KeyRange {
+    int first, end;
+};
+
+__device__ __forceinline__ KeyRange range_of(const TileInputs &x, int64 batch, int query) {
+    const int *range = x.ranges + 2 * (batch * x.queries + query);
+    int64 first = max(range[0], 0), end = min(range[1], x.keys);
+    if (x.window == LAST) first = max(first, end - x.window_size);
+    if (x.window == AROUND) {
+        first = max(first, query - x.window_size);
+        end = min(end, query + x.window_size + 1);
+    }
+    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
+}
+
+// MARK: Instructions
+
+__device__ __forceinline__ float exp2_of(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+__device__ __forceinline__ uint32 shared_address(const void *address) { return (uint32)__cvta_generic_to_shared(address); }
+
+// 16 bytes on their way to shared memory; zeros where they do not count.
+template <typename T> __device__ __forceinline__ void fetch(uint8 *to, const T *from, bool counts) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(counts ? 16 : 0) : "memory");
+}
+// A number.
+__device__ __forceinline__ void fetch_number(float *to, const float *from, bool counts) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(counts ? 4 : 0) : "memory");
+}
+__device__ __forceinline__ void end_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int LEFT> __device__ __forceinline__ void await_fetches() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
+// What this thread has written is there for matrix instructions of whoever it tells.
+__device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// A barrier that threads arrive at and others wait for; its phases are numbered from 0.
+__device__ __forceinline__ void begin_barrier(uint64 *barrier, int arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
+}
+__device__ __forceinline__ void arrive(uint64 *barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+__device__ __forceinline__ bool has_ended(uint64 *barrier, int phase) {
+    uint32 ended;
+    asm volatile(
+        "{\n.reg .pred p;\nmbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+        : "=r"(ended)
+        : "r"(shared_address(barrier)), "r"(phase & 1)
+        : "memory");
+    return ended;
+}
+__device__ __forceinline__ void await_phase(uint64 *barrier, int phase) {
+    while (!has_ended(barrier, phase)) {}
+}
+
+// Registers that a thread of the group has from here on.
+template <int COUNT> __device__ __forceinline__ void give_registers() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT)); }
+template <int COUNT> __device__ __forceinline__ void take_registers() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT)); }
+
+__device__ __forceinline__ void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// All but the newest LEFT groups of products have ended, so that `sums`, to which one added, can be looked at.
+template <int LEFT, int COUNT> __device__ __forceinline__ void await_products(float (&sums)[COUNT][4]) {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
+#pragma unroll
+    for (int n = 0; n < COUNT; n++) asm volatile("" : "+f"(sums[n][0]), "+f"(sums[n][1]), "+f"(sums[n][2]), "+f"(sums[n][3])::"memory");
+}
+
+#define FOUR(d, n) "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
+#define SIXTEEN(d, n) FOUR(d, n), FOUR(d, n + 1), FOUR(d, n + 2), FOUR(d, n + 3)
+#define THIRTY_TWO(d, n) SIXTEEN(d, n), SIXTEEN(d, n + 4)
+
+// sums = a b', of 64 x 16 and 128 or 64 x 16 elements in shared memory; sums += it where `adds`.
+template <typename T> __device__ __forceinline__ void multiply_rows(float (&sums)[16][4], uint64 a, uint64 b, bool adds);
+template <typename T> __device__ __forceinline__ void multiply_rows(float (&sums)[8][4], uint64 a, uint64 b, bool adds);
+// sums += a b, of 64 x 16 elements in registers, and of 16 x 128 or 16 x 64 in shared memory.
+template <typename T> __device__ __forceinline__ void multiply_vectors(float (&sums)[16][4], const uint32 (&a)[4], uint64 b);
+template <typename T> __device__ __forceinline__ void multiply_vectors(float (&sums)[8][4], const uint32 (&a)[4], uint64 b);
+
+#define PRODUCTS(T, TYPE)                                                                                                                              \
+    template <> __device__ __forceinline__ void multiply_rows<T>(float (&sums)[16][4], uint64 a, uint64 b, bool adds) {                                \
+        asm volatile(                                                                                                                                  \
+            "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                                                                               \
+            "wgmma.mma_async.sync.aligned.m64n128k16.f32." TYPE "." TYPE " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, %64, %65, p, 1, 1, 0, 0;\n}"                                      \
+            : THIRTY_TWO(sums, 0), THIRTY_TWO(sums, 8)                                                                                                 \
+            : "l"(a), "l"(b), "r"((int)adds));                                                                                                         \
+    }                                                                                                                                                  \
+    template <> __device__ __forceinline__ void multiply_rows<T>(float (&sums)[8][4], uint64 a, uint64 b, bool adds) {                                 \
+        asm volatile(                                                                                                                                  \
+            "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                                                                               \
+            "wgmma.mma_async.sync.aligned.m64n64k16.f32." TYPE "." TYPE " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, p, 1, 1, 0, 0;\n}"\
+            : THIRTY_TWO(sums, 0)                                                                                                                      \
+            : "l"(a), "l"(b), "r"((int)adds));                                                                                                         \
+    }                                                                                                                                                  \
+    template <> __device__ __forceinline__ void multiply_vectors<T>(float (&sums)[16][4], const uint32 (&a)[4], uint64 b) {                            \
+        asm volatile(                                                                                                                                  \
+            "wgmma.mma_async.sync.aligned.m64n128k16.f32." TYPE "." TYPE " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"                           \
+            : THIRTY_TWO(sums, 0), THIRTY_TWO(sums, 8)                                                                                                 \
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                                                                     \
+    }                                                                                                                                                  \
+    template <> __device__ __forceinline__ void multiply_vectors<T>(float (&sums)[8][4], const uint32 (&a)[4], uint64 b) {                             \
+        asm volatile(                                                                                                                                  \
+            "wgmma.mma_async.sync.aligned.m64n64k16.f32." TYPE "." TYPE " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"                            \
+            : THIRTY_TWO(sums, 0)                                                                                                                      \
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                                                                     \
+    }
+PRODUCTS(float16, "f16")
+PRODUCTS(bfloat16, "bf16")
+
+// MARK: Tiles
+
+// Vectors lie in blocks of 64 elements, 128 bytes a vector, whose 16-byte pieces change places by the vector's number: the layout that matrix instructions
+// call 128-byte swizzle. Blocks begin at multiples of 1024 bytes.
+enum { BLOCK = 64, VECTOR = 128 };
+
+__device__ __forceinline__ int place_of(int vector, int h, int vectors) {
+    return h / BLOCK * vectors * VECTOR + vector * VECTOR + ((h % BLOCK / 8) ^ (vector & 7)) * 16;
+}
+
+// How matrix instructions find a tile that begins there: groups of eight vectors 1024 bytes apart, blocks `block` bytes.
+__device__ __forceinline__ uint64 description(const uint8 *tile, uint32 block) {
+    return (uint64)((shared_address(tile) & 0x3ffff) >> 4) | (uint64)(block >> 4) << 16 | (uint64)(1024 >> 4) << 32 | (uint64)1 << 62;
+}
+
+// By a group of warps: ROWS vectors of an array, `first` and on, `step` elements apart; zeros outside `low` to `high` and beyond `width`.
+template <int WIDTH, int ROWS, typename T>
+__device__ __forceinline__ void fetch_tile(uint8 *tile, const T *array, int64 step, int first, int low, int high, int width) {
+    constexpr int PIECES = WIDTH / 8, AT_ONCE = GROUP / PIECES;
+    const int thread = threadIdx.x % GROUP, row = thread / PIECES, h = thread % PIECES * 8;
+    const T *from = array + (first + row) * step + h;
+    uint8 *to = tile + place_of(row, h, ROWS);
+    const uint32 count = h < width ? high - low : 0;
+#pragma unroll 2
+    for (int r = 0; r < ROWS; r += AT_ONCE) {
+        const bool counts = (uint32)(first + row + r - low) < count;
+        // AT_ONCE is a multiple of 8, so the pieces change places alike.
+        fetch(to + r * VECTOR, counts ? from : array, counts);
+        from += AT_ONCE * step;
+    }
+}
+
+// Writes a group's 64 rows of sums, times the thread's two factors, as vectors of an array, of a tile that begins with `first`; those that are below `end`.
+// They go through the group's own half of a tile of 128 that nobody else reads any more. Returns whether a number is not finite.
+template <typename T, int WIDTH>
+__device__ __forceinline__ bool store_rows(T *array, int64 step, int first, int end, int width, const float (&sums)[WIDTH / 8][4],
+                                           const float (&factors)[2], uint8 *tile) {
+    const int lane = threadIdx.x % 32, half_tile = threadIdx.x / GROUP - 1, first_row = half_tile * 64 + threadIdx.x / 32 % 4 * 16;
+    asm volatile("bar.sync %0, 128;" ::"r"(1 + half_tile) : "memory");
+    bool flawed = false;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const int row = first_row + half * 8 + lane / 4;
+#pragma unroll
+        for (int n = 0; n < WIDTH / 8; n++) {
+            const float a = sums[n][2 * half] * factors[half], b = sums[n][2 * half + 1] * factors[half];
+            if (first + row < end) flawed |= !(fabsf(a) < INFINITE) | !(fabsf(b) < INFINITE);
+            *(uint32 *)(tile + place_of(row, n * 8, 128) + lane % 4 * 4) = pack<T>(a, b);
+        }
+    }
+    __syncwarp();
+    for (int i = lane; i < 16 * WIDTH / 8; i += 32) {
+        const int row = first_row + i / (WIDTH / 8), h = i % (WIDTH / 8) * 8;
+        if (first + row < end && h < width) *(uint4 *)(array + (first + row) * step + h) = *(const uint4 *)(tile + place_of(row, h, 128));
+    }
+    return flawed;
+}
+
+// A thread's part of the rows of a matrix of float32, as the operand of products: 16 columns each.
+template <typename T, int COLUMNS>
+__device__ __forceinline__ void round_rows(uint32 (&rounded)[COLUMNS / 16][4], const float (&x)[COLUMNS / 8][4]) {
+#pragma unroll
+    for (int n = 0; n < COLUMNS / 16; n++) {
+        rounded[n][0] = pack<T>(x[2 * n][0], x[2 * n][1]);
+        rounded[n][1] = pack<T>(x[2 * n][2], x[2 * n][3]);
+        rounded[n][2] = pack<T>(x[2 * n + 1][0], x[2 * n + 1][1]);
+        rounded[n][3] = pack<T>(x[2 * n + 1][2], x[2 * n + 1][3]);
+    }
+}
+
+// Begins to multiply a group's 64 rows of a tile of 128 with the COLUMNS rows of another.
+template <typename T, int WIDTH, int COLUMNS>
+__device__ __forceinline__ void begin_rows(float (&sums)[COLUMNS / 8][4], const uint8 *tile, const uint8 *other) {
+    const uint64 a = description(tile + (threadIdx.x / GROUP - 1) * 64 * VECTOR, 0), b = description(other, 0);
+    begin_products();
+#pragma unroll
+    for (int h = 0; h < WIDTH; h += 16) {
+        // In units of 16 bytes.
+        const int block = h / BLOCK * VECTOR / 16, inside = h % BLOCK / 8;
+        multiply_rows<T>(sums, a + block * 128 + inside, b + block * COLUMNS + inside, h > 0);
+    }
+    end_products();
+}
+
+// Begins to add the vectors of a tile of ROWS, weighed by a group's rows of weights.
+template <typename T, int WIDTH, int ROWS>
+__device__ __forceinline__ void begin_vectors(float (&sums)[WIDTH / 8][4], const uint32 (&weights)[ROWS / 16][4], const uint8 *tile) {
+    const uint64 b = description(tile, ROWS * VECTOR);
+    begin_products();
+#pragma unroll
+    for (int n = 0; n < ROWS / 16; n++) multiply_vectors<T>(sums, weights[n], b + n * (16 * VECTOR / 16));
+    end_products();
+}
+
+// What the rows of a tile of queries see.
+struct TileRanges {
+    int firsts[QUERIES], ends[QUERIES];
+    // The least first key and the last end of rows that see anything; the last first key and the least end of all.
+    int least_first, last_end, last_first, least_end;
+
+    // By all threads.
+    __device__ __forceinline__ void fill(const TileInputs &x, int64 batch, int first_query) {
+        if (threadIdx.x == 0) {
+            least_first = least_end = 0x7fffffff;
+            last_end = last_first = 0;
+        }
+        __syncthreads();
+        if (threadIdx.x < QUERIES) {
+            const int query = first_query + threadIdx.x;
+            KeyRange range = {0, 0};
+            if (query < x.queries) {
+                range = range_of(x, batch, query);
+                const bool sees = range.first < range.end;
+                if (sees) {
+                    atomicMin(&least_first, range.first);
+                    atomicMax(&last_end, range.end);
+                }
+                atomicMax(&last_first, sees ? range.first : 0x7fffffff);
+                atomicMin(&least_end, sees ? range.end : 0);
+            }
+            firsts[threadIdx.x] = range.first;
+            ends[threadIdx.x] = range.end;
+        }
+        __syncthreads();
+    }
+
+    // Whether every row sees all keys of a tile.
+    __device__ __forceinline__ bool covers(int first_key) const { return last_first <= first_key && first_key + KEYS <= least_end; }
+};
+
+template <int WIDTH> struct Shared {
+    uint8 query[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
+    // Tiles that have come, and that nobody reads any more.
+    uint64 keys_came[STAGES], keys_left[STAGES], values_came[STAGES], values_left[STAGES];
+    TileRanges ranges;
+    int flawed;
+};
+
+// Says which tiles have come. A tile is announced while the next is on its way, or before its bringer waits for room.
+struct Herald {
+    // The barrier of the tile that is on its way.
+    uint64 *coming = nullptr;
+
+    __device__ __forceinline__ void announce() {
+        if (coming) {
+            show_to_products();
+            arrive(coming);
+        }
+        coming = nullptr;
+    }
+    // `left`: the barrier of those who read what was there, in `use` uses of the room so far.
+    __device__ __forceinline__ void await_room(uint64 *left, int use) {
+        if (use == 0 || has_ended(left, use - 1)) return;
+        end();
+        await_phase(left, use - 1);
+    }
+    // What has been fetched last is announced at this barrier.
+    __device__ __forceinline__ void follow(uint64 *barrier) {
+        end_fetches();
+        if (coming) {
+            await_fetches<1>();
+            announce();
+        }
+        coming = barrier;
+    }
+    __device__ __forceinline__ void end() {
+        await_fetches<0>();
+        announce();
+    }
+};
+
+// The group that brings tiles: queries and the first keys together, then values and keys in turn.
+template <typename T, int WIDTH>
+__device__ __forceinline__ void bring(const TileInputs &x, Shared<WIDTH> &shared, int64 batch, int head, int first_query, int start, int low, int high) {
+    const int group = head / (x.heads / x.groups);
+    const int64 query_step = (int64)x.heads * x.width, key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
+    const int64 first_key_vector = batch * x.key_stride * x.groups + group;
+    const T *queries = (const T *)x.query + (batch * x.queries * x.heads + head) * x.width;
+    const T *keys = (const T *)x.key + first_key_vector * x.width, *values = (const T *)x.value + first_key_vector * x.value_width;
+
+    Herald herald;
+    if (start < high) fetch_tile<WIDTH, QUERIES>(shared.query, queries, query_step, first_query, 0, x.queries, x.width);
+    for (int k = start, tile = 0; k < high; k += KEYS, tile++) {
+        const int stage = tile % STAGES, use = tile / STAGES;
+        herald.await_room(&shared.keys_left[stage], use);
+        fetch_tile<WIDTH, KEYS>(shared.key[stage], keys, key_step, k, low, high, x.width);
+        herald.follow(&shared.keys_came[stage]);
+        herald.await_room(&shared.values_left[stage], use);
+        fetch_tile<WIDTH, KEYS>(shared.value[stage], values, value_step, k, low, high, x.value_width);
+        herald.follow(&shared.values_came[stage]);
+    }
+    herald.end();
+}
+
+// A group with 64 queries.
+template <typename T, int WIDTH>
+__device__ __forceinline__ void attend(const TileInputs &x, Shared<WIDTH> &shared, int64 batch, int head, int first_query, int start, int high, T *output,
+                                       float *log_sum_exp) {
+    const int lane = threadIdx.x % 32, half_tile = threadIdx.x / GROUP - 1, warp = threadIdx.x / 32 % 4;
+    const int first_row = half_tile * 64 + warp * 16 + lane / 4;
+    const float unit = x.scale * LOG2_E, lag = LAG / unit, slope = x.slopes ? x.slopes[head] / x.scale : 0;
+    float sums[WIDTH / 8][4], scores[KEYS / 8][4], tops[2] = {-INFINITE, -INFINITE}, totals[2] = {0, 0};
+#pragma unroll
+    for (int n = 0; n < WIDTH / 8; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+    uint32 weights[KEYS / 16][4];
+
+    // Makes the scores of a tile weights. Returns the factors of all sums before it, if any is not 1.
+    float decays[2];
+    const auto weigh = [&](int k) {
+        if (x.slopes || !shared.ranges.covers(k)) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int first = shared.ranges.firsts[first_row + half * 8], end = shared.ranges.ends[first_row + half * 8];
+#pragma unroll
+                for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                    for (int i = 0; i < 2; i++) {
+                        const int key = k + n * 8 + lane % 4 * 2 + i;
+                        float &score = scores[n][2 * half + i];
+                        score = first <= key && key < end ? __fmaf_rn(slope, (float)(key - (end - 1)), score) : -INFINITE;
+                    }
+            }
+        }
+        float highest[2];
+        bool exceeds = false;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            float top = -INFINITE;
+#pragma unroll
+            for (int n = 0; n < KEYS / 8; n++) top = fmaxf(top, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
+            top = fmaxf(top, __shfl_xor_sync(FULL_WARP, top, 1));
+            top = fmaxf(top, __shfl_xor_sync(FULL_WARP, top, 2));
+            highest[half] = top;
+            exceeds |= top > tops[half] + lag;
+        }
+        exceeds = __any_sync(FULL_WARP, exceeds);
+        if (exceeds) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const float top = fmaxf(tops[half], highest[half]);
+                decays[half] = top == -INFINITE ? 1 : exp2_of((tops[half] - top) * unit);
+                tops[half] = top;
+                totals[half] *= decays[half];
+            }
+        }
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const float base = tops[half] == -INFINITE ? 0 : tops[half] * unit;
+#pragma unroll
+            for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 2; i++) {
+                    float &score = scores[n][2 * half + i];
+                    score = exp2_of(__fmaf_rn(score, unit, -base));
+                    totals[half] += score;
+                }
+        }
+        return exceeds;
+    };
+    if (start < high) {
+        await_phase(&shared.keys_came[0], 0);
+        begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[0]);
+        await_products<0>(scores);
+        if (lane == 0) arrive(&shared.keys_left[0]);
+        weigh(start);
+        round_rows<T, KEYS>(weights, scores);
+        int k = start + KEYS, tile = 1;
+        for (; k < high; k += KEYS, tile++) {
+            const int stage = tile % STAGES, last = (tile - 1) % STAGES;
+            await_phase(&shared.keys_came[stage], tile / STAGES);
+            begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
+            await_phase(&shared.values_came[last], (tile - 1) / STAGES);
+            begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.value[last]);
+            await_products<1>(scores);
+            if (lane == 0) arrive(&shared.keys_left[stage]);
+            const bool decayed = weigh(k);
+            await_products<0>(sums);
+            if (lane == 0) arrive(&shared.values_left[last]);
+            if (decayed) {
+#pragma unroll
+                for (int n = 0; n < WIDTH / 8; n++) {
+                    sums[n][0] *= decays[0];
+                    sums[n][1] *= decays[0];
+                    sums[n][2] *= decays[1];
+                    sums[n][3] *= decays[1];
+                }
+            }
+            round_rows<T, KEYS>(weights, scores);
+        }
+        await_phase(&shared.values_came[(tile - 1) % STAGES], (tile - 1) / STAGES);
+        begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.value[(tile - 1) % STAGES]);
+        await_products<0>(sums);
+    }
+
+    bool flawed = false;
+    float factors[2];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float total = totals[half];
+        total += __shfl_xor_sync(FULL_WARP, total, 1);
+        total += __shfl_xor_sync(FULL_WARP, total, 2);
+        const int row = first_row + half * 8, query = first_query + row;
+        const bool counts = query < x.queries, sees = counts && shared.ranges.firsts[row] < shared.ranges.ends[row];
+        const float log_sum = __fmaf_rn(tops[half], x.scale, log2f(total) * LN_2);
+        factors[half] = sees ? 1 / total : 0;
+        flawed |= sees && !(fabsf(log_sum) < INFINITE);
+        if (log_sum_exp && counts && lane % 4 == 0) log_sum_exp[(batch * x.heads + head) * x.queries + query] = sees ? log_sum : -INFINITE;
+    }
+    flawed |= store_rows<T, WIDTH>(
+        output + (batch * x.queries * x.heads + head) * x.value_width, (int64)x.heads * x.value_width, first_query, x.queries, x.value_width, sums,
+        factors, shared.query);
+    if (flawed) atomicOr(&shared.flawed, 1);
+}
+
+extern __shared__ uint8 block_memory[];
+
+template <typename T, int WIDTH> __device__ __forceinline__ void attend_tile(const TileInputs &x, T *output, float *log_sum_exp, int *flaws) {
+    Shared<WIDTH> &shared = *(Shared<WIDTH> *)(block_memory + (1024 - shared_address(block_memory) % 1024) % 1024);
+    // Tiles with the most keys first, where queries see what is before them.
+    const int64 tiles = (x.queries + QUERIES - 1) / QUERIES, entries = x.batch * x.heads, entry = blockIdx.x % entries;
+    const int64 tile = tiles - 1 - blockIdx.x / entries, batch = entry / x.heads;
+    const int head = (int)(entry % x.heads), first_query = (int)tile * QUERIES;
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < STAGES; stage++) {
+            begin_barrier(&shared.keys_came[stage], GROUP);
+            begin_barrier(&shared.values_came[stage], GROUP);
+            begin_barrier(&shared.keys_left[stage], 2 * GROUP / 32);
+            begin_barrier(&shared.values_left[stage], 2 * GROUP / 32);
+        }
+        show_to_products();
+        shared.flawed = 0;
+    }
+    shared.ranges.fill(x, batch, first_query);
+    const int high = shared.ranges.last_end, low = min(shared.ranges.least_first, high), start = low / KEYS * KEYS;
+    if (threadIdx.x < GROUP) {
+        give_registers<40>();
+        bring<T, WIDTH>(x, shared, batch, head, first_query, start, low, high);
+    } else {
+        take_registers<232>();
+        attend<T, WIDTH>(x, shared, batch, head, first_query, start, high, output, log_sum_exp);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) flaws[entry * tiles + tile] = shared.flawed;
+}
+
+// MARK: Gradients of queries
+
+template <int WIDTH> struct SharedOfQueries {
+    uint8 query[QUERIES * WIDTH * 2], gradient[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
+    // Tiles of keys and values that have come, and that nobody reads any more.
+    uint64 came[STAGES], left[STAGES];
+    TileRanges ranges;
+    int flawed;
+};
+
+// And `means`, for each row the product of the output and its gradient.
+template <typename T, int WIDTH>
+__device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T *output, const float *log_sum_exp, const T *output_gradient, float *means,
+                                                    T *query_gradient, int *flaws) {
+    SharedOfQueries<WIDTH> &shared = *(SharedOfQueries<WIDTH> *)(block_memory + (1024 - shared_address(block_memory) % 1024) % 1024);
+    const int64 tiles = (x.queries + QUERIES - 1) / QUERIES, entries = x.batch * x.heads, entry = blockIdx.x % entries;
+    const int64 tile = tiles - 1 - blockIdx.x / entries, batch = entry / x.heads;
+    const int head = (int)(entry % x.heads), group = head / (x.heads / x.groups), first_query = (int)tile * QUERIES;
+    const int64 first_vector = batch * x.queries * x.heads + head;
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < STAGES; stage++) {
+            begin_barrier(&shared.came[stage], GROUP);
+            begin_barrier(&shared.left[stage], 2 * GROUP / 32);
+        }
+        show_to_products();
+        shared.flawed = 0;
+    }
+    shared.ranges.fill(x, batch, first_query);
+    const int high = shared.ranges.last_end, low = min(shared.ranges.least_first, high), start = low / KEYS * KEYS;
+    if (threadIdx.x < GROUP) {
+        give_registers<40>();
+        const int64 first_key_vector = batch * x.key_stride * x.groups + group;
+        Herald herald;
+        for (int k = start, number = 0; k < high; k += KEYS, number++) {
+            const int stage = number % STAGES;
+            herald.await_room(&shared.left[stage], number / STAGES);
+            if (number == 0) {
+                fetch_tile<WIDTH, QUERIES>(
+                    shared.query, (const T *)x.query + first_vector * x.width, (int64)x.heads * x.width, first_query, 0, x.queries, x.width);
+                fetch_tile<WIDTH, QUERIES>(
+                    shared.gradient, output_gradient + first_vector * x.value_width, (int64)x.heads * x.value_width, first_query, 0, x.queries,
+                    x.value_width);
+            }
+            fetch_tile<WIDTH, KEYS>(
+                shared.key[stage], (const T *)x.key + first_key_vector * x.width, (int64)x.groups * x.width, k, low, high, x.width);
+            fetch_tile<WIDTH, KEYS>(
+                shared.value[stage], (const T *)x.value + first_key_vector * x.value_width, (int64)x.groups * x.value_width, k, low, high,
+                x.value_width);
+            herald.follow(&shared.came[stage]);
+        }
+        herald.end();
+    } else {
+        take_registers<232>();
+        const int lane = threadIdx.x % 32, first_row = (threadIdx.x / GROUP - 1) * 64 + threadIdx.x / 32 % 4 * 16 + lane / 4;
+        const float unit = x.scale * LOG2_E, slope = x.slopes ? x.slopes[head] / x.scale : 0;
+        // Four lanes a row, as they have its sums.
+        float row_means[2], log_sums[2], sums[WIDTH / 8][4];
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int query = first_query + first_row + half * 8;
+            float mean = 0;
+            if (query < x.queries) {
+                const int64 vector = (first_vector + (int64)query * x.heads) * x.value_width;
+                for (int h = lane % 4 * 8; h < x.value_width; h += 32) {
+                    Eight<T> y, dy;
+                    y.load(output + vector + h);
+                    dy.load(output_gradient + vector + h);
+#pragma unroll
+                    for (int i = 0; i < 8; i++) mean = __fmaf_rn(y[i], dy[i], mean);
+                }
+            }
+            mean += __shfl_xor_sync(FULL_WARP, mean, 1);
+            mean += __shfl_xor_sync(FULL_WARP, mean, 2);
+            row_means[half] = mean;
+            if (query < x.queries && lane % 4 == 0) means[entry * x.queries + query] = mean;
+            log_sums[half] = query < x.queries ? log_sum_exp[entry * x.queries + query] * LOG2_E : 0;
+        }
+#pragma unroll
+        for (int n = 0; n < WIDTH / 8; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+
+        for (int k = start, number = 0; k < high; k += KEYS, number++) {
+            const int stage = number % STAGES;
+            float scores[KEYS / 8][4], changes[KEYS / 8][4];
+            uint32 weights[KEYS / 16][4];
+            await_phase(&shared.came[stage], number / STAGES);
+            begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
+            begin_rows<T, WIDTH, KEYS>(changes, shared.gradient, shared.value[stage]);
+            await_products<1>(scores);
+            const bool whole = !x.slopes && shared.ranges.covers(k);
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int first = whole ? 0 : shared.ranges.firsts[first_row + half * 8], end = whole ? 0 : shared.ranges.ends[first_row + half * 8];
+#pragma unroll
+                for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                    for (int i = 0; i < 2; i++) {
+                        float &score = scores[n][2 * half + i];
+                        const int key = k + n * 8 + lane % 4 * 2 + i;
+                        if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
+                        score = exp2_of(__fmaf_rn(score, unit, -log_sums[half]));
+                        if (!whole && !(first <= key && key < end)) score = 0;
+                    }
+            }
+            await_products<0>(changes);
+#pragma unroll
+            for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) scores[n][i] *= changes[n][i] - row_means[i / 2];
+            round_rows<T, KEYS>(weights, scores);
+            begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.key[stage]);
+            await_products<0>(sums);
+            if (lane == 0) arrive(&shared.left[stage]);
+        }
+        const float factors[2] = {x.scale, x.scale};
+        const bool flawed = store_rows<T, WIDTH>(
+            query_gradient + first_vector * x.width, (int64)x.heads * x.width, first_query, x.queries, x.width, sums, factors, shared.query);
+        if (flawed) atomicOr(&shared.flawed, 1);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) flaws[entry * tiles + tile] = shared.flawed;
+}
+
+// MARK: Gradients of keys and values
+
+// Of a tile of BACK_QUERIES queries: see attention_tiles.cu.
+struct TileBounds {
+    int least_first, last_end, last_first, least_end;
+
+    __device__ __forceinline__ bool meets(int first, int end) const { return least_first < end && first < last_end; }
+    // Whether every query sees all these keys.
+    __device__ __forceinline__ bool covers(int first, int end) const { return last_first <= first && end <= least_end; }
+};
+
+template <int WIDTH> struct SharedOfKeys {
+    uint8 key[KEYS * WIDTH * 2], value[KEYS * WIDTH * 2], query[STAGES][BACK_QUERIES * WIDTH * 2], gradient[STAGES][BACK_QUERIES * WIDTH * 2];
+    float log_sums[STAGES][BACK_QUERIES], means[STAGES][BACK_QUERIES];
+    int firsts[STAGES][BACK_QUERIES], ends[STAGES][BACK_QUERIES];
+    // Tiles of queries and gradients that have come, and that nobody reads any more.
+    uint64 came[STAGES], left[STAGES];
+    int flawed;
+};
+
+// A group of warps has 64 keys, and goes through tiles of 64 queries of a head, one head after the other.
+template <typename T, int WIDTH>
+__device__ __forceinline__ void attend_keys_back(const TileInputs &x, const float *log_sum_exp, const T *output_gradient, const float *means,
+                                                 const TileBounds *bounds, T *key_gradient, T *value_gradient, int *flaws) {
+    SharedOfKeys<WIDTH> &shared = *(SharedOfKeys<WIDTH> *)(block_memory + (1024 - shared_address(block_memory) % 1024) % 1024);
+    const int64 entries = x.batch * x.groups, entry = blockIdx.x % entries, tile = blockIdx.x / entries, batch = entry / x.groups;
+    const int group = (int)(entry % x.groups), heads_per_group = x.heads / x.groups, first_key = (int)tile * KEYS, key_end = min(first_key + KEYS, x.keys);
+    const int64 key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
+    const int64 first_key_vector = batch * x.key_stride * x.groups + group;
+    const int query_tiles = (x.queries + BACK_QUERIES - 1) / BACK_QUERIES, places = heads_per_group * query_tiles;
+    bounds += batch * query_tiles;
+    // The next place from `place` on whose queries see a key of the tile: a head of the group and a tile of queries.
+    const auto next_place = [&](int place) {
+        while (place < places && !bounds[place % query_tiles].meets(first_key, key_end)) place++;
+        return place;
+    };
+    if (threadIdx.x == 0) {
+        for (int stage = 0; stage < STAGES; stage++) {
+            begin_barrier(&shared.came[stage], GROUP);
+            begin_barrier(&shared.left[stage], 2 * GROUP / 32);
+        }
+        show_to_products();
+        shared.flawed = 0;
+    }
+    __syncthreads();
+    if (threadIdx.x < GROUP) {
+        give_registers<56>();
+        Herald herald;
+        int number = 0;
+        for (int place = next_place(0); place < places; place = next_place(place + 1), number++) {
+            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles, first_query = place % query_tiles * BACK_QUERIES;
+            const int64 vector = batch * x.queries * x.heads + head, row = (batch * x.heads + head) * x.queries + first_query;
+            herald.await_room(&shared.left[stage], number / STAGES);
+            if (number == 0) {
+                fetch_tile<WIDTH, KEYS>(
+                    shared.key, (const T *)x.key + first_key_vector * x.width, key_step, first_key, 0, x.keys, x.width);
+                fetch_tile<WIDTH, KEYS>(
+                    shared.value, (const T *)x.value + first_key_vector * x.value_width, value_step, first_key, 0, x.keys, x.value_width);
+            }
+            fetch_tile<WIDTH, BACK_QUERIES>(
+                shared.query[stage], (const T *)x.query + vector * x.width, (int64)x.heads * x.width, first_query, 0, x.queries, x.width);
+            fetch_tile<WIDTH, BACK_QUERIES>(
+                shared.gradient[stage], output_gradient + vector * x.value_width, (int64)x.heads * x.value_width, first_query, 0, x.queries,
+                x.value_width);
+            const int own = threadIdx.x % BACK_QUERIES;
+            const bool counts = first_query + own < x.queries;
+            if (threadIdx.x < BACK_QUERIES) {
+                fetch_number(&shared.log_sums[stage][own], counts ? log_sum_exp + row + own : log_sum_exp, counts);
+                const KeyRange range = counts ? range_of(x, batch, first_query + own) : KeyRange{0, 0};
+                shared.firsts[stage][own] = range.first;
+                shared.ends[stage][own] = range.end;
+            } else {
+                fetch_number(&shared.means[stage][own], counts ? means + row + own : means, counts);
+            }
+            herald.follow(&shared.came[stage]);
+        }
+        herald.end();
+    } else {
+        take_registers<224>();
+        const int lane = threadIdx.x % 32, first_row = (threadIdx.x / GROUP - 1) * 64 + threadIdx.x / 32 % 4 * 16 + lane / 4;
+        const float unit = x.scale * LOG2_E;
+        float key_sums[WIDTH / 8][4], value_sums[WIDTH / 8][4];
+#pragma unroll
+        for (int n = 0; n < WIDTH / 8; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) key_sums[n][i] = value_sums[n][i] = 0;
+        int number = 0;
+        for (int place = next_place(0); place < places; place = next_place(place + 1), number++) {
+            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles;
+            const bool whole = !x.slopes && bounds[place % query_tiles].covers(first_key, key_end);
+            const float slope = x.slopes ? x.slopes[head] / x.scale : 0;
+            float scores[BACK_QUERIES / 8][4], changes[BACK_QUERIES / 8][4];
+            uint32 weights[BACK_QUERIES / 16][4], rounded_changes[BACK_QUERIES / 16][4];
+            await_phase(&shared.came[stage], number / STAGES);
+            begin_rows<T, WIDTH, BACK_QUERIES>(scores, shared.key, shared.query[stage]);
+            begin_rows<T, WIDTH, BACK_QUERIES>(changes, shared.value, shared.gradient[stage]);
+            await_products<1>(scores);
+#pragma unroll
+            for (int n = 0; n < BACK_QUERIES / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 2; i++) {
+                    const int query = n * 8 + lane % 4 * 2 + i;
+                    const float log_sum = shared.log_sums[stage][query] * LOG2_E;
+                    const int first = whole ? 0 : shared.firsts[stage][query], end = whole ? 0 : shared.ends[stage][query];
+#pragma unroll
+                    for (int half = 0; half < 2; half++) {
+                        float &score = scores[n][2 * half + i];
+                        const int key = first_key + first_row + half * 8;
+                        if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
+                        score = exp2_of(__fmaf_rn(score, unit, -log_sum));
+                        if (!whole && !(first <= key && key < end)) score = 0;
+                    }
+                }
+            round_rows<T, BACK_QUERIES>(weights, scores);
+            begin_vectors<T, WIDTH, BACK_QUERIES>(value_sums, weights, shared.gradient[stage]);
+            await_products<1>(changes);
+            // Of the rounded weights: there are no registers for both.
+#pragma unroll
+            for (int n = 0; n < BACK_QUERIES / 8; n++) {
+                const float mean = shared.means[stage][n * 8 + lane % 4 * 2], other = shared.means[stage][n * 8 + lane % 4 * 2 + 1];
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const uint32 pair = weights[n / 2][n % 2 * 2 + half];
+                    changes[n][2 * half] = unpack_low<T>(pair) * (changes[n][2 * half] - mean);
+                    changes[n][2 * half + 1] = unpack_high<T>(pair) * (changes[n][2 * half + 1] - other);
+                }
+            }
+            round_rows<T, BACK_QUERIES>(rounded_changes, changes);
+            begin_vectors<T, WIDTH, BACK_QUERIES>(key_sums, rounded_changes, shared.query[stage]);
+            await_products<0>(value_sums);
+            await_products<0>(key_sums);
+            if (lane == 0) arrive(&shared.left[stage]);
+        }
+        const float scales[2] = {x.scale, x.scale}, ones[2] = {1, 1};
+        bool flawed = store_rows<T, WIDTH>(
+            key_gradient + first_key_vector * x.width, key_step, first_key, x.keys, x.width, key_sums, scales, shared.key);
+        flawed |= store_rows<T, WIDTH>(
+            value_gradient + first_key_vector * x.value_width, value_step, first_key, x.keys, x.value_width, value_sums, ones, shared.value);
+        if (flawed) atomicOr(&shared.flawed, 1);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) flaws[entry * ((x.keys + KEYS - 1) / KEYS) + tile] = shared.flawed;
+}
+
+#define CALL(...) __VA_ARGS__
+#else
+#define CALL(...)
+#endif
+
+#define FORWARD(T, NAME, WIDTH)                                                                                                                        \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                                           \
+        attention_hopper_##WIDTH##_##NAME(TileInputs x, T *output, float *log_sum_exp, int *flaws) {                                                   \
+        CALL((attend_tile<T, WIDTH>(x, output, log_sum_exp, flaws)));                                                                                  \
+    }
+
+FORWARD(float16, f16, 64)
+FORWARD(float16, f16, 128)
+FORWARD(bfloat16, bf16, 64)
+FORWARD(bfloat16, bf16, 128)
+
+#define BACKWARD(T, NAME, WIDTH)                                                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_hopper_query_gradient_##WIDTH##_##NAME(                                         \
+        TileInputs x, const T *output, const float *log_sum_exp, const T *output_gradient, float *means, T *query_gradient, int *flaws) {              \
+        CALL((attend_queries_back<T, WIDTH>(x, output, log_sum_exp, output_gradient, means, query_gradient, flaws)));                                  \
+    }                                                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_hopper_key_gradient_##WIDTH##_##NAME(                                           \
+        TileInputs x, const float *log_sum_exp, const T *output_gradient, const float *means, const void *bounds, T *key_gradient,                     \
+        T *value_gradient, int *flaws) {                                                                                                               \
+        CALL((attend_keys_back<T, WIDTH>(                                                                                                              \
+            x, log_sum_exp, output_gradient, means, (const TileBounds *)bounds, key_gradient, value_gradient, flaws)));                                \
+    }
+
+BACKWARD(float16, f16, 64)
+BACKWARD(float16, f16, 128)
+BACKWARD(bfloat16, bf16, 64)
+BACKWARD(bfloat16, bf16, 128)
