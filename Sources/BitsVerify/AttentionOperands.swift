@@ -53,7 +53,7 @@ package struct AttentionOperands: Sendable {
     package var outputGradient: Slice
     package let gradients: AttentionGradient.Gradients
 
-    package init(_ shape: AttentionShape, dtype: DType, ranges: KeyRanges, bias: BiasKind = .none, on device: Device = .cpu) {
+    package init(_ shape: AttentionShape, dtype: DType, ranges: KeyRanges, bias: BiasKind = .none, on device: Device = .tested) {
         let queries = shape.rows * shape.headWidth
         let (keys, values) = (
             shape.batch * shape.keyStride * shape.groups * shape.headWidth, shape.batch * shape.keyStride * shape.groups * shape.valueWidth

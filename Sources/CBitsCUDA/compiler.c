@@ -88,7 +88,8 @@ static char *result(void *program, int (*size)(void *, size_t *), int (*get)(voi
     return text;
 }
 
-// Compilations that are going on. The process ends after them: NVRTC takes itself apart then.
+// Compilations that are going on. The process ends after them: NVRTC takes itself apart then, and what it made last it takes apart first, so that each
+// compilation that has ended asks again to be waited for.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
 static int running;
@@ -102,10 +103,7 @@ static void wait_for_all(void) {
 }
 
 static bool begin(void) {
-    static bool is_registered;
     pthread_mutex_lock(&lock);
-    if (!is_registered) atexit(wait_for_all);
-    is_registered = true;
     bool may_begin = !ends;
     running += may_begin;
     pthread_mutex_unlock(&lock);
@@ -115,7 +113,9 @@ static bool begin(void) {
 static void end(void) {
     pthread_mutex_lock(&lock);
     if (--running == 0) pthread_cond_broadcast(&all_done);
+    bool goes_on = !ends;
     pthread_mutex_unlock(&lock);
+    if (goes_on) atexit(wait_for_all);
 }
 
 int bits_cuda_compile(

@@ -37,13 +37,6 @@ struct CUDADeviceTests {
         #expect(Set(kernels.filter { $0.hasSuffix(".cu") }) == Set(CUDACompiler.files.map { "\($0).cu" }))
     }
 
-    @Test("Kernels compile for every generation of GPUs", .enabled(if: CUDACompiler.path != nil), arguments: CUDACompiler.files)
-    func compile(file: String) throws {
-        for architecture in ["sm_75", "sm_80", "sm_90a"] {
-            #expect(try CUDACompiler.compile(CUDACompiler.source(of: file), name: "\(file).cu", for: architecture).count > 1000)
-        }
-    }
-
     @Test("What NVRTC refuses is told with its own words", .enabled(if: CUDACompiler.path != nil))
     func refusal() {
         #expect { _ = try CUDACompiler.compile("__global__ void broken( {", name: "broken.cu", for: "sm_80") } throws: { error in

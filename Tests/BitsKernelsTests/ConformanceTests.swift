@@ -11,6 +11,11 @@ struct ConformanceTests {
         #expect(try example.deviations(on: .cpu) == [])
     }
 
+    @Test("The device that is tested computes the same", .enabled(if: Device.tested != .cpu), arguments: ConformanceCase.all)
+    func tested(example: ConformanceCase) throws {
+        #expect(try example.deviations(on: .tested) == [])
+    }
+
     @Test("A device with its own memory, which works later, computes the same", arguments: ConformanceCase.all)
     func deferred(example: ConformanceCase) throws {
         #expect(try example.deviations(on: .deferred()) == [])

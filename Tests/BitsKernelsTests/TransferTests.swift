@@ -7,10 +7,10 @@ struct TransferTests {
     @Test("Slices go from device to device as they are, parts of buffers as well")
     func between() throws {
         let (one, other) = (Device.deferred(), Device.deferred())
-        let values = Device.tested.slice([1, -2, .nan, 4], as: .bfloat16)[1..<4]
+        let values = Device.cpu.slice([1, -2, .nan, 4], as: .bfloat16)[1..<4]
         let there = try one.copy(values)
         let further = try other.copy(there)
-        let back = try Device.tested.copy(further)
+        let back = try Device.cpu.copy(further)
         #expect(there.device == one && further.device == other && back.device == .cpu && back.dtype == .bfloat16)
         #expect(try back.downloadBytes() == values.downloadBytes())
         #expect(one.counts.hostWaits == 1 && other.counts.hostWaits == 1)
@@ -28,14 +28,14 @@ struct TransferTests {
         let device = Device.deferred(failingKernels: ["fill"])
         let slice = device.allocate(.float32, count: 3)
         device.run(Fill(1, into: slice))
-        #expect(throws: DeviceError.kernelFailed("fill", device: "deferred", status: 1)) { try Device.tested.copy(slice) }
+        #expect(throws: DeviceError.kernelFailed("fill", device: "deferred", status: 1)) { try Device.cpu.copy(slice) }
     }
 
     @Test("On the processor a late read gives what was there when it was submitted")
     func late() throws {
-        let slice = Device.tested.slice([1, 2, 3])
+        let slice = Device.cpu.slice([1, 2, 3])
         let bytes = slice.downloadLater()
-        Device.tested.run(Fill(9, into: slice))
+        Device.cpu.run(Fill(9, into: slice))
         #expect(DType.float32.floats(in: try bytes()) == [1, 2, 3])
     }
 
@@ -44,12 +44,12 @@ struct TransferTests {
     func lateFailure() async {
         await #expect(processExitsWith: .success) {
             let error = DeviceError.outOfMemory(byteCount: 1 << 60, device: "cpu")
-            var huge: Slice? = Device.tested.allocate(.uint8, count: 1 << 60)
+            var huge: Slice? = Device.cpu.allocate(.uint8, count: 1 << 60)
             let bytes = try #require(huge).downloadLater()
             huge = nil
             #expect(throws: error) { try bytes() }
             #expect(throws: error) { try bytes() }
-            try Device.tested.synchronize()
+            try Device.cpu.synchronize()
             #expect(huge == nil)
         }
     }
@@ -58,22 +58,22 @@ struct TransferTests {
     @Test("The processor counts kernels that C has no version of, or does not take")
     func references() async {
         await #expect(processExitsWith: .success) {
-            let norm = Device.tested.slice([2, 0])
-            let result = Device.tested.allocate(.float32, count: 3)
-            Device.tested.run(Fill(1, into: result))
-            #expect(Device.tested.referenceRuns == [:])
+            let norm = Device.cpu.slice([2, 0])
+            let result = Device.cpu.allocate(.float32, count: 3)
+            Device.cpu.run(Fill(1, into: result))
+            #expect(Device.cpu.referenceRuns == [:])
             let (own, known) = (ElementRule.custom { g, _ in g }, ElementRule.momentum(.init(beta: 0, gain: 1, isFirst: false)))
             func step(_ rule: ElementRule) -> ParameterStep {
-                ParameterStep(ElementUpdate(rule, step: -1), parameter: Device.tested.slice([1, 1]), gradient: norm, moments: [])
+                ParameterStep(ElementUpdate(rule, step: -1), parameter: Device.cpu.slice([1, 1]), gradient: norm, moments: [])
             }
-            Device.tested.run(OptimizerStep([step(own), step(known)]))
-            #expect(Device.tested.referenceRuns == ["optimizer_step": 1])
-            Device.tested.run(OptimizerStep([step(known)]))
-            #expect(Device.tested.referenceRuns == ["optimizer_step": 1])
+            Device.cpu.run(OptimizerStep([step(own), step(known)]))
+            #expect(Device.cpu.referenceRuns == ["optimizer_step": 1])
+            Device.cpu.run(OptimizerStep([step(known)]))
+            #expect(Device.cpu.referenceRuns == ["optimizer_step": 1])
             let shape = AttentionShape(batch: 1, queries: 1, keys: 1, heads: 1, groups: 1, headWidth: 4096, scale: 1)
             let wide = AttentionOperands(shape, dtype: .float32, ranges: .all)
-            Device.tested.run(wide.forward)
-            #expect(Device.tested.referenceRuns["attention"] == 1)
+            Device.cpu.run(wide.forward)
+            #expect(Device.cpu.referenceRuns["attention"] == 1)
         }
     }
 }
