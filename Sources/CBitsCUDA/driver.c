@@ -66,6 +66,7 @@ static struct {
     int (*cuEventElapsedTime)(float *, void *, void *);
     int (*cuModuleLoadData)(void **, const void *);
     int (*cuModuleGetFunction)(void **, void *, const char *);
+    int (*cuFuncGetAttribute)(int *, int, void *);
     int (*cuFuncSetAttribute)(void *, int, int);
     int (*cuLaunchKernel)(
         void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **);
@@ -116,6 +117,7 @@ static const struct {
     FUNCTION(cuEventElapsedTime, ""),
     FUNCTION(cuModuleLoadData, ""),
     FUNCTION(cuModuleGetFunction, ""),
+    FUNCTION(cuFuncGetAttribute, ""),
     FUNCTION(cuFuncSetAttribute, ""),
     FUNCTION(cuLaunchKernel, ""),
     FUNCTION(cuLaunchKernelEx, ""),
@@ -136,6 +138,7 @@ enum {
     ATTRIBUTE_MINOR = 76,
     ATTRIBUTE_SHARED_PER_MULTIPROCESSOR = 81,
     ATTRIBUTE_SHARED_PER_BLOCK = 97,
+    FUNCTION_OWN_SHARED = 1,
     FUNCTION_DYNAMIC_SHARED = 8,
     STREAM_NON_BLOCKING = 1,
     EVENT_WITHOUT_TIMES = 2,
@@ -290,9 +293,10 @@ int bits_cuda_module_load(void *context, const void *image, void **module) { IN_
 int bits_cuda_function_find(void *context, void *module, const char *name, int shared_bytes_per_block, void **function) {
     int status = use(context);
     if (!status) status = cu.cuModuleGetFunction(function, module, name);
-    // What the function has of its own counts too; where that leaves less, its launches ask for less.
-    for (int left = shared_bytes_per_block; !status && left > 48 * 1024; left -= 8 * 1024)
-        if (cu.cuFuncSetAttribute(*function, FUNCTION_DYNAMIC_SHARED, left) == 0) break;
+    // What the function has of its own counts too.
+    int own = 0;
+    if (!status) status = cu.cuFuncGetAttribute(&own, FUNCTION_OWN_SHARED, *function);
+    if (!status && shared_bytes_per_block > 48 * 1024) status = cu.cuFuncSetAttribute(*function, FUNCTION_DYNAMIC_SHARED, shared_bytes_per_block - own);
     return status;
 }
 

@@ -14,7 +14,7 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Compare every kernel of --device with its reference, and print one line for each.")
     var verify = false
 
-    @Option(name: .customLong("kernel"), help: ArgumentHelp("Verify this kernel alone; may be repeated.", valueName: "name"))
+    @Option(name: .customLong("kernel"), help: ArgumentHelp("Verify this kernel alone; may be repeated. (default: all)", valueName: "name"))
     var kernels: [String] = []
 
     @OptionGroup var machine: MachineOptions

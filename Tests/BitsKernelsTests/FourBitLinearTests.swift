@@ -64,7 +64,7 @@ struct FourBitLinearTests {
         let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
         let input = Device.cpu.input(HostileFloats.ordinary(count: k, seed: 3))
         var expected: [Float]?
-        for threads in [1, 2, 3, 7, 40] {
+        for threads in 1...4 {
             try ProcessorConditions.with(threads: threads) {
                 let output = Device.cpu.output(.float32, count: n)
                 Device.cpu.run(FourBitLinear(input, weight: matrix, bias: nil, into: output, precision: precision))

@@ -31,7 +31,7 @@ import _BitsTestSupport
                 ["generate", "--prompt", "a", "--compute", "fp8"],
                 "the value 'fp8' is invalid for '--compute <type>'. Please provide one of 'float32', "
             ),
-            (["generate", "--prompt", "a", "--device", "gpu"], "no device 'gpu'; use cpu; see"),
+            (["generate", "--prompt", "a", "--device", "gpu"], "no device 'gpu'; use auto, cpu, cuda or cuda:N; see"),
             (["quantize", "lexicon-5m"], "quantize takes options only, not 'lexicon-5m'; did you mean '--model lexicon-5m'?"),
             (
                 ["quantize", "-o", "x"],
