@@ -71,7 +71,10 @@ public struct Diagnosis: Sendable {
     /// NVIDIA's driver, compiler and products, then each GPU; or what is missing, and what to do about it.
     private static func cuda() -> [Backend] {
         let gpus: [CUDAProperties]
-        do { gpus = try CUDADriver.devices() } catch { return [Backend(name: "cuda", isAvailable: false, note: "\(error)")] }
+        do { gpus = try CUDADriver.devices() } catch {
+            guard case .unavailable(_, let reason) = error else { return [Backend(name: "cuda", isAvailable: false, note: "\(error)")] }
+            return [Backend(name: "cuda", isAvailable: false, note: "cannot be used: \(reason)")]
+        }
         let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
         let compiler = CUDACompiler.path.map { "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\($0))" }
         let missing = "cannot be used: NVRTC was not found; `pip install nvidia-cuda-nvrtc` and set BNB_NVRTC to the library's path"

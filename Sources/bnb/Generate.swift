@@ -13,7 +13,8 @@ struct Generate: ParsableCommand {
         abstract: "Continue a prompt, word by word; or several at once.",
         discussion: """
             How tokens are drawn is taken from the model's generation_config.json, unless an option says otherwise; without either, the most likely \
-            token is taken each time, and any option of drawing turns drawing on. Of several prompts each is continued as it would be alone, and the texts are written one after the other.
+            token is taken each time, and any option of drawing turns drawing on. Of several prompts each \
+            is continued as it would be alone, but for the rounding of products of several rows; the texts are written one after the other.
             """)
 
     @OptionGroup var model: ModelOptions
