@@ -62,8 +62,6 @@ static struct {
     int (*cuEventDestroy)(void *);
     int (*cuEventRecord)(void *, void *);
     int (*cuEventSynchronize)(void *);
-    int (*cuEventQuery)(void *);
-    int (*cuEventElapsedTime)(float *, void *, void *);
     int (*cuModuleLoadData)(void **, const void *);
     int (*cuModuleGetFunction)(void **, void *, const char *);
     int (*cuFuncGetAttribute)(int *, int, void *);
@@ -113,8 +111,6 @@ static const struct {
     FUNCTION(cuEventDestroy, "_v2"),
     FUNCTION(cuEventRecord, ""),
     FUNCTION(cuEventSynchronize, ""),
-    FUNCTION(cuEventQuery, ""),
-    FUNCTION(cuEventElapsedTime, ""),
     FUNCTION(cuModuleLoadData, ""),
     FUNCTION(cuModuleGetFunction, ""),
     FUNCTION(cuFuncGetAttribute, ""),
@@ -136,7 +132,6 @@ enum {
     ATTRIBUTE_L2_BYTES = 38,
     ATTRIBUTE_MAJOR = 75,
     ATTRIBUTE_MINOR = 76,
-    ATTRIBUTE_SHARED_PER_MULTIPROCESSOR = 81,
     ATTRIBUTE_SHARED_PER_BLOCK = 97,
     FUNCTION_OWN_SHARED = 1,
     FUNCTION_DYNAMIC_SHARED = 8,
@@ -218,7 +213,6 @@ int bits_cuda_device_describe(int ordinal, bits_cuda_device *device) {
     if (!status) status = cu.cuDeviceGetAttribute(&minor, ATTRIBUTE_MINOR, id);
     if (!status) status = cu.cuDeviceGetAttribute(&device->multiprocessors, ATTRIBUTE_MULTIPROCESSORS, id);
     if (!status) status = cu.cuDeviceGetAttribute(&device->shared_bytes_per_block, ATTRIBUTE_SHARED_PER_BLOCK, id);
-    if (!status) status = cu.cuDeviceGetAttribute(&device->shared_bytes_per_multiprocessor, ATTRIBUTE_SHARED_PER_MULTIPROCESSOR, id);
     if (!status) status = cu.cuDeviceGetAttribute(&l2, ATTRIBUTE_L2_BYTES, id);
     if (!status) status = cu.cuDeviceTotalMem(&device->memory_bytes, id);
     device->compute_capability = 10 * major + minor;
@@ -277,14 +271,10 @@ int bits_cuda_clear(void *context, void *stream, uint64_t address, size_t bytes)
 int bits_cuda_stream_create(void *context, void **stream) { IN_CONTEXT(cu.cuStreamCreate(stream, STREAM_NON_BLOCKING)); }
 int bits_cuda_stream_wait(void *context, void *stream) { IN_CONTEXT(cu.cuStreamSynchronize(stream)); }
 int bits_cuda_stream_wait_event(void *context, void *stream, void *event) { IN_CONTEXT(cu.cuStreamWaitEvent(stream, event, 0)); }
-int bits_cuda_event_create(void *context, bool times, void **event) { IN_CONTEXT(cu.cuEventCreate(event, times ? 0 : EVENT_WITHOUT_TIMES)); }
+int bits_cuda_event_create(void *context, void **event) { IN_CONTEXT(cu.cuEventCreate(event, EVENT_WITHOUT_TIMES)); }
 int bits_cuda_event_destroy(void *context, void *event) { IN_CONTEXT(cu.cuEventDestroy(event)); }
 int bits_cuda_event_record(void *context, void *event, void *stream) { IN_CONTEXT(cu.cuEventRecord(event, stream)); }
 int bits_cuda_event_wait(void *context, void *event) { IN_CONTEXT(cu.cuEventSynchronize(event)); }
-bool bits_cuda_event_is_done(void *context, void *event) { return use(context) == 0 && cu.cuEventQuery(event) == 0; }
-int bits_cuda_event_milliseconds(void *context, void *from, void *to, float *milliseconds) {
-    IN_CONTEXT(cu.cuEventElapsedTime(milliseconds, from, to));
-}
 
 // MARK: Kernels
 

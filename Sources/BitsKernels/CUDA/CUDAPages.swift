@@ -49,7 +49,7 @@ final class CUDAPages: DevicePages {
         var (memory, event): (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil)
         let context = unsafe backend.context.pointer
         guard unsafe bits_cuda_allocate_host(context, max(byteCount, 1), &memory) == 0, let memory = unsafe memory else { return nil }
-        unsafe _ = bits_cuda_event_create(context, false, &event)
+        unsafe _ = bits_cuda_event_create(context, &event)
         unsafe _ = memset(memory, 0, byteCount)
         self.byteCount = byteCount
         host = UInt(bitPattern: memory)

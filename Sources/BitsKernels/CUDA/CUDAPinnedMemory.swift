@@ -39,7 +39,7 @@ final class CUDAPinnedMemory: Sendable {
         if let kept { return (Block(self, kept), 0) }
         var (memory, event): (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil)
         var status = unsafe bits_cuda_allocate_host(context.pointer, wanted, &memory)
-        if status == 0 { status = unsafe bits_cuda_event_create(context.pointer, false, &event) }
+        if status == 0 { status = unsafe bits_cuda_event_create(context.pointer, &event) }
         guard status == 0 else {
             if unsafe memory != nil { unsafe _ = bits_cuda_free_host(context.pointer, memory) }
             return (nil, status)

@@ -43,9 +43,6 @@ struct CUDAQueue: Sendable {
 
     /// Copies `source` to `destination`, byte by byte.
     func copy(_ source: Slice, to destination: Slice) { backend.copyWithin(source, to: destination) }
-
-    /// Notes that a kernel could not be queued.
-    func fail(_ kernel: String, status: Int) { backend.record(.kernelFailed(kernel, device: backend.name, status: status)) }
 }
 
 /// How many blocks a launch has along each axis.

@@ -54,7 +54,7 @@ final class CUDAStaging: Sendable {
         var status = unsafe bits_cuda_allocate_host(context.pointer, CUDAStaging.segmentByteCount * CUDAStaging.segmentCount, &memory)
         for _ in 0..<CUDAStaging.segmentCount where status == 0 {
             var event: UnsafeMutableRawPointer?
-            status = unsafe bits_cuda_event_create(context.pointer, false, &event)
+            status = unsafe bits_cuda_event_create(context.pointer, &event)
             state.events.append(UInt(bitPattern: event))
         }
         if status == 0 { state.memory = UInt(bitPattern: memory) }

@@ -9,9 +9,6 @@ extension Device {
     /// Whether there is a GPU that ``cuda(_:)`` can use.
     public static var hasCUDA: Bool { (try? CUDADriver.deviceCount()) != nil && CUDACompiler.path != nil }
 
-    /// Whether this is an NVIDIA GPU.
-    package var isCUDA: Bool { backend is CUDABackend }
-
     /// What is known of the GPU; nil for other devices.
     package var cudaProperties: CUDAProperties? { (backend as? CUDABackend)?.context.properties }
 

@@ -45,7 +45,6 @@ typedef struct {
     int multiprocessors;
     // The most shared memory that one block may ask for.
     int shared_bytes_per_block;
-    int shared_bytes_per_multiprocessor;
     size_t l2_bytes;
     size_t memory_bytes;
     // Shared with libraries that use CUDA's runtime; NULL until the device is opened.
@@ -80,13 +79,10 @@ int bits_cuda_stream_create(void *context, void **stream);
 int bits_cuda_stream_wait(void *context, void *stream);
 // Work that is queued from now on waits for the event.
 int bits_cuda_stream_wait_event(void *context, void *stream, void *event);
-int bits_cuda_event_create(void *context, bool times, void **event);
+int bits_cuda_event_create(void *context, void **event);
 int bits_cuda_event_destroy(void *context, void *event);
 int bits_cuda_event_record(void *context, void *event, void *stream);
 int bits_cuda_event_wait(void *context, void *event);
-// Whether all before the event is done.
-bool bits_cuda_event_is_done(void *context, void *event);
-int bits_cuda_event_milliseconds(void *context, void *from, void *to, float *milliseconds);
 
 // MARK: Kernels
 
