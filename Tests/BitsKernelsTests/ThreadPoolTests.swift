@@ -78,6 +78,28 @@ struct ThreadPoolTests {
         }
     }
 
+    @Test("Threads beyond the number in use sleep through what the others do")
+    func threadsBeyond() async {
+        await #expect(processExitsWith: .success) {
+            func switches() throws -> [String: Int] {
+                let threads = try FileSystem.names(in: "/proc/self/task")
+                return Dictionary(
+                    uniqueKeysWithValues: threads.map {
+                        ($0, SystemFile.field("voluntary_ctxt_switches", of: "/proc/self/task/\($0)/status").flatMap { Int($0) } ?? 0)
+                    })
+            }
+            Processor.setThreadCount(32)
+            Processor.perform(parts: 64) { _ in usleep(1000) }
+            Processor.setThreadCount(2)
+            Processor.perform(parts: 2) { _ in usleep(20_000) }
+            let before = try switches()
+            for _ in 0..<100 { Processor.perform(parts: 2) { _ in usleep(300) } }
+            let woken = try switches().filter { $0.value - (before[$0.key] ?? 0) > 20 }
+            #expect(before.count >= 32)
+            #expect(woken.count < 8, "\(woken.count) threads took part for 2")
+        }
+    }
+
     @Test("A file that is shortened while a thread of the pool reads it is explained, too")
     func lostFile() async throws {
         let result = try await #require(processExitsWith: .exitCode(74), observing: [\.standardErrorContent]) {

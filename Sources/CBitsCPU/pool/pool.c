@@ -25,10 +25,11 @@ static struct {
     _Atomic uint32_t caller_sleeps;
     _Alignas(64) _Atomic uint32_t region;  // the number again, for workers to sleep on
     _Atomic uint32_t sleepers;
-    _Atomic uint32_t parts, helpers;
+    _Atomic uint32_t parts;
     _Atomic int64_t first;
     _Atomic(bits_part_fn) function;
     _Atomic(void *) context;
+    _Alignas(64) _Atomic uint32_t limit;  // workers in use; a futex for those beyond it
     _Alignas(64) atomic_flag busy;  // held by the thread whose region it is
     uint32_t workers;  // started so far; guarded by busy
 } pool = {.busy = ATOMIC_FLAG_INIT};
@@ -74,11 +75,11 @@ static void take_parts(uint32_t region, uint32_t worker) {
         const uint32_t part = (uint32_t)claim;
         // These belong to the region if the exchange below succeeds: they change only after the word has been closed to it.
         const uint32_t parts = atomic_load_explicit(&pool.parts, memory_order_relaxed);
-        const uint32_t helpers = atomic_load_explicit(&pool.helpers, memory_order_relaxed);
+        const uint32_t limit = atomic_load_explicit(&pool.limit, memory_order_relaxed);
         const bits_part_fn function = atomic_load_explicit(&pool.function, memory_order_relaxed);
         void *const context = atomic_load_explicit(&pool.context, memory_order_relaxed);
         const int64_t first = atomic_load_explicit(&pool.first, memory_order_relaxed);
-        if (part >= parts || worker > helpers) break;
+        if (part >= parts || worker > limit) break;
         atomic_thread_fence(memory_order_acquire);
         if (!atomic_compare_exchange_weak_explicit(&pool.claim, &claim, claim + 1, memory_order_acq_rel, memory_order_acquire)) continue;
         function(context, first + part);
@@ -95,6 +96,8 @@ static void *work(void *argument) {
     inside_part = 1;
     uint32_t seen = 0;
     for (;;) {
+        uint32_t limit;
+        while (worker > (limit = atomic_load(&pool.limit))) futex_wait(&pool.limit, limit);
         if (!spin_while(&pool.region, seen)) {
             atomic_fetch_add(&pool.sleepers, 1);
             while (atomic_load(&pool.region) == seen) futex_wait(&pool.region, seen);
@@ -127,8 +130,15 @@ static void start_workers(uint32_t count) {
     pthread_attr_destroy(&attributes);
 }
 
+// Has workers take part up to the number `limit`; the caller holds `busy`. Those beyond it sleep through all regions until there is another limit.
+static void set_limit(uint32_t limit) {
+    if (atomic_load_explicit(&pool.limit, memory_order_relaxed) == limit) return;
+    atomic_store(&pool.limit, limit);
+    futex_wake(&pool.limit, INT_MAX);
+}
+
 // One region of at most 2^31 parts; the caller holds `busy`.
-static void run_region(int64_t first, uint32_t parts, uint32_t helpers, bits_part_fn function, void *context) {
+static void run_region(int64_t first, uint32_t parts, uint32_t limit, bits_part_fn function, void *context) {
     const uint32_t region = atomic_load_explicit(&pool.region, memory_order_relaxed) + 1;
     atomic_store(&pool.claim, (uint64_t)region << 32 | UINT32_MAX);  // closed: nothing can be claimed while the rest is written
     atomic_thread_fence(memory_order_release);
@@ -136,11 +146,13 @@ static void run_region(int64_t first, uint32_t parts, uint32_t helpers, bits_par
     atomic_store_explicit(&pool.function, function, memory_order_relaxed);
     atomic_store_explicit(&pool.context, context, memory_order_relaxed);
     atomic_store_explicit(&pool.parts, parts, memory_order_relaxed);
-    atomic_store_explicit(&pool.helpers, helpers, memory_order_relaxed);
     atomic_store_explicit(&pool.remaining, parts, memory_order_relaxed);
+    const uint32_t helpers = limit < parts ? limit : parts - 1;
+    if (pool.workers < helpers) start_workers(helpers);
+    set_limit(limit);
     atomic_store(&pool.claim, (uint64_t)region << 32);
     atomic_store(&pool.region, region);
-    if (atomic_load(&pool.sleepers) > 0) futex_wake(&pool.region, INT_MAX);
+    if (atomic_load(&pool.sleepers) > 0) futex_wake(&pool.region, (int)helpers);
 
     inside_part = 1;
     take_parts(region, 0);
@@ -162,11 +174,9 @@ void bits_pool_run(int64_t parts, bits_part_fn function, void *context) {
         for (int64_t part = 0; part < parts; part++) function(context, part);
         return;
     }
-    const uint32_t helpers = (uint32_t)((threads < parts ? threads : parts) - 1);
-    if (pool.workers < helpers) start_workers(helpers);
     for (int64_t first = 0; first < parts; first += INT32_MAX) {
         const int64_t left = parts - first;
-        run_region(first, (uint32_t)(left < INT32_MAX ? left : INT32_MAX), helpers, function, context);
+        run_region(first, (uint32_t)(left < INT32_MAX ? left : INT32_MAX), (uint32_t)threads - 1, function, context);
     }
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
