@@ -1,6 +1,8 @@
 public import BitsCore
 public import BitsNN
 
+// Shapes: B = batch, T = tokens, D = model width, N = heads, G = key and value heads, H = head width.
+
 /// A block of a decoder: what a checkpointed, offloaded or sharded one takes the place of.
 public protocol DecoderBlock: Module {
     /// The residual stream [B, T, D] after the block; with a cache, keys and values are appended to those of `layer`.
@@ -9,12 +11,15 @@ public protocol DecoderBlock: Module {
 
 /// What all blocks of a decoder share in a pass.
 public struct DecoderPass {
-    /// The keys that each token attends to.
-    public let ranges: AttentionRanges
-    public let angles: RotaryAngles
+    /// Where the tokens stand, and the keys that each of them attends to.
+    public let places: TokenPlaces
     public let cache: KeyValueCache?
     /// Whether a backward pass computes each block again.
-    let recomputes: Bool
+    private let recomputes: Bool
+
+    init(_ tokens: TokenBatch, cache: KeyValueCache?, recomputes: Bool) {
+        (places, self.cache, self.recomputes) = (tokens.places, cache, recomputes)
+    }
 
     /// The residual stream [B, T, D] after all of `blocks`.
     func run(_ blocks: [any DecoderBlock], on x: Tensor) -> Tensor {
@@ -22,5 +27,16 @@ public struct DecoderPass {
             let run = { block.element(x, self, layer: block.offset) }
             return recomputes && cache == nil ? checkpointed(run) : run()  // a cache takes what it is given once
         }
+    }
+
+    /// `x` [B, T, heads, H], each token rotated by the angles of its position.
+    func rotated(_ x: Tensor, _ rotary: RotaryTable) -> Tensor { x.rotated(rotary.angles(at: places.positions, below: places.span)) }
+
+    /// Attention of `query` [B, T, N, H] over `key` and `value` [B, T, G, H] and those that the cache holds of `layer`, the heads of a token one after
+    /// the other: [B, T, N H].
+    func attended(query: Tensor, key: Tensor, value: Tensor, layer: Int, options: AttentionOptions = AttentionOptions()) -> Tensor {
+        let (keys, values) = cache?.append(layer: layer, key: key, value: value) ?? (key, value)
+        return attention(query: query, key: keys, value: values, ranges: places.ranges, options: options).reshaped(
+            query.shape[0], query.shape[1], -1)
     }
 }

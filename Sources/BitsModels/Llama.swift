@@ -25,6 +25,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var contextLength: Int
     /// How many tokens back a token sees, itself included; nil for all.
     public var window: Int?
+    /// The layers whose tokens see all that is before them, whatever the window.
+    public var windowlessLayers: Set<Int> = []
     /// Added to the mean square in norms.
     public var normEpsilon: Float = 1e-6
     /// Of the feed-forward layer's gate.
@@ -33,10 +35,14 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var ropeTheta: Float = 10_000
     /// How the frequencies are stretched for long contexts.
     public var ropeScaling: RotaryEmbedding.Scaling = .none
-    /// Whether the projections of attention have biases.
+    /// Whether the projections to queries, keys and values have biases.
     public var hasAttentionBias = false
+    /// Whether the projection of what attention gives has one.
+    public var hasAttentionOutputBias = false
     /// Whether those of the feed-forward layer have.
     public var hasFeedForwardBias = false
+    /// Whether queries and keys are normed, head by head, before they are rotated.
+    public var normsQueriesAndKeys = false
 
     public init(
         vocabularySize: Int, width: Int, innerWidth: Int, layers: Int, heads: Int, keyValueHeads: Int? = nil, headWidth: Int? = nil,
@@ -51,6 +57,9 @@ public struct LlamaConfiguration: Sendable, Equatable {
         self.headWidth = headWidth ?? width / heads
         self.contextLength = contextLength
     }
+
+    /// How many tokens back a token sees in `layer`, itself included; nil for all.
+    func window(layer: Int) -> AttentionWindow? { windowlessLayers.contains(layer) ? nil : window.map { .last($0) } }
 }
 
 /// Grouped-query attention with rotary positions.
@@ -59,26 +68,33 @@ final class LlamaAttention: Module {
     @Child("k_proj") var key: any LinearLayer
     @Child("v_proj") var value: any LinearLayer
     @Child("o_proj") var output: any LinearLayer
+    @Child("q_norm") var queryNorm: RMSNorm?
+    @Child("k_norm") var keyNorm: RMSNorm?
     private let configuration: LlamaConfiguration
+    private let rotary: RotaryTable
 
-    init(_ c: LlamaConfiguration) {
+    init(_ c: LlamaConfiguration, _ rotary: RotaryTable) {
         configuration = c
+        self.rotary = rotary
         super.init()
         let (queryWidth, keyWidth) = (c.heads * c.headWidth, c.keyValueHeads * c.headWidth)
         query = Linear(inFeatures: c.width, outFeatures: queryWidth, bias: c.hasAttentionBias)
         key = Linear(inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
         value = Linear(inFeatures: c.width, outFeatures: keyWidth, bias: c.hasAttentionBias)
-        output = Linear(inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionBias)
+        output = Linear(inFeatures: queryWidth, outFeatures: c.width, bias: c.hasAttentionOutputBias)
+        queryNorm = c.normsQueriesAndKeys ? RMSNorm(width: c.headWidth, epsilon: c.normEpsilon) : nil
+        keyNorm = c.normsQueriesAndKeys ? RMSNorm(width: c.headWidth, epsilon: c.normEpsilon) : nil
     }
 
     func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
         let (B, T, H) = (x.shape[0], x.shape[1], configuration.headWidth)
-        let q = query(x).reshaped(B, T, configuration.heads, H).rotated(pass.angles)  // [B, T, N, H]
-        var k = key(x).reshaped(B, T, configuration.keyValueHeads, H).rotated(pass.angles)  // [B, T, G, H]
-        var v = value(x).reshaped(B, T, configuration.keyValueHeads, H)
-        if let cache = pass.cache { (k, v) = cache.append(layer: layer, key: k, value: v) }
-        let options = AttentionOptions(window: configuration.window.map { .last($0) })
-        return output(attention(query: q, key: k, value: v, ranges: pass.ranges, options: options).reshaped(B, T, -1))  // [B, T, D]
+        var q = query(x).reshaped(B, T, configuration.heads, H)  // [B, T, N, H]
+        var k = key(x).reshaped(B, T, configuration.keyValueHeads, H)  // [B, T, G, H]
+        let v = value(x).reshaped(B, T, configuration.keyValueHeads, H)
+        if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
+        let options = AttentionOptions(window: configuration.window(layer: layer))
+        return output(
+            pass.attended(query: pass.rotated(q, rotary), key: pass.rotated(k, rotary), value: v, layer: layer, options: options))  // [B, T, D]
     }
 }
 
@@ -107,9 +123,9 @@ final class LlamaBlock: Module, DecoderBlock {
     @Child("input_layernorm") var attentionNorm: RMSNorm
     @Child("post_attention_layernorm") var feedForwardNorm: RMSNorm
 
-    init(_ c: LlamaConfiguration) {
+    init(_ c: LlamaConfiguration, _ rotary: RotaryTable) {
         super.init()
-        attention = LlamaAttention(c)
+        attention = LlamaAttention(c, rotary)
         feedForward = LlamaFeedForward(c)
         attentionNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
         feedForwardNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
@@ -128,15 +144,14 @@ public final class Llama: Module, Backbone {
     @Child("norm") var norm: RMSNorm
     public let configuration: LlamaConfiguration
     public var recomputesBlocks = false
-    private let rotary: RotaryTable
 
     /// The backbone without weights, see ``BitsNN/Module/load(from:options:progress:)``.
     public init(_ c: LlamaConfiguration) {
         configuration = c
-        rotary = RotaryTable(RotaryEmbedding(headWidth: c.headWidth, theta: c.ropeTheta, scaling: c.ropeScaling))
         super.init()
+        let rotary = RotaryTable(RotaryEmbedding(headWidth: c.headWidth, theta: c.ropeTheta, scaling: c.ropeScaling))
         embedding = Embedding(vocabularySize: c.vocabularySize, width: c.width)
-        blocks = (0..<c.layers).map { _ in LlamaBlock(c) }
+        blocks = (0..<c.layers).map { _ in LlamaBlock(c, rotary) }
         norm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
 
@@ -152,8 +167,7 @@ public final class Llama: Module, Backbone {
     }
 
     public func hiddenStates(_ tokens: TokenBatch, dtype: DType, cache: KeyValueCache?) -> Tensor {
-        let angles = rotary.angles(at: tokens.places.positions, below: tokens.places.span)
-        let pass = DecoderPass(ranges: tokens.ranges(.causal), angles: angles, cache: cache, recomputes: recomputesBlocks)
+        let pass = DecoderPass(tokens, cache: cache, recomputes: recomputesBlocks)
         return norm(pass.run(blocks, on: embedding(tokens.ids, dtype: dtype)))  // [B, T, D]
     }
 }

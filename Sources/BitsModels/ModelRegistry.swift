@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// The model families, by the `model_type` of config.json.
 public enum ModelRegistry {
-    private static let known = Mutex(Dictionary(uniqueKeysWithValues: [ModelFamily.llama, .mistral].map { ($0.name, $0) }))
+    private static let builtIn: [ModelFamily] = [.bloom, .gpt2, .llama, .mistral, .opt, .qwen2, .qwen3]
+    private static let known = Mutex(Dictionary(uniqueKeysWithValues: builtIn.map { ($0.name, $0) }))
 
     /// Adds a family; one of the same name gives way to it. Models that are built already stay as they are.
     public static func register(_ family: ModelFamily) { known.withLock { $0[family.name] = family } }

@@ -23,6 +23,11 @@ public final class LayerNorm: Module {
             epsilon: epsilon)
     }
 
+    /// A norm without weights yet, for a model that is loaded: see ``Module/load(from:options:progress:)``.
+    public static func placeholder(width: Int, epsilon: Float = 1e-5) -> LayerNorm {
+        LayerNorm(weight: .placeholder([width]), bias: .placeholder([width]), epsilon: epsilon)
+    }
+
     /// A norm of its own that computes the same.
     public func copied() -> LayerNorm { LayerNorm(weight: weight.copied(), bias: bias?.copied(), epsilon: epsilon) }
 

@@ -11,7 +11,7 @@ enum TinyModel {
     static var configuration: LlamaConfiguration {
         var configuration = LlamaConfiguration(
             vocabularySize: 40, width: 32, innerWidth: 48, layers: 2, heads: 4, keyValueHeads: 2, contextLength: 24)
-        configuration.hasAttentionBias = true
+        (configuration.hasAttentionBias, configuration.hasAttentionOutputBias) = (true, true)
         return configuration
     }
 

@@ -38,13 +38,29 @@ struct ModelCase {
         return answer.reshaped(rows.count * rows[0].count, -1).rows(Tensor(places))
     }
 
+    /// Whether padding sees something else here than there.
+    var seesPaddingOtherwise: Bool {
+        get throws { try modelType == "opt" || ModelConfiguration(folder("model")).fields.contains("sliding_window") }
+    }
+
+    /// Whether the model drops activations while it is trained.
+    var drops: Bool {
+        get throws {
+            let fields = try ModelConfiguration(folder("model")).fields
+            return try ["attn_pdrop", "embd_pdrop", "resid_pdrop", "attention_dropout", "hidden_dropout", "dropout"].contains {
+                try fields.value($0, default: 0.0) > 0
+            }
+        }
+    }
+
     func folder(_ name: String) throws -> ModelFolder { try ModelFolder(path: "\(path)/\(name)") }
 
     /// The answer `key`; nil where the reference gave none.
     func answer(_ key: String) throws -> Tensor? { try answers[key].map { try answers.tensor($0) } }
 
-    /// The answer `key` as the reference computed it on a GPU.
+    /// The answer `key` as the reference computed it on a GPU; nil where it gave none.
     func gpuAnswer(_ key: String) throws -> Tensor? {
+        guard FileSystem.kind(of: "\(path)/cuda/reference.safetensors") == .file else { return nil }
         let file = try SafetensorsFile(path: "\(path)/cuda/reference.safetensors")
         return try file[key].map { try file.tensor($0) }
     }

@@ -40,8 +40,12 @@ extension LoadedModel {
     private func entries(_ plan: ModelPlan, path: String) throws(ModelFileError) -> [String: Tensor] {
         let known = Set(plan.entries.map(\.name) + plan.layers.flatMap { layer in WeightEntry.weightParts.map { "\(layer.path).\($0)" } })
         do {
+            var codes: Set<String> = []
             for (place, module) in model.namedModules() {
-                for weight in module.quantizedWeights { try weight.checkScales(of: "\(place).weight", path: path) }
+                for weight in module.quantizedWeights {
+                    try weight.checkScales(of: "\(place).weight", path: path)
+                    codes.insert("\(place).weight")
+                }
             }
             let entries = try model.entries()
             let foreign = entries.map(\.name).filter { !known.contains($0) }
@@ -50,9 +54,10 @@ extension LoadedModel {
                     foreign.map { "'\($0)'" }, path: path,
                     "the model has weights that its family's files have no names for; merge adapters before saving")
             }
-            return Dictionary(
-                entries.map { ($0.name, $0.tensor.dtype.isFloatingPoint && plan.isTransposed($0.name) ? $0.tensor.transposed() : $0.tensor) }
-            ) { first, _ in first }
+            return Dictionary(entries.map { ($0.name, plan.isTransposed($0.name) && !codes.contains($0.name) ? $0.tensor.transposed() : $0.tensor) })
+            {
+                first, _ in first
+            }
         } catch {
             throw ModelFileError(error, path: path)
         }

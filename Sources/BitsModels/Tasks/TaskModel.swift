@@ -7,6 +7,7 @@ public import BitsNN
 public class TaskModel: Module {
     @Child public internal(set) var backbone: any Backbone
     @Child public internal(set) var head: any Head
+    private let backboneName: String
     private let headName: String
 
     /// The number types that the model computes in. Setting them changes every layer.
@@ -18,7 +19,7 @@ public class TaskModel: Module {
     public init(_ parts: TaskParts) {
         _backbone = Child(parts.backboneName)
         _head = Child(parts.headName)
-        headName = parts.headName
+        (backboneName, headName) = (parts.backboneName, parts.headName)
         super.init()
         backbone = parts.backbone
         head = parts.head
@@ -28,6 +29,8 @@ public class TaskModel: Module {
 
     public override var checkpointNames: CheckpointNames {
         var names = backbone.checkpointNames
+        // A checkpoint of the backbone alone has its entries without its name.
+        if names.optionalPrefix.isEmpty { names.optionalPrefix = "\(backboneName)." }
         // Some checkpoints hold a copy of a head that is tied.
         if head is TiedLinear { names.unused.append("\(headName).weight") }
         return names

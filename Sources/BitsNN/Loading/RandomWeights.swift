@@ -16,7 +16,8 @@ public final class RandomWeights: WeightSource {
     ///   - standardDeviation: of the matrices.
     ///   - generator: drawn from in the order in which entries are asked for.
     public init(for model: Module, standardDeviation: Float = 0.02, dtype: DType = .float32, using generator: RandomGenerator) {
-        shapes = Dictionary(ModelPlan(model).entries.map { ($0.name, $0.shape) }) { first, _ in first }
+        let plan = ModelPlan(model)
+        shapes = Dictionary(plan.entries.map { ($0.name, plan.storedShape($0)) }) { first, _ in first }
         (self.standardDeviation, self.dtype, self.generator) = (standardDeviation, dtype, generator)
     }
 

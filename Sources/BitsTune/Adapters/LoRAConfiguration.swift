@@ -50,7 +50,7 @@ extension LoRAConfiguration {
     public init(_ fields: ConfigurationFields) throws(ModelFileError) {
         let kind = try fields.require("peft_type", as: String.self)
         guard kind == "LORA" else { throw .unsupported(path: fields.path, "has peft_type '\(kind)'; LORA was expected") }
-        for key in ["use_dora", "lora_bias", "fan_in_fan_out", "use_bdlora", "use_qalora"] where try fields.value(key, default: false) {
+        for key in ["use_dora", "lora_bias", "use_bdlora", "use_qalora"] where try fields.value(key, default: false) {
             throw .unsupported(path: fields.path, "sets '\(key)', which is not implemented; train the adapter without it")
         }
         for key in [
