@@ -22,10 +22,15 @@ final class CPUBackend: DeviceBackend {
     let worksAtOnce = true
     private let failure = Mutex<DeviceFailure?>(nil)
     /// Whether there is a ``failure``; kernels are left out then, as their operands may not exist.
-    private let hasFailed = Atomic<Bool>(false)
+    let hasFailed = Atomic<Bool>(false)
     private let allocated = Atomic<Int>(0)
-    private let blocks = BlockAllocator()
+    let blocks = BlockAllocator()
     private let references = Mutex<[String: Int]>([:])
+    /// Memory of recordings, and how many there are.
+    let recorded = Mutex(RecordedMemory())
+    let recordings = Atomic<Int>(0)
+    /// Held while work is recorded.
+    let recordingTurn = Mutex<Void>(())
 
     var allocatedByteCount: Int { allocated.load(ordering: .relaxed) }
 
@@ -34,7 +39,7 @@ final class CPUBackend: DeviceBackend {
     func allocate(byteCount: Int) -> UInt {
         let size = CPUBackend.roundedUp(byteCount)
         // What is allocated after a failure would never be filled.
-        let address = hasFailed.load(ordering: .acquiring) ? 0 : blocks.allocate(byteCount: size)
+        let address = hasFailed.load(ordering: .acquiring) ? 0 : recordedBlock(byteCount: size) ?? blocks.allocate(byteCount: size)
         guard address != 0 else {
             record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
             return 0
@@ -49,6 +54,7 @@ final class CPUBackend: DeviceBackend {
             return
         }
         allocated.wrappingSubtract(CPUBackend.roundedUp(byteCount), ordering: .relaxed)
+        if recordings.load(ordering: .acquiring) > 0 && recorded.withLock({ $0.takeBack(address) }) { return }
         blocks.deallocate(address: address, byteCount: CPUBackend.roundedUp(byteCount))
     }
 
@@ -61,6 +67,10 @@ final class CPUBackend: DeviceBackend {
     func upload(_ bytes: RawSpan, to slice: Slice) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.hasMemory, bytes.byteCount > 0 else { return }
+        if let recorder {
+            let (kept, place) = (unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }, slice.borrowed())
+            return recorder.append { HostMemory().store(kept, to: place) }
+        }
         unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
     }
 
@@ -95,6 +105,14 @@ final class CPUBackend: DeviceBackend {
 
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
+        if let recorder {
+            let kernel = kernel.borrowingOperands()
+            return recorder.append { self.run(kernel) }
+        }
+        run(kernel)
+    }
+
+    func run(_ kernel: some Kernel) {
         guard let native = kernel as? any CPUKernel, native.suitsC else {
             noteReference(of: type(of: kernel))
             return kernel.reference(HostMemory())
@@ -106,6 +124,7 @@ final class CPUBackend: DeviceBackend {
     func noteReference(of kernel: (some Kernel).Type) { references.withLock { $0[kernel.name, default: 0] += 1 } }
 
     func synchronize() throws(DeviceError) {
+        precondition(recorder == nil, "what is being recorded has not been computed; read it after the recording has been submitted")
         guard hasFailed.load(ordering: .acquiring) else { return }
         var error: DeviceError?
         changeFailure { error = $0?.reported() }

@@ -11,18 +11,7 @@ final class CUDAAllocator: Sendable {
         var usedByteCount = 0
         var idleByteCount = 0
         var peakByteCount = 0
-        /// Free blocks of the recording that is under way, and all that it was given; nil at other times.
-        var recording: (free: [(size: Int, address: UInt)], all: [UInt])?
-        /// The sizes of all blocks that belong to recordings, with the recording's number, and which of them nobody holds.
-        var recorded: [UInt: (size: Int, recording: Int)] = [:]
-        var recordedFree: Set<UInt> = []
-        /// Recordings so far.
-        var recordings = 0
-    }
-
-    /// The memory of a recording.
-    struct RecordedBlocks: Sendable {
-        fileprivate var addresses: [UInt] = []
+        var recorded = RecordedMemory()
     }
 
     private let context: CUDAContext
@@ -48,16 +37,13 @@ final class CUDAAllocator: Sendable {
     func allocate(byteCount: Int) -> (address: UInt, status: Int32) {
         let size = CUDAAllocator.roundedUp(byteCount)
         return state.withLock { state in
-            if let place = state.recording?.free.firstIndex(where: { $0.size == size }) {
+            if let address = state.recorded.takeFreed(size) {
                 noteUse(size, &state)
-                return (state.recording!.free.remove(at: place).address, 0)
+                return (address, 0)
             }
             let (address, status) = takeIdle(size, &state).map { ($0, 0) } ?? fresh(size, &state)
             if address != 0 {
-                if state.recording != nil {
-                    state.recorded[address] = (size, state.recordings)
-                    state.recording!.all.append(address)
-                }
+                if state.recorded.isRecording { state.recorded.add(address, size: size) }
                 noteUse(size, &state)
             }
             return (address, status)
@@ -68,40 +54,20 @@ final class CUDAAllocator: Sendable {
         let size = CUDAAllocator.roundedUp(byteCount)
         state.withLock { state in
             state.usedByteCount -= size
-            guard let owner = state.recorded[address] else { return addIdle(address, size: size, &state) }
-            if state.recording != nil && owner.recording == state.recordings {
-                state.recording!.free.append((size, address))
-            } else {
-                state.recordedFree.insert(address)
-            }
+            if !state.recorded.takeBack(address) { addIdle(address, size: size, &state) }
         }
     }
 
     /// From now on blocks are given away for a recording.
-    func beginRecording() {
-        state.withLock {
-            $0.recordings += 1
-            $0.recording = ([], [])
-        }
-    }
+    func beginRecording() { state.withLock { $0.recorded.begin() } }
 
     /// Ends it; the blocks that it was given stay its own.
-    func endRecording() -> RecordedBlocks {
-        state.withLock { state in
-            guard let recording = state.recording else { return RecordedBlocks() }
-            state.recordedFree.formUnion(recording.free.map(\.address))
-            state.recording = nil
-            return RecordedBlocks(addresses: recording.all)
-        }
-    }
+    func endRecording() -> [UInt] { state.withLock { $0.recorded.end() } }
 
     /// Takes the blocks of a recording back that is gone; those that somebody holds when they are freed.
-    func release(_ blocks: RecordedBlocks) {
+    func release(_ blocks: [UInt]) {
         state.withLock { state in
-            for address in blocks.addresses {
-                guard let size = state.recorded.removeValue(forKey: address)?.size else { continue }
-                if state.recordedFree.remove(address) != nil { addIdle(address, size: size, &state) }
-            }
+            for block in state.recorded.release(blocks) { addIdle(block.address, size: block.size, &state) }
         }
     }
 

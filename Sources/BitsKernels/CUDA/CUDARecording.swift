@@ -7,10 +7,10 @@ internal import Synchronization
 final class CUDARecording: RecordedWork {
     private let backend: CUDABackend
     private let graph: UInt
-    private let blocks: CUDAAllocator.RecordedBlocks
+    private let blocks: [UInt]
     private let tables: [CUDAPinnedMemory.Block]
 
-    init(_ backend: CUDABackend, graph: UInt, blocks: CUDAAllocator.RecordedBlocks, tables: [CUDAPinnedMemory.Block]) {
+    init(_ backend: CUDABackend, graph: UInt, blocks: [UInt], tables: [CUDAPinnedMemory.Block]) {
         (self.backend, self.graph, self.blocks, self.tables) = (backend, graph, blocks, tables)
     }
 
