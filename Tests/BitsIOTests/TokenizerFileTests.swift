@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Tokenizer files")
 struct TokenizerFileTests {
-    private static let split = #"{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated", "invert": false}"#
+    private static let split = #"{"type": "Split", "pattern": {"Regex": "(a)\\1"}, "behavior": "Isolated", "invert": false}"#
 
     /// A normalizer that makes twelve letters of one, so many times.
     private static func growing(times: Int) -> String {
@@ -27,13 +27,7 @@ struct TokenizerFileTests {
         ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#, "normalizer 'Lowercase'"),
         ("normalizer", #"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}"#, "' {2,}'"),
         ("normalizer", growing(times: 3), "more than 256 bytes of one"),
-        ("pre_tokenizer", #"{"type": "BertPreTokenizer"}"#, "pre_tokenizer 'BertPreTokenizer'"), ("pre_tokenizer", split, #"'\w+'"#),
-        ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false}"#, "plain string"),
-        (
-            "pre_tokenizer",
-            #"{"type": "Split", "pattern": {"Regex": "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"}, "behavior": "Removed", "invert": false}"#,
-            "'Removed'"
-        ),
+        ("pre_tokenizer", #"{"type": "UnicodeScripts"}"#, "pre_tokenizer 'UnicodeScripts'"), ("pre_tokenizer", split, #"'\1' at character 4"#),
         ("post_processor", #"{"type": "BertProcessing"}"#, "post_processor 'BertProcessing'"),
         ("decoder", #"{"type": "WordPiece"}"#, "decoder 'WordPiece'"),
         ("decoder", #"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#, "ByteFallback after another"),
@@ -74,10 +68,9 @@ struct TokenizerFileTests {
         ("normalizer", #"{"type": "Replace", "pattern": {"String": ""}, "content": " "}"#, "empty pattern"),
         ("normalizer", #"{"type": "Replace", "content": " "}"#, "no pattern"),
         ("pre_tokenizer", #"{"type": "Metaspace", "prepend_scheme": "last"}"#, "'last'"),
-        (
-            "pre_tokenizer", #"{"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}"#,
-            "ByteLevel was expected to be the last"
-        ),
+        ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Kept"}"#, "'Kept'"),
+        ("pre_tokenizer", #"{"type": "Split", "behavior": "Removed"}"#, "no pattern"),
+        ("pre_tokenizer", #"{"type": "CharDelimiterSplit", "delimiter": "ab"}"#, "'ab'"),
         (
             "post_processor",
             #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {}}"#, "'<x>'"
