@@ -2,6 +2,10 @@ extension PreTokenizer {
     /// GPT-2's expression, which byte-level tokenizers split by unless told otherwise.
     private static let gpt2Expression = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
+    private static let known = [
+        "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace", "Punctuation", "Sequence", "Split", "Whitespace", "WhitespaceSplit",
+    ]
+
     init(_ fields: ConfigurationFields) throws(ModelFileError) { self.init(try PreTokenizer.steps(fields)) }
 
     private static func steps(_ fields: ConfigurationFields) throws(ModelFileError) -> [Step] {
@@ -33,7 +37,7 @@ extension PreTokenizer {
             }
             return [try split(fields, at: ScalarSet(scalar.value), .removed)]
         case "Metaspace": return [.metaspace(try Metaspace(fields))]
-        case let type: throw fields.unsupportedComponent("pre_tokenizer", type)
+        case let type: throw fields.unsupportedComponent("pre_tokenizer", type, known: known)
         }
     }
 

@@ -28,6 +28,14 @@ struct PreTokenizer: Sendable {
         self.steps = isByteLevel ? steps.dropLast() : steps
     }
 
+    /// The same steps for a model of characters, which needs the alphabet written.
+    var writingAlphabet: PreTokenizer { PreTokenizer(ofCharacters: steps + (isByteLevel ? [.alphabet] : [])) }
+
+    private init(ofCharacters steps: [Step]) {
+        self.steps = steps
+        isByteLevel = false
+    }
+
     /// Gives `body` the pieces of `text` in order.
     ///
     /// - Parameter isStart: whether `text` is the beginning of what is encoded.
@@ -77,7 +85,7 @@ extension PreTokenizer.Metaspace {
     }
 
     func marked(_ text: Span<UInt8>, isStart: Bool) -> [UInt8] {
-        let marked = Normalizer.replacing([0x20], with: mark, in: text)
+        let marked = TextReplacement.replacing([0x20], with: mark, in: text)
         let prepends = !marked.starts(with: mark) && (prefix == .always || prefix == .first && isStart)
         return prepends ? mark + marked : marked
     }

@@ -3,10 +3,10 @@ internal import Synchronization
 
 /// Turns text into the numbers that a model reads, and back: a Hugging Face `tokenizer.json`.
 ///
-/// Text is cut at added tokens, normalized, cut into pieces, and each piece is encoded by byte-pair merges; a template then puts special tokens
-/// around. Byte-level tokenizers (GPT-2, Llama 3, Qwen, BLOOM, OPT) and SentencePiece-like ones with byte fallback (Llama 2, Mistral) are
-/// implemented. Ids and decoded text equal those of Hugging Face's `tokenizers`; the file's truncation and padding settings are not applied.
-/// It may be used from several threads at once.
+/// Text is cut at added tokens, normalized, cut into pieces, and each piece is encoded by the model; a template then puts special tokens around.
+/// Models are byte pairs (of bytes as in GPT-2, Llama 3, Qwen, BLOOM and OPT; of characters as in Llama 2 and Mistral), unigrams (T5, DeBERTa-v3,
+/// XLM-RoBERTa), word pieces (BERT) and whole words. Ids and decoded text equal those of Hugging Face's `tokenizers`. The file's truncation and padding
+/// are offered, not applied. It may be used from several threads at once.
 ///
 /// ```swift
 /// let tokenizer = try Tokenizer(ModelFolder("lexicon-5m"))
@@ -42,6 +42,30 @@ public final class Tokenizer: Sendable {
         let tokens = tokens(of: Array(text.utf8))
         return addsSpecialTokens ? components.postProcessor.apply(tokens) : tokens
     }
+
+    /// The tokens of `text`, or of a pair of texts, with their segments.
+    ///
+    /// - Parameters:
+    ///   - pair: a second text, which the template puts behind the first: an answer to its question, say.
+    ///   - addsSpecialTokens: whether the template's tokens are put around.
+    ///   - truncation: cuts what is too long before the template's tokens are put around. The file's own is ``truncation``.
+    public func encode(
+        _ text: String, pair: String?, addsSpecialTokens: Bool = true, truncation: TruncationRule? = nil
+    ) -> EncodedText {
+        var texts = [tokens(of: Array(text.utf8))]
+        if let pair { texts.append(tokens(of: Array(pair.utf8))) }
+        if let truncation {
+            let added = addsSpecialTokens ? components.postProcessor.addedCount(isPair: pair != nil) : 0
+            texts = truncation.apply(texts, addedCount: added)
+        }
+        return components.postProcessor.apply(texts, addsSpecialTokens: addsSpecialTokens)
+    }
+
+    /// How the file says that texts are cut; nil where it does not.
+    public var truncation: TruncationRule? { components.truncation }
+
+    /// How the file says that texts are filled up; nil where it does not.
+    public var padding: PaddingRule? { components.padding }
 
     private func tokens(of text: [UInt8]) -> [Int32] {
         var scratch = idle.withLock { $0.popLast() } ?? BytePairScratch()
