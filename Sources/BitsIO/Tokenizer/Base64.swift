@@ -1,16 +1,16 @@
 /// Bytes as letters, digits, `+` and `/`: RFC 4648.
 enum Base64 {
     /// The bytes that `text` stands for; nil when it is not well formed.
-    static func decode(_ text: Span<UInt8>) -> [UInt8]? {
+    static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         var result = [UInt8]()
         result.reserveCapacity(text.count / 4 * 3)
-        for start in stride(from: 0, to: text.count, by: 4) {
+        for start in stride(from: text.startIndex, to: text.endIndex, by: 4) {
             var padding = 0
             var bits: UInt32 = 0
             for index in start..<start + 4 {
                 let byte = text[index]
-                if byte == UInt8(ascii: "="), start + 4 == text.count, index >= start + 2 {
+                if byte == UInt8(ascii: "="), start + 4 == text.endIndex, index >= start + 2 {
                     padding += 1
                     bits <<= 6
                 } else {
@@ -21,6 +21,18 @@ enum Base64 {
             for place in 0..<3 - padding { result.append(UInt8(truncatingIfNeeded: bits >> UInt32(16 - 8 * place))) }
         }
         return result
+    }
+
+    static func encode(_ bytes: [UInt8]) -> String {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var result = [UInt8]()
+        result.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let count = min(3, bytes.count - start)
+            let bits = (0..<3).reduce(UInt32(0)) { $0 << 8 | ($1 < count ? UInt32(bytes[start + $1]) : 0) }
+            for place in 0..<4 { result.append(place <= count ? letters[Int(bits >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "=")) }
+        }
+        return String(decoding: result, as: UTF8.self)
     }
 
     private static func value(of byte: UInt8) -> UInt32? {

@@ -39,7 +39,7 @@ extension Normalizer {
             ]
         case "Precompiled":
             let text = try fields.require("precompiled_charsmap", as: String.self)
-            guard let bytes = Base64.decode(Array(text.utf8).span), let map = CharacterMap(bytes) else {
+            guard let bytes = Base64.decode(Array(text.utf8)[...]), let map = CharacterMap(bytes) else {
                 throw fields.error("has a precompiled_charsmap that is damaged; a table of SentencePiece in base64 was expected")
             }
             return [.mapped(map)]

@@ -37,7 +37,7 @@ struct PostProcessor: Sendable {
             hasOneSegment = true
         case "TemplateProcessing":
             let single = try PostProcessor.parts("single", fields)
-            let pair = try fields.contains("pair") ? PostProcessor.parts("pair", fields) : []
+            let pair: [Part] = try fields.contains("pair") ? PostProcessor.parts("pair", fields) : [.text(0, segment: 0), .text(1, segment: 1)]
             func count(_ parts: [Part], _ index: Int) -> Int { parts.count { if case .text(index, _) = $0 { true } else { false } } }
             guard count(single, 0) == 1, count(single, 1) == 0, count(pair, 0) <= 1, count(pair, 1) <= 1 else {
                 throw fields.error("has a template with a text \(count(single, 0)) times; once was expected")

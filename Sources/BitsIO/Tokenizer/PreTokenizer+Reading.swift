@@ -3,7 +3,8 @@ extension PreTokenizer {
     private static let gpt2Expression = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
     private static let known = [
-        "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace", "Punctuation", "Sequence", "Split", "Whitespace", "WhitespaceSplit",
+        "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace", "Punctuation", "Sequence", "Split", "Whitespace",
+        "WhitespaceSplit",
     ]
 
     init(_ fields: ConfigurationFields) throws(ModelFileError) { self.init(try PreTokenizer.steps(fields)) }

@@ -1,4 +1,5 @@
 public import BitsCore
+internal import BitsSystem
 internal import Synchronization
 
 /// Turns text into the numbers that a model reads, and back: a Hugging Face `tokenizer.json`.
@@ -15,6 +16,8 @@ internal import Synchronization
 /// ```
 public final class Tokenizer: Sendable {
     let components: TokenizerComponents
+    /// What was read, for saving.
+    private let file: TokenizerFile
     /// Scratch memory that no call is using.
     private let idle = Mutex<[BytePairScratch]>([])
 
@@ -23,12 +26,24 @@ public final class Tokenizer: Sendable {
     /// - Throws: ``ModelFileError/malformed(path:_:)`` when the file is damaged, ``ModelFileError/unsupported(path:_:)`` when it uses a component
     ///   that is not implemented, which the error names.
     public init(_ file: MappedFile) throws(ModelFileError) {
-        components = try TokenizerComponents(file)
+        self.file = try TokenizerFile(file)
+        components = try TokenizerComponents(self.file, path: file.path)
     }
 
-    /// Reads the `tokenizer.json` of a model.
-    public convenience init(_ folder: ModelFolder) throws(ModelFileError) {
-        try self.init(folder.file("tokenizer.json"))
+    /// Reads the tokenizer of a model: its `tokenizer.json`; where it has none, a model of SentencePiece (`tokenizer.model`, `spm.model`, `spiece.model`),
+    /// a list of tiktoken's, `vocab.json` with `merges.txt`, or `vocab.txt`, with the settings that lie beside it.
+    public init(_ folder: ModelFolder) throws(ModelFileError) {
+        let source = try TokenizerSource(folder).read()
+        file = source.file
+        components = try TokenizerComponents(source.file, path: source.path)
+    }
+
+    /// Writes a `tokenizer.json` that gives this tokenizer again, here and in Hugging Face's `tokenizers`. All fields that were read are kept, also those that
+    /// nothing here knows.
+    ///
+    /// - Throws: ``ModelFileError/system(_:)`` when it cannot be written; what was there before stays then.
+    public func save(to path: String) throws(ModelFileError) {
+        do { try AtomicFile.write(file.json, to: path) } catch { throw .system(error) }
     }
 
     /// One more than the largest id.

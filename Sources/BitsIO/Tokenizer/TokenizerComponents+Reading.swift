@@ -1,18 +1,11 @@
 internal import BitsCore
 
 extension TokenizerComponents {
-    /// Largest tokenizer.json accepted, in bytes.
-    private static let maximumByteCount = 512 << 20
-
-    init(_ file: MappedFile) throws(ModelFileError) {
-        guard file.byteCount <= TokenizerComponents.maximumByteCount else {
-            throw .malformed(
-                path: file.path, "has \(file.byteCount) bytes; a tokenizer of at most \(TokenizerComponents.maximumByteCount) was expected")
-        }
-        let bytes = file.bytes(in: 0..<file.byteCount)
-        let parts: TokenizerFile
-        do { parts = try TokenizerFile(bytes) } catch { throw error.located(in: bytes, path: file.path) }
-        let fields = ConfigurationFields(parts.fields, path: file.path)
+    /// - Parameters:
+    ///   - parts: what the file holds.
+    ///   - path: names it in errors.
+    init(_ parts: TokenizerFile, path: String) throws(ModelFileError) {
+        let fields = ConfigurationFields(parts.fields, path: path)
         let normalizer = try fields.section("normalizer").map { (section) throws(ModelFileError) in try Normalizer(section) } ?? Normalizer()
         let preTokenizer = try fields.section("pre_tokenizer").map { (section) throws(ModelFileError) in try PreTokenizer(section) } ?? PreTokenizer()
         let model = try parts.tokenModel(fields, isByteLevel: preTokenizer.isByteLevel)

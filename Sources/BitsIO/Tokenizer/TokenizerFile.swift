@@ -11,6 +11,18 @@ struct TokenizerFile {
     private(set) var hasMerges = false
     private(set) var merges: [(left: UInt32, right: UInt32, merged: UInt32)] = []
 
+    init(
+        fields: JSONObject, model: JSONObject, vocabulary: Vocabulary, scores: [Double]?, merges: [(left: UInt32, right: UInt32, merged: UInt32)]
+    ) {
+        self.fields = fields
+        self.model = model
+        hasModel = true
+        self.vocabulary = vocabulary
+        self.scores = scores
+        self.merges = merges
+        hasMerges = scores == nil && model["type"] == "BPE"
+    }
+
     init(_ bytes: [UInt8]) throws(JSONError) {
         var scanner = try JSONScanner(bytes)
         var names = Set<String>()
