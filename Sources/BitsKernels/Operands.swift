@@ -119,9 +119,9 @@ package struct OperandVisitor {
 extension Slice {
     fileprivate func overlaps(_ other: Slice) -> Bool { device == other.device && addresses.overlaps(other.addresses) }
 
-    fileprivate func isSame(as other: Slice) -> Bool { dtype == other.dtype && addresses == other.addresses }
+    func isSame(as other: Slice) -> Bool { dtype == other.dtype && addresses == other.addresses }
 
-    private var addresses: Range<UInt> {
+    var addresses: Range<UInt> {
         let start = buffer.address + UInt(byteOffset)
         return start..<start + UInt(byteCount)
     }

@@ -24,12 +24,26 @@ package struct ConformanceCase: Sendable {
         declarationProblems = { make(.cpu).0.declarationProblems() }
     }
 
+    /// Kernels that a device may record and submit as a whole, the outputs of the later ones being what is compared: with what they are when each is
+    /// submitted alone, bit for bit.
+    init(recording variant: String, _ make: @escaping @Sendable (Device) -> (submit: () -> Void, outputs: [KernelOutput])) {
+        kernel = "recording"
+        self.variant = variant
+        body = { device in
+            try OperandPlacement.$offset.withValue(16) {
+                let (submit, outputs) = make(device)
+                return try deviationsOfRecording(submit, outputs: outputs)
+            }
+        }
+        declarationProblems = { [] }
+    }
+
     /// One line for everything that is wrong on `device`.
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static let all: [ConformanceCase] =
         copies + elementwise + reductions + transformer + tiles + decoding + matrices + quantization + int8 + optimizer + random + hostile + large
-        + products
+        + products + recordings
 }
 
 extension ConformanceCase: CustomStringConvertible {

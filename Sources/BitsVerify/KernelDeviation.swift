@@ -109,3 +109,27 @@ extension Device {
         return slice
     }
 }
+
+/// Submits kernels one by one, then as one recording, and compares `outputs`, which start with the same contents each time.
+///
+/// - Returns: one line for everything that is wrong; empty when nothing is, or when the device records nothing.
+package func deviationsOfRecording(_ submit: () -> Void, outputs: [KernelOutput]) throws -> [String] {
+    let memory = DeviceMemory()
+    let device = outputs[0].slice.device
+    let initial = outputs.map { memory.load($0.slice) }
+    submit()
+    try device.synchronize()
+    let expected = outputs.map { memory.load($0.slice) }
+    for (output, bytes) in zip(outputs, initial) { memory.store(bytes, to: output.slice) }
+    switch device.record(submit) {
+    case .unsupported: return []
+    case .failed:
+        try device.synchronize()
+        return ["nothing was recorded"]
+    case .recorded(let work):
+        if zip(outputs, initial).contains(where: { memory.load($0.slice) != $1 }) { return ["recording did what it was to note"] }
+        work.submit()
+        try device.synchronize()
+        return zip(outputs, expected).filter { memory.load($0.slice) != $1 }.map { "recorded on \(device.name), \($0.0.name) is another" }
+    }
+}

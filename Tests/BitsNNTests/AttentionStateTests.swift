@@ -161,3 +161,54 @@ struct KeyValueCacheTests {
         }
     }
 }
+
+@Suite("Rotary embedding")
+struct RotaryEmbeddingTests {
+    @Test("Frequencies fall from 1 by powers of theta")
+    func frequencies() {
+        let rotary = RotaryEmbedding(headWidth: 8, theta: 10_000)
+        #expect(zip(rotary.frequencies, [1, 0.1, 0.01, 0.001] as [Float]).allSatisfy { abs($0 / $1 - 1) < 1e-6 })
+        let linear = RotaryEmbedding(headWidth: 8, theta: 10_000, scaling: .linear(factor: 4))
+        #expect(zip(linear.frequencies, rotary.frequencies).allSatisfy { $0 == $1 / 4 })
+    }
+
+    @Test("Llama 3.1 divides long wavelengths, keeps short ones and passes smoothly between them")
+    func llama3() {
+        let scaling = RotaryEmbedding.Scaling.llama3(factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192)
+        let plain = RotaryEmbedding(headWidth: 128, theta: 500_000).frequencies
+        let scaled = RotaryEmbedding(headWidth: 128, theta: 500_000, scaling: scaling).frequencies
+        for (index, (frequency, found)) in zip(plain, scaled).enumerated() {
+            let wavelength = 2 * Double.pi / Double(frequency)
+            if wavelength < 2048 {
+                #expect(found == frequency, "\(index)")
+            } else if wavelength > 8192 {
+                #expect(found == frequency / 8, "\(index)")
+            } else {
+                // Between: the share of the unscaled one goes from 0 to 1 as the context's number of waves goes from 1 to 4.
+                let share = (8192 / wavelength - 1) / 3
+                let expected = Double(frequency) * (share + (1 - share) / 8)
+                #expect(abs(Double(found) / expected - 1) < 1e-5, "\(index)")
+            }
+        }
+        #expect(scaled != plain)
+    }
+
+    @Test("Rotation keeps lengths, and products depend only on the distance of positions")
+    func relative() throws {
+        var random = RandomGenerator(seed: 1)
+        let (q, k) = (Tensor.normal([1, 1, 1, 8], using: &random), Tensor.normal([1, 1, 1, 8], using: &random))
+        let rotary = RotaryTable(RotaryEmbedding(headWidth: 8, theta: 100))
+        func rotated(_ x: Tensor, at position: Int32) -> Tensor {
+            x.rotated(rotary.angles(at: Tensor([position]), below: Int(position) + 1))
+        }
+        func product(_ a: Int32, _ b: Int32) throws -> Float { try (rotated(q, at: a) * rotated(k, at: b)).sum().item() }
+        #expect(try abs(product(3, 1) - product(12, 10)) < 1e-5)
+        #expect(try abs(product(3, 1) - product(3, 2)) > 1e-3)
+        #expect(try abs(rotated(q, at: 7).squared().sum().item() - q.squared().sum().item()) < 1e-5)
+        #expect(try rotated(q, at: 0).floats() == q.floats())
+        // Longer sequences make the table longer, and change nothing.
+        let near = try rotated(q, at: 200).floats()
+        #expect(try rotated(q, at: 3000).floats() != near)
+        #expect(try rotated(q, at: 200).floats() == near)
+    }
+}

@@ -8,6 +8,8 @@ struct AttentionDecoding {
     /// More are cheaper in tiles.
     static let mostQueries = 32
     private static let mostChunks = 64
+    /// Blocks that a cluster may have on every device that knows them.
+    private static let mostOfCluster = 8
 
     private let kernel: Attention
 
@@ -33,11 +35,14 @@ struct AttentionDecoding {
         var chunk = 64
         while chunk * AttentionDecoding.mostChunks < shape.keys { chunk *= 2 }
         let chunks = max((shape.keys + chunk - 1) / chunk, 1)
-        let sums = queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
+        let isCluster = chunks <= AttentionDecoding.mostOfCluster && queue.properties.computeCapability >= 90
+        let sums = isCluster ? nil : queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
         let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks)
         queue.launch(
             Self.functions[lanesChoice][rowsChoice][inputs.key.dtype],
-            blocks: chunks * ((rows + rowsOfBlock - 1) / rowsOfBlock) * shape.groups * shape.batch, threads: 128, overlaps: true, arguments)
+            blocks: chunks * ((rows + rowsOfBlock - 1) / rowsOfBlock) * shape.groups * shape.batch, threads: 128, cluster: isCluster ? chunks : 1,
+            overlaps: true, arguments, kernel.output, kernel.output.dtype.code, kernel.logSumExp)
+        if isCluster { return }
         queue.launch(
             Self.rowsOfOutput, blocks: shape.rows, threads: 128, overlaps: true, arguments, kernel.output, kernel.output.dtype.code, kernel.logSumExp)
     }
@@ -46,8 +51,8 @@ struct AttentionDecoding {
 /// `DecodeInputs` of the kernels.
 private struct AttentionDecodingArguments: CUDAArgument {
     let inputs: AttentionInputs
-    /// One number for each row and chunk, another, and a vector.
-    let sums: Slice
+    /// One number for each row and chunk, another, and a vector; nil where the blocks of a cluster have them.
+    let sums: Slice?
     let chunk: Int
     let chunks: Int
 
@@ -58,13 +63,12 @@ private struct AttentionDecodingArguments: CUDAArgument {
         let parts = shape.rows * chunks
         let (window, size) = shape.window.inCUDA
         for slice in [inputs.query, inputs.key, inputs.value, inputs.keyRanges, slopes] { slice.append(to: &arguments) }
-        for slice in [sums[0..<parts], sums[parts..<2 * parts], sums[2 * parts..<sums.count]] { slice.append(to: &arguments) }
+        for range in [0..<parts, parts..<2 * parts, 2 * parts..<(sums?.count ?? 2 * parts)] { (sums?[range]).append(to: &arguments) }
         for number in [shape.batch, shape.keyStride, size] { number.append(to: &arguments) }
         let sizes = [shape.queries, shape.keys, shape.heads, shape.groups, shape.headWidth, shape.valueWidth].map { Int32($0) }
         for number in [inputs.query.dtype.code] + sizes + [window, Int32(chunk), Int32(chunks)] { number.append(to: &arguments) }
         shape.scale.append(to: &arguments)
-        // The struct's size is a multiple of 8.
-        Int32(0).append(to: &arguments)
+        Int32(sums == nil ? 1 : 0).append(to: &arguments)
     }
 }
 

@@ -9,6 +9,8 @@ final class CUDABackend: DeviceBackend {
     let context: CUDAContext
     let memory: CUDAAllocator
     let stream: CUDAStream
+    /// For reading what no work changes while others are recorded.
+    let reading: CUDAStream
     private let staging: CUDAStaging
     let pinned: CUDAPinnedMemory
     /// For ``recordedTables``: no copy that is on its way writes to these blocks.
@@ -22,6 +24,8 @@ final class CUDABackend: DeviceBackend {
     let turn = CUDAQueueLock()
     /// What launches that are being recorded read, kept where it is; nil while nothing is recorded. Under ``turn``.
     let recordedTables = Mutex<[CUDAPinnedMemory.Block]?>(nil)
+    /// What was submitted for the recording that is under way and is not queued yet; nil at other times. Under ``turn``.
+    let submitted = Mutex<CUDAFusion?>(nil)
     /// Whether each launch is waited for, so that an error is told with the kernel that made it: `BNB_CUDA_WAIT=1`.
     let waitsForEach = FileSystem.environment("BNB_CUDA_WAIT") == "1"
 
@@ -51,6 +55,7 @@ final class CUDABackend: DeviceBackend {
         name = "cuda:\(ordinal)"
         context = try CUDAContext(ordinal: ordinal)
         stream = try CUDAStream(context)
+        reading = try CUDAStream(context)
         memory = CUDAAllocator(context, limit: memoryLimit)
         staging = CUDAStaging(context)
         pinned = CUDAPinnedMemory(context)
@@ -91,13 +96,12 @@ final class CUDABackend: DeviceBackend {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         guard slice.hasMemory, bytes.byteCount > 0 else { return }
         turn.hold {
-            let status =
-                if let table = recordedTable(bytes) {
-                    unsafe bits_cuda_copy_in(context.pointer, stream.pointer, UInt64(slice.deviceAddress), table.pointer, bytes.byteCount)
-                } else {
-                    unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer)
-                }
-            note(status, in: "copy to the device")
+            if let table = recordedTable(bytes) {
+                let upload = CUDARecordedUpload(table: table, target: slice)
+                if !keepForRecording(upload) { upload.launch(on: CUDAQueue(backend: self)) }
+            } else {
+                note(unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer), in: "copy to the device")
+            }
         }
     }
 
@@ -169,7 +173,12 @@ final class CUDABackend: DeviceBackend {
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
         if let native = kernel as? any CUDAKernel, native.suitsCUDA {
-            return turn.hold { native.launch(on: CUDAQueue(backend: self)) }
+            return turn.hold {
+                if !keepForRecording(native) { native.launch(on: CUDAQueue(backend: self)) }
+            }
+        }
+        if submitted.withLock({ $0 != nil }) {
+            return record(.notQueued(type(of: kernel).name, device: name, reason: "the host computes it, so it cannot be recorded"))
         }
         references.withLock { $0[type(of: kernel).name, default: 0] += 1 }
         if let error = runReference(kernel) { record(error) }

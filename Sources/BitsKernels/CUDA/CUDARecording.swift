@@ -28,11 +28,16 @@ extension CUDABackend {
         // A launch that is waited for cannot be recorded.
         if waitsForEach { return .unsupported }
         return turn.hold {
+            // What was submitted before is there: operands may be looked at while work is recorded.
+            note(unsafe bits_cuda_stream_wait(context.pointer, stream.pointer), in: "work before a recording")
             guard !hasFailed.load(ordering: .acquiring) else { return .unsupported }
             recordedTables.withLock { $0 = [] }
             memory.beginRecording()
             note(unsafe bits_cuda_capture_begin(context.pointer, stream.pointer), in: "recording")
+            submitted.withLock { $0 = CUDAFusion(self) }
             work()
+            queueSubmitted(end: true)
+            submitted.withLock { $0 = nil }
             var graph: UnsafeMutableRawPointer?
             note(unsafe bits_cuda_capture_end(context.pointer, stream.pointer, &graph), in: "recording")
             let blocks = memory.endRecording()
@@ -47,6 +52,34 @@ extension CUDABackend {
             }
             return .recorded(CUDARecording(self, graph: UInt(bitPattern: graph), blocks: blocks, tables: tables))
         }
+    }
+
+    /// Takes what is submitted while a recording is under way, and queues what waits long enough.
+    ///
+    /// - Returns: whether one is.
+    func keepForRecording(_ launch: any CUDALaunching & Sendable) -> Bool {
+        guard submitted.withLock({ $0?.keep(launch) ?? false }) else { return false }
+        queueSubmitted(end: false)
+        return true
+    }
+
+    private func queueSubmitted(end: Bool) {
+        while let launch = submitted.withLock({ $0?.next(end: end) }) {
+            launch.launch(on: CUDAQueue(backend: self))
+            submitted.withLock { $0?.isQueueing = false }
+        }
+    }
+
+    /// What `slice` holds, as nothing that is being recorded changes it; nil where it cannot be read.
+    func bytesBesideRecording(of slice: Slice) -> [UInt8]? {
+        var status: Int32 = 0
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: slice.byteCount) { memory, count in
+            status = unsafe bits_cuda_copy_out(
+                context.pointer, reading.pointer, memory.baseAddress, UInt64(slice.deviceAddress), slice.byteCount)
+            if status == 0 { status = unsafe bits_cuda_stream_wait(context.pointer, reading.pointer) }
+            count = slice.byteCount
+        }
+        return status == 0 ? bytes : nil
     }
 
     /// Keeps `bytes` for as long as the recording; nil where none is under way.
@@ -65,5 +98,18 @@ extension CUDABackend {
         turn.hold {
             note(unsafe bits_cuda_graph_launch(context.pointer, UnsafeMutableRawPointer(bitPattern: graph), stream.pointer), in: "recorded work")
         }
+    }
+}
+
+/// A copy of a small table, as part of a recording.
+struct CUDARecordedUpload: CUDALaunching, Sendable {
+    let table: CUDAPinnedMemory.Block
+    let target: Slice
+
+    func launch(on queue: CUDAQueue) {
+        let backend = queue.backend
+        let status = unsafe bits_cuda_copy_in(
+            backend.context.pointer, backend.stream.pointer, UInt64(target.deviceAddress), table.pointer, target.byteCount)
+        backend.note(status, in: "copy to the device")
     }
 }

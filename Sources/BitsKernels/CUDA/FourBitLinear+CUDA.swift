@@ -3,6 +3,7 @@
 extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
+        if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
         if m <= CUDAFourBitProduct.mostRows(on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
@@ -130,7 +131,7 @@ extension FourBitMatrix {
     }
 
     /// The scales as the functions take them: either the first or all others.
-    fileprivate var scaleParts: (absmax: Slice?, codes: Slice?, code: Slice?, nestedAbsmax: Slice?, offset: Slice?, blockSize: Int) {
+    var scaleParts: (absmax: Slice?, codes: Slice?, code: Slice?, nestedAbsmax: Slice?, offset: Slice?, blockSize: Int) {
         switch scales {
         case .plain(let absmax): (absmax, nil, nil, nil, nil, 1)
         case .nested(let codes, let code, let absmax, let offset, let blockSize): (nil, codes, code, absmax, offset, blockSize)

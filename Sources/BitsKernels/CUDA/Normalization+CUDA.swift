@@ -17,6 +17,30 @@ extension RMSNorm: CUDAKernel {
     }
 }
 
+/// A sum and its norm in one launch, as the blocks of a model have them.
+struct CUDAAddRMSNorm: CUDALaunching {
+    private static let functions = CUDAFunctions("rms_norm", "add_rms_norm")
+
+    private let sum: BinaryElementwise
+    private let norm: RMSNorm
+    private let threads: Int
+
+    /// nil where the norm is not that of the sum, or the function does not take them.
+    init?(_ sum: BinaryElementwise, _ norm: RMSNorm, on queue: CUDAQueue) {
+        guard sum.operation == .add, sum.lhs.isContiguous, sum.rhs.isContiguous, norm.input.isSame(as: sum.output), norm.input.count > 0,
+            let threads = alignedThreads(
+                queue, rows: norm.input.count / norm.weight.count, weight: norm.weight, [norm.input, sum.lhs.slice, sum.rhs.slice, norm.output])
+        else { return nil }
+        (self.sum, self.norm, self.threads) = (sum, norm, threads)
+    }
+
+    func launch(on queue: CUDAQueue) {
+        queue.launch(
+            Self.functions[norm.input.dtype, norm.weight.dtype], blocks: norm.input.count / norm.weight.count, threads: threads, overlaps: true,
+            sum.lhs.slice, sum.rhs.slice, sum.output, norm.weight, norm.epsilon, norm.output, norm.reciprocal, Int32(norm.weight.count))
+    }
+}
+
 extension RMSNormGradient: CUDAKernel {
     private static let aligned = CUDAFunctions("rms_norm", "rms_norm_gradient")
 

@@ -1,6 +1,6 @@
 // Attention of few queries against many keys, as in generation: the keys are split into chunks of one length, and a block computes what a chunk gives to
-// the rows (queries and heads) of a group, so that keys and values are read once for all heads that share them. A second kernel adds up the chunks of a
-// row, in their order. Where chunks begin depends on the room for keys alone, so no result does on the sequences beside.
+// the rows (queries and heads) of a group, so that keys and values are read once for all heads that share them. The chunks of a row are added up in their
+// order: by the blocks of a cluster where they are one, else by a second kernel. Where chunks begin depends on the room for keys alone, so no result does on the sequences beside.
 //
 // Queries are computed in float32, whatever their type; keys and values have one type and lie at multiples of 16 bytes, and a vector is read by 8, 16 or
 // 32 lanes, eight numbers each.
@@ -17,7 +17,8 @@ struct DecodeInputs {
     int64 batch, key_stride, window_size;
     int query_type, queries, keys, heads, groups, width, value_width, window, chunk, chunks;
     float scale;
-    int reserved;
+    // Whether the blocks that have a row's chunks are a cluster.
+    int is_cluster;
 };
 
 enum { WHOLE = 0, LAST = 1, AROUND = 2 };
@@ -46,12 +47,39 @@ __device__ __forceinline__ float exp2_of(float x) {
     return y;
 }
 
+// Eight numbers of the queries, from a place that is a multiple of eight.
+__device__ __forceinline__ void load_query(const DecodeInputs &x, int64 at, float *numbers) {
+    const bool is_whole = is_aligned16(x.query);
+    if (is_whole && x.query_type == BFLOAT16) {
+        Eight<bfloat16> eight;
+        eight.load_kept((const bfloat16 *)x.query + at);
+#pragma unroll
+        for (int i = 0; i < 8; i++) numbers[i] = eight[i];
+    } else if (is_whole && x.query_type == FLOAT16) {
+        Eight<float16> eight;
+        eight.load_kept((const float16 *)x.query + at);
+#pragma unroll
+        for (int i = 0; i < 8; i++) numbers[i] = eight[i];
+    } else {
+#pragma unroll
+        for (int i = 0; i < 8; i++) numbers[i] = load_float(x.query, x.query_type, at + i);
+    }
+}
+
 // MARK: A chunk
 
 enum { THREADS = 128, MOST_CHUNKS = 64 };
 
+// The logarithm of a row's sum of exponentials; -inf of a row that sees nothing.
+__device__ __forceinline__ float log_of(bool sees, float top, float total) {
+    return !sees ? -INFINITE : top == -INFINITE ? NOT_A_NUMBER : (top + log2f(total)) * LN_2;
+}
+
+__device__ __forceinline__ float float_of(const float *own, int rank) { return __uint_as_float(load_of((const uint32 *)own, rank)); }
+
 // LANES read a vector, so a warp works on 32 / LANES keys side by side, and on DEPTH of these at a time; ROWS rows of a group.
-template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__ void decode(const DecodeInputs &x) {
+template <typename T, int LANES, int ROWS, int DEPTH>
+__device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int output_type, float *log_sum_exp) {
     begin_launch();
     constexpr int TEAMS = THREADS / LANES, STEP = TEAMS * DEPTH;
     const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES;
@@ -79,7 +107,7 @@ template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__
     }
     first = max(first, chunk * x.chunk);
     end = min(end, (int)min((int64)(chunk + 1) * x.chunk, (int64)x.keys));
-    if (first >= end) return;
+    if (first >= end && !x.is_cluster) return;
 
     const int h = lane * 8;
     const bool in_key = h < x.width, in_value = h < x.value_width;
@@ -90,9 +118,10 @@ template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__
         slopes[r] = x.slopes && counts ? x.slopes[heads[r]] * LOG2_E : 0;
         tops[r] = -INFINITE;
         totals[r] = 0;
+        if (in_key && counts) load_query(x, vectors[r] * x.width + h, q[r]);
 #pragma unroll
         for (int i = 0; i < 8; i++) {
-            q[r][i] = in_key && counts ? load_float(x.query, x.query_type, vectors[r] * x.width + h + i) * (x.scale * LOG2_E) : 0;
+            q[r][i] = in_key && counts ? q[r][i] * (x.scale * LOG2_E) : 0;
             sums[r][i] = 0;
         }
     }
@@ -157,6 +186,7 @@ template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__
     }
 
     __shared__ float team_tops[TEAMS][ROWS], team_totals[TEAMS][ROWS], team_sums[TEAMS][ROWS][LANES * 8];
+    __shared__ float chunk_tops[ROWS], chunk_totals[ROWS], chunk_sums[ROWS][LANES * 8];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         if (lane == 0) {
@@ -181,21 +211,54 @@ template <typename T, int LANES, int ROWS, int DEPTH> __device__ __forceinline__
         }
         const int64 part = vectors[r] * x.chunks + chunk;
         if (threadIdx.x == 0) {
-            x.tops[part] = top;
-            x.totals[part] = total;
+            *(x.is_cluster ? chunk_tops + r : x.tops + part) = top;
+            *(x.is_cluster ? chunk_totals + r : x.totals + part) = total;
         }
         for (int i = threadIdx.x; i < x.value_width; i += THREADS) {
             float sum = 0;
 #pragma unroll
             for (int t = 0; t < TEAMS; t++) sum = __fmaf_rn(factors[t], team_sums[t][r][i], sum);
-            x.sums[part * x.value_width + i] = sum;
+            *(x.is_cluster ? chunk_sums[r] + i : x.sums + part * x.value_width + i) = sum;
         }
     }
+    if (!x.is_cluster) return;
+    cluster_barrier();
+    // A row of the group is the block's whose number it has, and so on.
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        if (r % cluster_size() != cluster_rank() || first_row + r >= rows) continue;
+        float top = -INFINITE, total = 0;
+        for (int c = 0; c < cluster_size(); c++) top = fmaxf(top, float_of(chunk_tops + r, c));
+        const float base = top == -INFINITE ? 0 : top;
+        float sum[2] = {};
+        for (int c = 0; c < cluster_size(); c++) {
+            const float factor = exp2_of(float_of(chunk_tops + r, c) - base);
+            total = __fmaf_rn(factor, float_of(chunk_totals + r, c), total);
+#pragma unroll
+            for (int k = 0; k < 2; k++) {
+                const int i = threadIdx.x + k * THREADS;
+                if (i < x.value_width) sum[k] = __fmaf_rn(factor, float_of(chunk_sums[r] + i, c), sum[k]);
+            }
+        }
+        const bool sees = firsts[r] < ends[r];
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+            const int i = threadIdx.x + k * THREADS;
+            if (i < x.value_width) store_float(output, output_type, vectors[r] * x.value_width + i, sees ? sum[k] / total : 0);
+        }
+        if (log_sum_exp && threadIdx.x == 0) {
+            const int query = (first_row + r) / heads_per_group;
+            log_sum_exp[(batch * x.heads + heads[r]) * x.queries + query] = log_of(sees, top, total);
+        }
+    }
+    // Nobody goes while others read what it has.
+    cluster_barrier();
 }
 
 #define DECODE(T, NAME, LANES, ROWS, DEPTH)                                                                                                            \
-    extern "C" __global__ void __launch_bounds__(THREADS) attention_decode_##LANES##x##ROWS##_##NAME(DecodeInputs x) {                                 \
-        decode<T, LANES, ROWS, DEPTH>(x);                                                                                                              \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                                                              \
+        attention_decode_##LANES##x##ROWS##_##NAME(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {                                \
+        decode<T, LANES, ROWS, DEPTH>(x, output, output_type, log_sum_exp);                                                                            \
     }
 #define DECODE_ROWS(T, NAME, LANES, DEPTH)                                                                                                             \
     DECODE(T, NAME, LANES, 1, DEPTH)                                                                                                                   \
@@ -243,5 +306,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_decode_rows(Deco
         store_float(output, output_type, vector * x.value_width + h, sees ? sum / total : 0);
     }
     if (log_sum_exp && threadIdx.x == 0)
-        log_sum_exp[(batch * x.heads + head) * x.queries + query] = !sees ? -INFINITE : top == -INFINITE ? NOT_A_NUMBER : (top + log2f(total)) * LN_2;
+        log_sum_exp[(batch * x.heads + head) * x.queries + query] = log_of(sees, top, total);
 }

@@ -6,16 +6,19 @@ enum { RUNS = 2 };
 // Brings eight numbers into the L2 cache: allowed before the launches before are waited for, as what they write goes there too.
 template <typename T> __device__ __forceinline__ void prefetch(const T *address) { asm volatile("prefetch.global.L2 [%0];" : : "l"(address)); }
 
-// One type for input and output, rows of at most RUNS * 8 * blockDim.x elements in multiples of 8 at multiples of 16 bytes.
+// One type for input and output, rows of at most RUNS * 8 * blockDim.x elements in multiples of 8 at multiples of 16 bytes. Where there is `added`, the
+// input is x + added, rounded, which is kept in `sums`.
 template <typename T, typename W>
-__device__ __forceinline__ void rms_norm_aligned(const T *x, const W *w, float epsilon, T *y, float *reciprocals, int width) {
+__device__ __forceinline__ void rms_norm_aligned(
+    const T *x, const T *added, T *sums, const W *w, float epsilon, T *y, float *reciprocals, int width) {
     __shared__ float squares[32];
 #pragma unroll
     for (int r = 0; r < RUNS; r++)
         if (8 * (threadIdx.x + r * blockDim.x) < width) prefetch(w + 8 * (threadIdx.x + r * blockDim.x));
     begin_launch();
-    x += (int64)blockIdx.x * width;
-    y += (int64)blockIdx.x * width;
+    const int64 start = (int64)blockIdx.x * width;
+    x += start;
+    y += start;
     Eight<T> input[RUNS];
     Eight<W> weight[RUNS];
 #pragma unroll
@@ -24,6 +27,13 @@ __device__ __forceinline__ void rms_norm_aligned(const T *x, const W *w, float e
         if (i < width) {
             input[r].load_kept(x + i);
             weight[r].load_kept(w + i);
+        }
+        if (added && i < width) {
+            Eight<T> other;
+            other.load_kept(added + start + i);
+#pragma unroll
+            for (int j = 0; j < 4; j++) input[r].set(j, input[r][2 * j] + other[2 * j], input[r][2 * j + 1] + other[2 * j + 1]);
+            input[r].store_kept(sums + start + i);
         }
     }
     float part = 0;
@@ -92,7 +102,11 @@ __device__ __forceinline__ void rms_norm_gradient_aligned(const T *x, const W *w
 #define RMS_NORM(NAME, T, W) \
     extern "C" __global__ void __launch_bounds__(1024) rms_norm_##NAME( \
         const T *x, const W *w, float epsilon, T *y, float *reciprocals, int width) { \
-        rms_norm_aligned(x, w, epsilon, y, reciprocals, width); \
+        rms_norm_aligned<T, W>(x, NULL, NULL, w, epsilon, y, reciprocals, width); \
+    } \
+    extern "C" __global__ void __launch_bounds__(1024) add_rms_norm_##NAME( \
+        const T *x, const T *added, T *sums, const W *w, float epsilon, T *y, float *reciprocals, int width) { \
+        rms_norm_aligned(x, added, sums, w, epsilon, y, reciprocals, width); \
     } \
     extern "C" __global__ void __launch_bounds__(1024) rms_norm_gradient_##NAME( \
         const T *x, const W *w, const float *reciprocals, const T *dy, T *dx, int width) { \

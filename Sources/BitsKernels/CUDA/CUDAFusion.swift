@@ -1,0 +1,135 @@
+/// Joins what was submitted for a recording into fewer launches: where there is little to compute, a launch costs more than its work.
+///
+/// Joined are products of one input with several 4-bit weights, and the gated activation of two; a sum and its norm; rotations and the cache that keys
+/// and values go to. A kernel moves up to others only past kernels that it shares nothing with that either writes, and every output is written as it would
+/// be alone: so whoever reads one later finds it. A few kernels at a time wait to be joined, and only these hold their operands.
+struct CUDAFusion {
+    private struct Step: Sendable {
+        let launch: any CUDALaunching & Sendable
+        var reads: [Range<UInt>] = []
+        var writes: [Range<UInt>] = []
+        /// Whether it is known what the launch reads and writes.
+        var isKernel = false
+        var isTaken = false
+
+        init(_ launch: any CUDALaunching & Sendable) {
+            self.launch = launch
+            guard let kernel = launch as? any CUDAKernel else { return }
+            isKernel = true
+            for operand in kernel.operands where operand.slice.count > 0 {
+                if operand.access != .writes { reads.append(operand.slice.addresses) }
+                if operand.access != .reads { writes.append(operand.slice.addresses) }
+            }
+        }
+
+        /// Whether the order of the two matters.
+        func conflicts(with other: Step) -> Bool {
+            func meet(_ a: [Range<UInt>], _ b: [Range<UInt>]) -> Bool { a.contains { first in b.contains { first.overlaps($0) } } }
+            return !isKernel || !other.isKernel || meet(writes, other.writes) || meet(writes, other.reads) || meet(reads, other.writes)
+        }
+    }
+
+    /// How many kernels behind one are looked at for what may join it.
+    private static let window = 8
+
+    private let backend: CUDABackend
+    /// What is submitted and not queued, in order.
+    private var steps: [Step] = []
+    /// What has been written by what is queued.
+    private var written: [Range<UInt>] = []
+    private var contents: [UInt: [UInt8]] = [:]
+    /// Whether what comes is part of a launch that is being queued.
+    var isQueueing = false
+
+    init(_ backend: CUDABackend) { self.backend = backend }
+
+    /// - Returns: whether `launch` waits to be joined; else it is to be queued now.
+    mutating func keep(_ launch: any CUDALaunching & Sendable) -> Bool {
+        if !isQueueing { steps.append(Step(launch)) }
+        return !isQueueing
+    }
+
+    /// What is to be queued next; nil while more may come to join it, unless this is the `end`.
+    mutating func next(end: Bool) -> (any CUDALaunching & Sendable)? {
+        guard steps.count > (end ? 0 : Self.window) else { return nil }
+        isQueueing = true
+        steps[0].isTaken = true
+        let launch = products() ?? normedSum() ?? rotations() ?? steps[0].launch
+        for step in steps where step.isTaken { written += step.writes }
+        steps.removeAll(where: \.isTaken)
+        return launch
+    }
+
+    /// Shows `join` the kernels that may follow the first step at once, until it says that it is complete; what it takes is part of the launch.
+    private mutating func visit(_ join: (inout CUDAFusion, any CUDALaunching) -> (isTaken: Bool, isComplete: Bool)) {
+        for later in steps.indices.dropFirst() {
+            if steps[1..<later].contains(where: { !$0.isTaken && $0.conflicts(with: steps[later]) }) { continue }
+            let (isTaken, isComplete) = join(&self, steps[later].launch)
+            steps[later].isTaken = isTaken
+            if isComplete { return }
+        }
+    }
+
+    private mutating func products() -> (any CUDALaunching & Sendable)? {
+        let queue = CUDAQueue(backend: backend)
+        guard let product = steps[0].launch as? FourBitLinear, var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
+        group.isConstant = isConstant(product.weight)
+        visit { fusion, launch in
+            var isTaken = false
+            if let product = launch as? FourBitLinear, group.isConstant, fusion.isConstant(product.weight) {
+                isTaken = group.add(product) { fusion.haveSameContents($0, $1) }
+            }
+            if let activation = launch as? GatedActivation { isTaken = group.add(activation) }
+            return (isTaken, group.isFull)
+        }
+        return group
+    }
+
+    private mutating func normedSum() -> (any CUDALaunching & Sendable)? {
+        guard let sum = steps[0].launch as? BinaryElementwise, sum.operation == .add else { return nil }
+        var joined: CUDAAddRMSNorm?
+        visit { fusion, launch in
+            if let norm = launch as? RMSNorm { joined = CUDAAddRMSNorm(sum, norm, on: CUDAQueue(backend: fusion.backend)) }
+            return (joined != nil, joined != nil)
+        }
+        return joined
+    }
+
+    private mutating func rotations() -> (any CUDALaunching & Sendable)? {
+        guard let query = steps[0].launch as? Rotary else { return nil }
+        let before = steps
+        var key: Rotary?
+        var joined: CUDARotaryIntoCache?
+        visit { _, launch in
+            if let write = launch as? CacheWrite, let key { joined = CUDARotaryIntoCache(query: query, key: key, write) }
+            if joined != nil { return (true, true) }
+            guard key == nil, let rotary = launch as? Rotary else { return (false, false) }
+            key = rotary
+            return (true, false)
+        }
+        if joined == nil { steps = before }
+        return joined
+    }
+
+    /// Whether nothing before it in the recording writes the weight.
+    private func isConstant(_ weight: FourBitMatrix) -> Bool {
+        let scales = weight.scaleParts
+        let slices = [weight.packed, weight.code] + [scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset].compactMap { $0 }
+        func touches(_ range: Range<UInt>) -> Bool { slices.contains { $0.addresses.overlaps(range) } }
+        return !written.contains(where: touches) && steps.allSatisfy { $0.isKernel && !$0.writes.contains(where: touches) }
+    }
+
+    /// Of small operands that nothing of the recording writes.
+    private mutating func haveSameContents(_ a: Slice, _ b: Slice) -> Bool {
+        if a.isSame(as: b) { return true }
+        guard a.dtype == b.dtype, a.count == b.count, let first = bytes(of: a), let second = bytes(of: b) else { return false }
+        return first == second
+    }
+
+    private mutating func bytes(of slice: Slice) -> [UInt8]? {
+        let address = slice.addresses.lowerBound
+        if let known = contents[address], known.count == slice.byteCount { return known }
+        contents[address] = backend.bytesBesideRecording(of: slice)
+        return contents[address]
+    }
+}

@@ -1,0 +1,148 @@
+// Shapes: M = rows of the input, N = rows of a weight, K = columns of a weight.
+
+/// Products of one input of up to 8 rows with up to three 4-bit weights in one launch, on Hopper and later.
+///
+/// Of two weights the launch also computes the gated activation: the rows of both that belong together are one block's.
+struct CUDAFourBitFewRows: CUDALaunching {
+    private static let functions = [1, 8].map { CUDAFunctions("four_bit_hopper", "four_bit_few_\($0)") }
+    /// `MOST_WEIGHTS`, `MOST_TURNS` and `WARPS` of the kernels, the elements that a warp takes at a time, and the numbers that there is room to add.
+    private static let (mostWeights, mostTurns, warps, chunk, sums) = (3, 256, 16, 256, 8192)
+    /// The table of pairs lies in the second 64 KB.
+    private static let sharedByteCount = 128 << 10
+    /// One row of an input lies in front of it.
+    private static let mostColumns = 28 << 10
+
+    private(set) var products: [FourBitLinear]
+    private(set) var gated: GatedActivation?
+    /// Whether nothing that is still to run before the launch writes the weights.
+    var isConstant = false
+    private let multiprocessors: Int
+
+    /// nil where the kernels do not take the product.
+    init?(_ product: FourBitLinear, on queue: CUDAQueue) {
+        let (weight, properties) = (product.weight, queue.properties)
+        guard properties.computeCapability >= 90, properties.sharedByteCount >= Self.sharedByteCount, product.precision != .float32,
+            (1...8).contains(product.m), weight.rows > 0, weight.columns % Self.chunk == 0, weight.columns <= Self.mostColumns,
+            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64, weight.blockSize.isPowerOfTwo
+        else { return nil }
+        if case .nested(_, _, _, _, let size) = weight.scales, !size.isPowerOfTwo { return nil }
+        products = [product]
+        multiprocessors = properties.multiprocessorCount
+        if turns > Self.mostTurns { return nil }
+    }
+
+    private var first: FourBitLinear { products[0] }
+
+    /// Whether no further weight can be taken.
+    var isFull: Bool { products.count == Self.mostWeights || gated != nil }
+
+    /// Takes another product of the same input.
+    ///
+    /// - Returns: whether that is possible.
+    mutating func add(_ product: FourBitLinear, haveSameContents: (Slice, Slice) -> Bool) -> Bool {
+        let (weight, other) = (first.weight, product.weight)
+        guard !isFull, product.input.isSame(as: first.input), product.precision == first.precision, other.rows > 0,
+            other.columns == weight.columns, other.blockSize == weight.blockSize, other.packed.deviceAddress % 16 == 0,
+            haveSameContents(other.code, weight.code)
+        else { return false }
+        switch (weight.scales, other.scales) {
+        case (.plain, .plain): break
+        case (.nested(_, let code, _, _, let size), .nested(_, let otherCode, _, _, let otherSize)):
+            guard size == otherSize, haveSameContents(otherCode, code) else { return false }
+        default: return false
+        }
+        products.append(product)
+        if turns > Self.mostTurns { products.removeLast() }
+        return products.last!.output.isSame(as: product.output)
+    }
+
+    /// Takes the gated activation of the outputs of both products.
+    ///
+    /// - Returns: whether that is possible.
+    mutating func add(_ activation: GatedActivation) -> Bool {
+        guard products.count == 2, gated == nil, activation.activation == .silu, activation.gate.isSame(as: products[0].output),
+            activation.up.isSame(as: products[1].output), activation.output.dtype == first.precision.dtype,
+            products.allSatisfy({ $0.weight.rows == first.weight.rows && $0.output.dtype == first.precision.dtype })
+        else { return false }
+        gated = activation
+        if turns > Self.mostTurns { gated = nil }
+        return gated != nil
+    }
+
+    // MARK: Sharing
+
+    private var tiles: [Int] { products.map { ($0.weight.rows + 15) / 16 } }
+    /// What is dealt out to blocks of threads: tiles, or pairs of them.
+    private var items: Int { gated == nil ? tiles.reduce(0, +) : tiles[0] }
+    private var tilesOfItem: Int { gated == nil ? 1 : 2 }
+    private var blocks: Int { min(items, multiprocessors) }
+    /// The most that a block has.
+    private var tilesOfBlock: Int { (items + blocks - 1) / blocks * tilesOfItem }
+    private var chunks: Int { first.weight.columns / Self.chunk }
+    private var rowsOfInput: Int { first.m == 1 ? 1 : 8 }
+
+    /// Warps that share the columns of a tile; a matter of their number alone, so that sums are the same whatever else is in the launch.
+    private var across: Int { [16, 8, 4, 2].first { $0 <= chunks } ?? 1 }
+
+    /// Tiles whose sums have room.
+    private var room: Int { min(tilesOfBlock, Self.sums / (16 * across * rowsOfInput) / tilesOfItem * tilesOfItem) }
+
+    /// Turns of all groups of warps, as they lie in shared memory.
+    private var turns: Int {
+        let along = Self.warps / across
+        return (tilesOfBlock + room - 1) / room * ((room + along - 1) / along) * along * ((chunks + across - 1) / across)
+    }
+
+    // MARK: Launch
+
+    func launch(on queue: CUDAQueue) {
+        var arguments = CUDAFewRowsArguments(self)
+        let (x, dtype) = (first.input, first.precision.dtype)
+        let isTaken = x.deviceAddress % 16 == 0 && (x.dtype == dtype || x.dtype == .float32 && first.m == 1)
+        if !isTaken {
+            arguments.input = queue.scratch(dtype, count: x.count)
+            queue.convert(x, rows: 1, width: x.count, stride: x.count, to: arguments.input)
+        }
+        queue.launch(
+            Self.functions[first.m == 1 ? 0 : 1][dtype], blocks: blocks, threads: 32 * Self.warps, sharedByteCount: Self.sharedByteCount,
+            overlaps: true, arguments)
+    }
+
+    /// `few_rows` of the kernels.
+    private struct CUDAFewRowsArguments: CUDAArgument {
+        let group: CUDAFourBitFewRows
+        var input: Slice
+
+        init(_ group: CUDAFourBitFewRows) {
+            self.group = group
+            input = group.first.input
+        }
+
+        func append(to arguments: inout CUDAArguments) {
+            let (products, weight) = (group.products, group.first.weight)
+            let parts = products.map(\.weight.scaleParts)
+            input.append(to: &arguments)
+            weight.columns.append(to: &arguments)
+            weight.code.append(to: &arguments)
+            parts[0].code.append(to: &arguments)
+            (group.gated?.output).append(to: &arguments)
+            for i in 0..<mostWeights {
+                guard i < products.count else {
+                    for _ in 0..<8 { Slice?.none.append(to: &arguments) }
+                    continue
+                }
+                products[i].weight.packed.append(to: &arguments)
+                for slice in [parts[i].absmax, parts[i].codes, parts[i].nestedAbsmax, parts[i].offset, products[i].bias, products[i].output] {
+                    slice.append(to: &arguments)
+                }
+                products[i].weight.rows.append(to: &arguments)
+            }
+            for i in 0..<mostWeights { (i < products.count ? products[i].bias?.dtype.code ?? 0 : 0).append(to: &arguments) }
+            for i in 0..<mostWeights { (i < products.count ? products[i].output.dtype.code : 0).append(to: &arguments) }
+            for i in 0...mostWeights { Int32(group.tiles.prefix(i).reduce(0, +)).append(to: &arguments) }
+            let shifts = [weight.blockSize, parts[0].blockSize].map { Int32($0.trailingZeroBitCount) }
+            let numbers = [input.dtype.code, Int32(group.first.m), Int32(products.count)] + shifts + [group.gated?.output.dtype.code ?? 0]
+            for number in numbers + [Int32(group.across), Int32(group.room), group.isConstant ? 1 : 0, 0] { number.append(to: &arguments) }
+        }
+    }
+}
