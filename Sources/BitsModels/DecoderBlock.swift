@@ -30,7 +30,7 @@ public struct DecoderPass {
     }
 
     /// `x` [B, T, heads, H], each token rotated by the angles of its position.
-    func rotated(_ x: Tensor, _ rotary: RotaryTable) -> Tensor { x.rotated(rotary.angles(at: places.positions, below: places.span)) }
+    func rotated(_ x: Tensor, _ rotary: RotaryTable) -> Tensor { x.rotated(rotary.angles(at: places)) }
 
     /// Attention of `query` [B, T, N, H] over `key` and `value` [B, T, G, H] and those that the cache holds of `layer`, the heads of a token one after
     /// the other: [B, T, N H].

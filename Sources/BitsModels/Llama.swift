@@ -31,10 +31,8 @@ public struct LlamaConfiguration: Sendable, Equatable {
     public var normEpsilon: Float = 1e-6
     /// Of the feed-forward layer's gate.
     public var activation: Activation = .silu
-    /// The base of the rotary frequencies.
-    public var ropeTheta: Float = 10_000
-    /// How the frequencies are stretched for long contexts.
-    public var ropeScaling: RotaryEmbedding.Scaling = .none
+    /// The frequencies by which queries and keys are rotated; those of the base 10,000 for whole heads unless given.
+    public var rotary: RotaryEmbedding
     /// Whether the projections to queries, keys and values have biases.
     public var hasAttentionBias = false
     /// Whether the projection of what attention gives has one.
@@ -56,6 +54,7 @@ public struct LlamaConfiguration: Sendable, Equatable {
         self.keyValueHeads = keyValueHeads ?? heads
         self.headWidth = headWidth ?? width / heads
         self.contextLength = contextLength
+        rotary = RotaryEmbedding(headWidth: self.headWidth, theta: 10_000)
     }
 
     /// How many tokens back a token sees in `layer`, itself included; nil for all.
@@ -146,12 +145,17 @@ public final class Llama: Module, Backbone {
     public var recomputesBlocks = false
 
     /// The backbone without weights, see ``BitsNN/Module/load(from:options:progress:)``.
-    public init(_ c: LlamaConfiguration) {
+    public convenience init(_ c: LlamaConfiguration) { self.init(c) { _, rotary in LlamaBlock(c, rotary) } }
+
+    /// The same of other blocks.
+    ///
+    /// - Parameter block: makes that of a layer, given the angles that all of them share.
+    init(_ c: LlamaConfiguration, block: (_ layer: Int, RotaryTable) -> any DecoderBlock) {
         configuration = c
         super.init()
-        let rotary = RotaryTable(RotaryEmbedding(headWidth: c.headWidth, theta: c.ropeTheta, scaling: c.ropeScaling))
+        let rotary = RotaryTable(c.rotary)
         embedding = Embedding(vocabularySize: c.vocabularySize, width: c.width)
-        blocks = (0..<c.layers).map { _ in LlamaBlock(c, rotary) }
+        blocks = (0..<c.layers).map { block($0, rotary) }
         norm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
 

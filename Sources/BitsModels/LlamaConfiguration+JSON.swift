@@ -1,5 +1,5 @@
-public import BitsIO
 import BitsCore
+public import BitsIO
 import BitsNN
 
 extension LlamaConfiguration {
@@ -9,8 +9,13 @@ extension LlamaConfiguration {
     ///   divide the heads; ``BitsIO/ModelFileError/unsupported(path:_:)`` for a rope scaling or an activation that is not implemented.
     public init(_ configuration: ModelConfiguration) throws(ModelFileError) { try self.init(configuration, usualHeadWidth: nil) }
 
-    /// - Parameter usualHeadWidth: of a family whose heads have a width of their own where config.json does not say; nil for a share of the model's.
-    init(_ configuration: ModelConfiguration, usualHeadWidth: Int?) throws(ModelFileError) {
+    /// - Parameters:
+    ///   - usualHeadWidth: of a family whose heads have a width of their own where config.json does not say; nil for a share of the model's.
+    ///   - usualNormEpsilon: where config.json does not say.
+    ///   - rotatesInPart: whether the family rotates `partial_rotary_factor` of a head.
+    init(
+        _ configuration: ModelConfiguration, usualHeadWidth: Int? = nil, usualNormEpsilon: Float = 1e-6, rotatesInPart: Bool = false
+    ) throws(ModelFileError) {
         let fields = configuration.fields
         let width = try fields.requireCount("hidden_size")
         let heads = try fields.requireCount("num_attention_heads")
@@ -26,6 +31,7 @@ extension LlamaConfiguration {
         if heads % keyValueHeads != 0 {
             throw fields.error("has num_attention_heads \(heads), which num_key_value_heads \(keyValueHeads) does not divide")
         }
+        if headWidth % 2 != 0 { throw fields.error("gives heads of width \(headWidth); rotary positions need an even width") }
         self.init(
             vocabularySize: try fields.requireCount("vocab_size"), width: width, innerWidth: try fields.requireCount("intermediate_size"),
             layers: try fields.requireCount("num_hidden_layers"), heads: heads, keyValueHeads: keyValueHeads, headWidth: headWidth,
@@ -35,33 +41,12 @@ extension LlamaConfiguration {
             ("num_hidden_layers", layers, 1 << 12), ("num_attention_heads", heads, 1 << 16), ("head_dim", headWidth, 1 << 20),
             ("max_position_embeddings", contextLength, 1 << 40),
         ])
-        if headWidth % 2 != 0 { throw fields.error("gives heads of width \(headWidth); rotary positions need an even width") }
-        normEpsilon = try fields.positive("rms_norm_eps", default: 1e-6)
+        normEpsilon = try fields.positive("rms_norm_eps", default: usualNormEpsilon)
         activation = try fields.activation("hidden_act", default: "silu")
         hasAttentionBias = try fields.value("attention_bias", default: false)
         hasAttentionOutputBias = hasAttentionBias
         hasFeedForwardBias = try fields.value("mlp_bias", default: false)
-        let rope = try fields.section(fields.contains("rope_parameters") ? "rope_parameters" : "rope_scaling")
-        let theta = try fields.positive("rope_theta", default: 10_000)
-        ropeTheta = try rope?.positive("rope_theta", default: theta) ?? theta
-        if let rope { ropeScaling = try RotaryEmbedding.Scaling(rope, contextLength: contextLength) }
-    }
-}
-
-extension RotaryEmbedding.Scaling {
-    /// Reads `rope_parameters` or `rope_scaling`.
-    init(_ fields: ConfigurationFields, contextLength: Int) throws(ModelFileError) {
-        let kind = try fields.value(fields.contains("rope_type") ? "rope_type" : "type", default: "default")
-        switch kind {
-        case "default": self = .none
-        case "linear": self = .linear(factor: try fields.requirePositive("factor"))
-        case "llama3":
-            let (low, high) = (try fields.requirePositive("low_freq_factor"), try fields.requirePositive("high_freq_factor"))
-            guard low < high else { throw fields.error("has low_freq_factor \(low), which is not below high_freq_factor \(high)") }
-            self = .llama3(
-                factor: try fields.requirePositive("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,
-                originalContext: try fields.count("original_max_position_embeddings", default: contextLength))
-        default: throw .unsupported(path: fields.path, "has rope_type '\(kind)'; supported are default, linear, llama3")
-        }
+        rotary = try RotaryEmbedding(fields, headWidth: headWidth, contextLength: contextLength, isPartial: rotatesInPart)
+        contextLength = rotary.contextLength(contextLength)
     }
 }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// The model families, by the `model_type` of config.json.
 public enum ModelRegistry {
-    private static let builtIn: [ModelFamily] = [.bloom, .gpt2, .llama, .mistral, .opt, .qwen2, .qwen3]
+    private static let builtIn: [ModelFamily] = [.bloom, .gpt2, .llama, .mistral, .opt, .phi3, .qwen2, .qwen3]
     private static let known = Mutex(Dictionary(uniqueKeysWithValues: builtIn.map { ($0.name, $0) }))
 
     /// Adds a family; one of the same name gives way to it. Models that are built already stay as they are.

@@ -53,7 +53,7 @@ open class Module {
     }
 
     /// The same, where the answer may depend on what the declaration accepts.
-    func replaceModules(_ path: String, _ replacement: (String, Module, _ fits: (Module) -> Bool) throws -> Module?) rethrows {
+    package func replaceModules(_ path: String, _ replacement: (String, Module, _ fits: (Module) -> Bool) throws -> Module?) rethrows {
         for declaration in declarations {
             for (index, child) in declaration.children.enumerated() {
                 let childPath = path.isEmpty ? child.name : "\(path).\(child.name)"

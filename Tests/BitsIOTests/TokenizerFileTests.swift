@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Tokenizer files")
 struct TokenizerFileTests {
-    private static let split = #"{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated", "invert": false}"#
+    private static let split = #"{"type": "Split", "pattern": {"Regex": "(a)\\1"}, "behavior": "Isolated", "invert": false}"#
 
     /// A normalizer that makes twelve letters of one, so many times.
     private static func growing(times: Int) -> String {
@@ -21,24 +21,24 @@ struct TokenizerFileTests {
 
     /// What is put in place of a component, and what the error must say.
     static let unsupported: [(component: String, value: String, expected: String)] = [
-        ("model", #"{"type": "Unigram"}"#, "model 'Unigram'"), ("model", #"{"type": "WordPiece"}"#, "model 'WordPiece'"),
+        ("model", #"{"type": "Markov"}"#, "model 'Markov', which is not implemented; known are BPE, Unigram"),
         ("model", #"{"dropout": 0.1}"#, "dropout"), ("model", #"{"continuing_subword_prefix": "@@"}"#, "continuing_subword_prefix"),
         ("model", #"{"end_of_word_suffix": "</w>"}"#, "end_of_word_suffix"), ("normalizer", #"{"type": "NFKC"}"#, "normalizer 'NFKC'"),
-        ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}"#, "normalizer 'Lowercase'"),
-        ("normalizer", #"{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}"#, "' {2,}'"),
-        ("normalizer", growing(times: 3), "more than 256 bytes of one"),
-        ("pre_tokenizer", #"{"type": "BertPreTokenizer"}"#, "pre_tokenizer 'BertPreTokenizer'"), ("pre_tokenizer", split, #"'\w+'"#),
-        ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false}"#, "plain string"),
+        ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Titlecase"}]}"#, "normalizer 'Titlecase'"),
+        ("normalizer", #"{"type": "Replace", "pattern": {"Regex": "(a)\\1"}, "content": " "}"#, #"'\1' at character 4"#),
+        ("decoder", #"{"type": "Replace", "pattern": {"Regex": "(a)\\1"}, "content": " "}"#, #"'\1' at character 4"#),
+        ("normalizer", growing(times: 3), "hundreds of bytes of one"),
+        ("pre_tokenizer", #"{"type": "UnicodeScripts"}"#, "pre_tokenizer 'UnicodeScripts'"), ("pre_tokenizer", split, #"'\1' at character 4"#),
+        ("post_processor", #"{"type": "Signature"}"#, "post_processor 'Signature'"),
         (
-            "pre_tokenizer",
-            #"{"type": "Split", "pattern": {"Regex": "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"}, "behavior": "Removed", "invert": false}"#,
-            "'Removed'"
+            "post_processor",
+            #"{"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}, {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}]}"#,
+            "two templates"
         ),
-        ("post_processor", #"{"type": "BertProcessing"}"#, "post_processor 'BertProcessing'"),
-        ("decoder", #"{"type": "WordPiece"}"#, "decoder 'WordPiece'"),
-        ("decoder", #"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#, "ByteFallback after another"),
-        ("decoder", #"{"type": "Strip", "content": " ", "start": 1, "stop": 0}"#, "Strip without Fuse"),
-        ("decoder", #"{"type": "Strip", "content": " ", "start": 0, "stop": 1}"#, "Strip at the end"),
+        (
+            "decoder", #"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Vocoder"}]}"#,
+            "decoder 'Vocoder', which is not implemented; known are ByteLevel"
+        ),
     ]
 
     @Test("A component that is not implemented is an error that names it", arguments: unsupported)
@@ -74,15 +74,30 @@ struct TokenizerFileTests {
         ("normalizer", #"{"type": "Replace", "pattern": {"String": ""}, "content": " "}"#, "empty pattern"),
         ("normalizer", #"{"type": "Replace", "content": " "}"#, "no pattern"),
         ("pre_tokenizer", #"{"type": "Metaspace", "prepend_scheme": "last"}"#, "'last'"),
-        (
-            "pre_tokenizer", #"{"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}"#,
-            "ByteLevel was expected to be the last"
-        ),
+        ("pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Kept"}"#, "'Kept'"),
+        ("pre_tokenizer", #"{"type": "Split", "behavior": "Removed"}"#, "no pattern"),
+        ("pre_tokenizer", #"{"type": "CharDelimiterSplit", "delimiter": "ab"}"#, "'ab'"),
         (
             "post_processor",
             #"{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {}}"#, "'<x>'"
         ),
         ("post_processor", #"{"type": "TemplateProcessing", "single": [], "special_tokens": {}}"#, "0 times"),
+        ("post_processor", #"{"type": "TemplateProcessing", "single": [{"Sequence": {"id": "C"}}], "special_tokens": {}}"#, "the text 'C'"),
+        ("post_processor", #"{"type": "BertProcessing", "sep": ["[SEP]", 1]}"#, "'cls'"),
+        ("post_processor", #"{"type": "RobertaProcessing", "cls": ["<s>", -1], "sep": ["</s>", 1]}"#, "'cls'"),
+        ("model", #"{"type": "Unigram", "vocab": {"a": 0}}"#, "without a list of tokens and scores"),
+        ("model", #"{"type": "WordPiece", "vocab": [["a", 0]]}"#, "without tokens and ids"), ("model", #"{"type": "BPE"}"#, "without tokens and ids"),
+        ("model", #"{"type": "Unigram", "vocab": [["a"]]}"#, "not a text with its score"), ("model", #"{"vocab": [[]]}"#, "without text"),
+        ("model", #"{"vocab": [["a", 0, 1]]}"#, "not a text with its score"), ("model", #"{"vocab": [["a", NaN]]}"#, "not a text with its score"),
+        ("model", #"{"vocab": [["a", 0.5]], "unk_id": 1}"#, "unk_id 1"), ("model", #"{"vocab": [["a", 0.5]], "unk_id": -1}"#, "unk_id -1"),
+        ("normalizer", #"{"type": "Precompiled", "precompiled_charsmap": "AAA"}"#, "precompiled_charsmap"),
+        ("normalizer", #"{"type": "Precompiled", "precompiled_charsmap": "CAAAAA=="}"#, "precompiled_charsmap"),
+        ("decoder", #"{"type": "Strip", "content": "ab", "start": 1, "stop": 0}"#, "one character"),
+        ("decoder", #"{"type": "Strip", "content": "a", "start": -1, "stop": 0}"#, "counts from 0"),
+        ("decoder", #"{"type": "BPEDecoder", "suffix": ""}"#, "empty suffix"), ("decoder", #"{"type": "CTC", "pad_token": ""}"#, "empty token"),
+        ("truncation", #"{"max_length": -1}"#, "truncation length -1"), ("truncation", #"{"max_length": 1, "strategy": "Shortest"}"#, "'Shortest'"),
+        ("truncation", #"{"max_length": 1, "direction": "Up"}"#, "'Up'"), ("padding", #"{"strategy": "Widest"}"#, "Widest"),
+        ("padding", #"{"strategy": {"Fixed": 99999999}}"#, "99999999"), ("padding", #"{"direction": "Down"}"#, "'Down'"),
     ]
 
     @Test("A damaged component is an error that says what is wrong", arguments: malformed)

@@ -22,7 +22,7 @@ struct LoadingErrorTests {
             ("num_key_value_heads", "3", "does not divide"),
             ("num_attention_heads", "0", "num_attention_heads"), ("hidden_size", "-32", "hidden_size"), ("hidden_size", "\"32\"", "a whole number"),
             ("num_hidden_layers", "2.5", "a whole number"), ("head_dim", "7", "even"), ("model_type", "\"mamba\"", "llama"),
-            ("hidden_act", "\"swish7\"", "silu"), ("rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 4}", "llama3"),
+            ("hidden_act", "\"swish7\"", "silu"), ("rope_scaling", "{\"rope_type\": \"xpos\", \"factor\": 4}", "llama3"),
             ("rope_scaling", "{\"rope_type\": \"llama3\", \"factor\": 4}", "low_freq_factor"), ("rope_scaling", "[1]", "an object"),
             ("num_hidden_layers", "1000000000000", "num_hidden_layers"), ("vocab_size", "1099511627776", "vocab_size"),
             ("hidden_size", "1099511627776", "hidden_size"), ("head_dim", "1099511627776", "head_dim"),
@@ -47,7 +47,7 @@ struct LoadingErrorTests {
         let configuration = try LlamaConfiguration(ModelConfiguration(ModelFolder(path: folder.path)))
         #expect(configuration.keyValueHeads == 4)
         #expect(configuration.contextLength == 2048)
-        #expect(configuration.ropeTheta == 500)
+        #expect(configuration.rotary.theta == 500)
         #expect(configuration.headWidth == 8)
     }
 

@@ -80,7 +80,7 @@ extension TinyFamily {
             linearLayers: 14, tiesEmbeddings: ties)
     }
 
-    static let decoders: Set = ["bloom", "gpt2", "llama", "mistral", "opt", "qwen2", "qwen3"]
+    static let decoders: Set = ["bloom", "gpt2", "llama", "mistral", "opt", "phi3", "qwen2", "qwen3"]
 
     static let all: [TinyFamily] = [
         likeLlama("llama"), likeLlama("mistral", "a window", ["sliding_window": "3"], senseless: [("sliding_window", "0", "sliding_window")]),
@@ -93,6 +93,31 @@ extension TinyFamily {
                 ("layer_types", "[\"full_attention\", \"chunked_attention\"]", "chunked_attention"), ("sliding_window", "-1", "sliding_window"),
             ]),
         likeLlama("qwen3", "", ["head_dim": "16"], senseless: [("head_dim", "15", "even")]),
+        likeLlama(
+            "llama", "YaRN", ["rope_scaling": #"{"type": "yarn", "factor": 4, "original_max_position_embeddings": 4}"#],
+            senseless: [
+                (
+                    "rope_scaling", #"{"type": "yarn", "factor": 4, "beta_fast": 1, "beta_slow": 2}"#,
+                    "beta_slow 2.0, which is not below beta_fast 1.0"
+                ),
+                ("rope_scaling", #"{"type": "yarn", "factor": -1}"#, "'rope_scaling.factor'; it has -1"),
+                ("rope_scaling", #"{"type": "yarn", "factor": 2, "rope_theta": 1}"#, "rope_theta 1.0"),
+                ("rope_scaling", #"{"type": "dynamic"}"#, "'rope_scaling.factor'"),
+                ("rope_scaling", #"{"type": "dynamic", "factor": 0.5}"#, "from 1"),
+            ]),
+        TinyFamily(
+            modelType: "phi3",
+            fields: sizes.merging([
+                "partial_rotary_factor": "0.5", "original_max_position_embeddings": "16", "sliding_window": "4",
+                "rope_scaling": #"{"type": "longrope", "short_factor": [1, 1.5], "long_factor": [2, 4]}"#,
+            ]) { $1 }, needed: neededSizes,
+            senseless: [
+                ("rope_scaling", #"{"type": "longrope", "short_factor": [1, 1]}"#, "long_factor"),
+                ("rope_scaling", #"{"type": "longrope", "short_factor": [1], "long_factor": [1, 1]}"#, "1 numbers as short_factor; 2 were expected"),
+                ("rope_scaling", #"{"type": "longrope", "short_factor": [1, 0], "long_factor": [1, 1]}"#, "0.0 in short_factor"),
+                ("partial_rotary_factor", "0.4", "rotates 3 of the 8"), ("partial_rotary_factor", "0.1", "rotates 0 of the 8"),
+                ("sliding_window", "0", "sliding_window"),
+            ], linearLayers: 8),
         TinyFamily(
             modelType: "gpt2",
             fields: ["vocab_size": "40", "n_embd": "32", "n_layer": "2", "n_head": "4", "n_positions": "24", "n_inner": "null"],

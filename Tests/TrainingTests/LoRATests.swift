@@ -19,7 +19,7 @@ struct LoRATests {
     func scale(isRankStabilized: Bool, scale: Float) throws {
         let configuration = LoRAConfiguration(rank: 16, alpha: 8, targets: .named(["q_proj"]), isRankStabilized: isRankStabilized)
         let adapter = try adapter(configuration).adapter
-        let layer = adapter.layers[0].layer
+        let layer = try #require(adapter.layers[0].layer as? LoRALinear)
         var generator = RandomGenerator(seed: 6)
         layer.up.value = .normal(layer.up.shape, using: &generator)
         let x = Tensor.normal([3, layer.inFeatures], using: &generator)

@@ -75,7 +75,7 @@ public final class KeyValueCache {
         memory.lengths.device.run(
             AdvancePositions(
                 memory.lengths.narrowed(axis: 0, to: range).elements, by: tokens, positions: positions.slice, keyRanges: ranges.tensor.slice))
-        let next = TokenPlaces(positions: positions, span: room, ranges: ranges)
+        let next = TokenPlaces(positions: positions, span: room, length: length, limit: capacity, ranges: ranges)
         places = next
         return next
     }

@@ -4,6 +4,10 @@ public struct TokenPlaces: Sendable {
     public let positions: Tensor
     /// Positions are below it.
     public let span: Int
+    /// Tokens of the longest sequence, these included.
+    public let length: Int
+    /// Tokens that a sequence may grow to.
+    public let limit: Int
     /// The keys that each token attends to.
     public let ranges: AttentionRanges
 
@@ -16,11 +20,10 @@ public struct TokenPlaces: Sendable {
         self.positions = Tensor(positions, shape: [batch, positions.count / batch], device: device)
         self.ranges = AttentionRanges(ranges, batch: batch, device: device)
         span = Int(positions.max() ?? -1) + 1
+        (length, limit) = (span, span)
     }
 
-    init(positions: Tensor, span: Int, ranges: AttentionRanges) {
-        self.positions = positions
-        self.span = span
-        self.ranges = ranges
+    init(positions: Tensor, span: Int, length: Int, limit: Int, ranges: AttentionRanges) {
+        (self.positions, self.span, self.length, self.limit, self.ranges) = (positions, span, length, limit, ranges)
     }
 }

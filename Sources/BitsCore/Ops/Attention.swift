@@ -35,7 +35,13 @@ public struct RotaryAngles: Sendable {
 
 extension Tensor {
     /// Rotary position embedding of [.., T, heads, H] in the half-split layout (Su et al. 2021), with a position for every token of the leading dimensions.
-    public func rotated(_ angles: RotaryAngles) -> Tensor { rotated(angles, inverse: false) }
+    /// Where there are angles for less than H features, the first of a head are rotated and the others stay.
+    public func rotated(_ angles: RotaryAngles) -> Tensor {
+        let (axis, width) = (rank - 1, 2 * angles.cosine.shape[1])
+        guard let all = shape.last, width < all else { return rotated(angles, inverse: false) }
+        let rotating = narrowed(axis: axis, to: 0..<width).rotated(angles, inverse: false)
+        return Tensor.concatenated([rotating, narrowed(axis: axis, to: width..<all)], axis: axis)
+    }
 
     private func rotated(_ angles: RotaryAngles, inverse: Bool) -> Tensor {
         precondition(rank >= 3, "rotary embedding of \(shape)")

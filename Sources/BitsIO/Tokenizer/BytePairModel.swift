@@ -1,7 +1,7 @@
 /// Byte-pair encoding: characters are joined pair by pair, the earliest merge first, until none applies.
 ///
 /// Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", arXiv:1508.07909.
-struct BytePairModel: Sendable {
+struct BytePairModel: TokenModel {
     let vocabulary: Vocabulary
     let merges: MergeTable
     /// Whether a piece that is a token itself is taken whole, whatever the merges say.

@@ -6,6 +6,8 @@ struct BytePairScratch: Sendable {
     /// The tokens so far.
     var symbols: [UInt32] = []
     var text: [UInt8] = []
+    /// Of unigram models.
+    var path = UnigramPath()
     /// For each symbol, what merging it with the next gives: the rank in the upper half, the token in the lower.
     private var pairs: [UInt64] = []
     private var next: [Int32] = []

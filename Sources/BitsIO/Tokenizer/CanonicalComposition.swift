@@ -16,6 +16,14 @@ enum CanonicalComposition {
         return text
     }
 
+    /// `text` in form D: decomposed, marks in canonical order.
+    static func decompose(_ text: [UInt8]) -> [UInt8] {
+        guard text.contains(where: { $0 >= 0xc3 }) else { return text }
+        var result = [UInt8]()
+        for scalar in ordered(decomposed(text.span)) { result.append(scalar: scalar) }
+        return result
+    }
+
     private static let tables = Tables()
 
     /// What a character decomposes into, and what pairs compose to.
@@ -113,9 +121,7 @@ enum CanonicalComposition {
             result.append(scalar)
         }
         var text = [UInt8]()
-        for scalar in result {
-            if let scalar = Unicode.Scalar(scalar) { text.append(contentsOf: Character(scalar).utf8) }
-        }
+        for scalar in result { text.append(scalar: scalar) }
         return text
     }
 

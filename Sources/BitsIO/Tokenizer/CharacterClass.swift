@@ -54,11 +54,5 @@ enum CharacterClass {
     }
 
     /// Whether `scalar` is a word character, regular expressions' `\w`.
-    static func isWord(_ scalar: UInt32) -> Bool {
-        guard let properties = Unicode.Scalar(scalar)?.properties else { return false }
-        switch properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-        default: return properties.isAlphabetic || properties.isJoinControl
-        }
-    }
+    static func isWord(_ scalar: UInt32) -> Bool { ScalarSet.plainWord.contains(scalar) }
 }

@@ -1,11 +1,13 @@
 /// How text is cut into pieces that are encoded one by one: the `pre_tokenizer` of tokenizer.json.
 struct PreTokenizer: Sendable {
-    private enum Step {
-        case split(SplitPattern)
+    enum Step {
+        case split(Splitter)
         /// Puts a space before a piece that has none.
         case prefixSpace
         /// Spaces become marks of words' starts, which begin the pieces.
         case metaspace(Metaspace)
+        /// Bytes become characters of GPT-2's alphabet.
+        case alphabet
     }
 
     struct Metaspace: Sendable, Equatable {
@@ -15,47 +17,23 @@ struct PreTokenizer: Sendable {
         var splits: Bool
     }
 
-    private var steps: [Step] = []
+    private let steps: [Step]
     /// Whether pieces are encoded as bytes.
-    private(set) var isByteLevel = false
+    let isByteLevel: Bool
 
-    /// One piece.
-    init() {}
-
-    init(_ fields: ConfigurationFields) throws(ModelFileError) {
-        switch try fields.require("type", as: String.self) {
-        case "Sequence":
-            for part in try fields.sections("pretokenizers") {
-                guard !isByteLevel else { throw fields.error("has a pre_tokenizer after ByteLevel; ByteLevel was expected to be the last") }
-                let next = try PreTokenizer(part)
-                steps += next.steps
-                isByteLevel = next.isByteLevel
-            }
-        case "ByteLevel":
-            isByteLevel = true
-            if try fields.value("add_prefix_space", default: true) { steps.append(.prefixSpace) }
-            if try fields.value("use_regex", default: true) { steps.append(.split(.gpt2)) }
-        case "Split": steps = [.split(try PreTokenizer.pattern(fields))]
-        case "Digits": steps = [.split(.digits(individual: try fields.value("individual_digits", default: false)))]
-        case "Metaspace": steps = [.metaspace(try Metaspace(fields))]
-        case let type: throw fields.unsupportedComponent("pre_tokenizer", type)
-        }
+    /// One piece, without steps.
+    init(_ steps: [Step] = []) {
+        // A model of bytes takes them as they are; only steps behind would see the alphabet.
+        if case .alphabet? = steps.last { isByteLevel = true } else { isByteLevel = false }
+        self.steps = isByteLevel ? steps.dropLast() : steps
     }
 
-    private static func pattern(_ fields: ConfigurationFields) throws(ModelFileError) -> SplitPattern {
-        guard let section = try fields.section("pattern"), let expression = try section.optional("Regex", as: String.self) else {
-            throw .unsupported(path: fields.path, "has a pre_tokenizer 'Split' by a plain string, which is not implemented")
-        }
-        guard let pattern = SplitPattern(expression) else {
-            throw .unsupported(path: fields.path, "splits by the regular expression '\(expression)', which is not one of those implemented")
-        }
-        let behavior = try fields.require("behavior", as: String.self)
-        let isInverted = try fields.value("invert", default: false)
-        // Where matches cover the text, keeping what matches is the same as cutting at it.
-        guard behavior == "Isolated" && !isInverted || behavior == "Removed" && isInverted && pattern != .bloom else {
-            throw .unsupported(path: fields.path, "has a pre_tokenizer 'Split' with behavior '\(behavior)', which is not implemented; 'Isolated' is")
-        }
-        return pattern
+    /// The same steps for a model of characters, which needs the alphabet written.
+    var writingAlphabet: PreTokenizer { PreTokenizer(ofCharacters: steps + (isByteLevel ? [.alphabet] : [])) }
+
+    private init(ofCharacters steps: [Step]) {
+        self.steps = steps
+        isByteLevel = false
     }
 
     /// Gives `body` the pieces of `text` in order.
@@ -67,13 +45,10 @@ struct PreTokenizer: Sendable {
         guard let step = steps.first else { return body(text) }
         let rest = steps.dropFirst()
         switch step {
-        case .split(let pattern):
-            var index = 0
-            while index < text.count {
-                let end = pattern.end(of: text, from: index)
-                let piece = text.extracting(index..<end)
-                if rest.isEmpty { body(piece) } else { split(piece, rest, isStart && index == 0, body) }
-                index = end
+        case .split(let splitter):
+            splitter.split(text) { range in
+                let piece = text.extracting(range)
+                if rest.isEmpty { body(piece) } else { split(piece, rest, isStart && range.lowerBound == 0, body) }
             }
         case .prefixSpace:
             guard text.count > 0, text[0] != 0x20 else { return split(text, rest, isStart, body) }
@@ -89,6 +64,10 @@ struct PreTokenizer: Sendable {
                 split(marked.span.extracting(start..<end), rest, isStart && start == 0, body)
                 start = end
             }
+        case .alphabet:
+            var written = [UInt8]()
+            for index in text.indices { written += ByteAlphabet.encoded(text[index]) }
+            split(written.span, rest, isStart, body)
         }
     }
 }
@@ -106,7 +85,7 @@ extension PreTokenizer.Metaspace {
     }
 
     func marked(_ text: Span<UInt8>, isStart: Bool) -> [UInt8] {
-        let marked = Normalizer.replacing([0x20], with: mark, in: text)
+        let marked = TextReplacement.replacing([0x20], with: mark, in: text)
         let prepends = !marked.starts(with: mark) && (prefix == .always || prefix == .first && isStart)
         return prepends ? mark + marked : marked
     }

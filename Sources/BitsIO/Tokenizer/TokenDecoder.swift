@@ -1,58 +1,82 @@
 /// How tokens become text again: the `decoder` of tokenizer.json.
+///
+/// Each step takes the tokens that the one before leaves; what is left at the end is put together.
 struct TokenDecoder: Sendable {
-    enum Kind: Sendable, Equatable {
+    enum Step: Sendable {
         /// Tokens apart, with a space between: what happens without a decoder.
         case spaced
         /// Tokens are bytes in GPT-2's alphabet.
         case byteLevel
-        /// Tokens are text, one after the other.
-        case text
-        /// As text, with spaces for the marks of words' starts; the first token loses its mark when `dropsFirst`.
+        /// Tokens are words, but those that begin with the prefix continue one.
+        case wordPiece(prefix: [UInt8], cleansUp: Bool)
+        /// Spaces for the marks of words' starts; the first token loses its marks when `dropsFirst`.
         case metaspace(mark: [UInt8], dropsFirst: Bool)
+        /// Words end with the suffix.
+        case endOfWord(suffix: [UInt8])
+        /// Tokens that repeat count once; those that only fill are dropped.
+        case ctc(padding: [UInt8], delimiter: [UInt8], cleansUp: Bool)
+        /// Tokens like `<0x0A>` are bytes.
+        case byteFallback
+        /// All tokens become one.
+        case fuse
+        /// Up to so many of a character are dropped from the ends of each token.
+        case strip([UInt8], start: Int, stop: Int)
+        case replace(TextReplacement)
+
+        /// Whether it leaves one token.
+        var isFusing: Bool {
+            switch self {
+            case .fuse, .byteLevel: true
+            default: false
+            }
+        }
     }
 
-    var kind = Kind.spaced
-    var replacements: [(from: [UInt8], to: [UInt8])] = []
-    /// Whether tokens like `<0x0A>` are bytes.
-    var fallsBackToBytes = false
-    /// A character, and how many of it are dropped from the start of the text.
-    var dropped: (character: [UInt8], count: Int) = ([], 0)
-    private var isFused = false
+    private(set) var steps: [Step] = [.spaced]
 
     init() {}
 
     init(_ fields: ConfigurationFields) throws(ModelFileError) {
-        kind = .text
+        steps = []
         try add(fields)
-        if !isFused && dropped.count > 0 { throw fields.unsupportedComponent("decoder", "Strip without Fuse") }
     }
 
+    private static let known = [
+        "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "CTC", "ByteFallback", "Fuse", "Strip", "Replace", "Sequence",
+    ]
+
     private mutating func add(_ fields: ConfigurationFields) throws(ModelFileError) {
-        let type = try fields.require("type", as: String.self)
-        // Each step works on what the ones before leave; the order that tokenizers use is taken for granted below.
-        guard kind == .text, !isFused || type == "Strip" || type == "Fuse" || type == "Sequence" else {
-            throw fields.unsupportedComponent("decoder", "\(type) after another")
-        }
-        switch type {
+        func bytes(_ key: String, _ fallback: String) throws(ModelFileError) -> [UInt8] { Array(try fields.value(key, default: fallback).utf8) }
+        switch try fields.require("type", as: String.self) {
         case "Sequence": for part in try fields.sections("decoders") { try add(part) }
-        case "ByteLevel":
-            guard replacements.isEmpty, !fallsBackToBytes else { throw fields.unsupportedComponent("decoder", "ByteLevel after another") }
-            kind = .byteLevel
+        case "ByteLevel": steps.append(.byteLevel)
+        case "WordPiece": steps.append(.wordPiece(prefix: try bytes("prefix", "##"), cleansUp: try fields.value("cleanup", default: true)))
         case "Metaspace":
             let metaspace = try PreTokenizer.Metaspace(fields)
-            kind = .metaspace(mark: metaspace.mark, dropsFirst: metaspace.prefix != .never)
-        case "Replace":
-            guard !fallsBackToBytes else { throw fields.unsupportedComponent("decoder", "Replace after ByteFallback") }
-            replacements.append((try fields.literalPattern("decoder 'Replace'"), Array(try fields.require("content", as: String.self).utf8)))
-        case "ByteFallback": fallsBackToBytes = true
-        case "Fuse": isFused = true
+            steps.append(.metaspace(mark: metaspace.mark, dropsFirst: metaspace.prefix != .never))
+        case "BPEDecoder":
+            let suffix = try bytes("suffix", "</w>")
+            guard !suffix.isEmpty else {
+                throw fields.error("has an empty suffix in its decoder 'BPEDecoder'; the end of a word was expected, such as </w>")
+            }
+            steps.append(.endOfWord(suffix: suffix))
+        case "CTC":
+            let (padding, delimiter) = (try bytes("pad_token", "<pad>"), try bytes("word_delimiter_token", "|"))
+            guard !padding.isEmpty, !delimiter.isEmpty else {
+                throw fields.error("has an empty token in its decoder 'CTC'; a pad_token and a word_delimiter_token were expected")
+            }
+            steps.append(.ctc(padding: padding, delimiter: delimiter, cleansUp: try fields.value("cleanup", default: true)))
+        case "ByteFallback": steps.append(.byteFallback)
+        case "Fuse": steps.append(.fuse)
         case "Strip":
             let content = try fields.require("content", as: String.self)
-            guard try fields.value("stop", default: 0) == 0, dropped.count == 0, content.unicodeScalars.count == 1 else {
-                throw fields.unsupportedComponent("decoder", "Strip at the end")
+            let (start, stop) = (try fields.value("start", default: 0), try fields.value("stop", default: 0))
+            guard content.unicodeScalars.count == 1, start >= 0, stop >= 0 else {
+                throw fields.error("strips '\(content)', \(start) and \(stop) times, in its decoder; one character and counts from 0 were expected")
             }
-            dropped = (Array(content.utf8), try fields.value("start", default: 0))
-        default: throw fields.unsupportedComponent("decoder", type)
+            steps.append(.strip(Array(content.utf8), start: start, stop: stop))
+        case "Replace": steps.append(.replace(try TextReplacement(fields, "decoder 'Replace'")))
+        case let type: throw fields.unsupportedComponent("decoder", type, known: TokenDecoder.known)
         }
     }
 }

@@ -1,12 +1,13 @@
 public import BitsCore
+internal import BitsSystem
 internal import Synchronization
 
 /// Turns text into the numbers that a model reads, and back: a Hugging Face `tokenizer.json`.
 ///
-/// Text is cut at added tokens, normalized, cut into pieces, and each piece is encoded by byte-pair merges; a template then puts special tokens
-/// around. Byte-level tokenizers (GPT-2, Llama 3, Qwen, BLOOM, OPT) and SentencePiece-like ones with byte fallback (Llama 2, Mistral) are
-/// implemented. Ids and decoded text equal those of Hugging Face's `tokenizers`; the file's truncation and padding settings are not applied.
-/// It may be used from several threads at once.
+/// Text is cut at added tokens, normalized, cut into pieces, and each piece is encoded by the model; a template then puts special tokens around.
+/// Models are byte pairs (of bytes as in GPT-2, Llama 3, Qwen, BLOOM and OPT; of characters as in Llama 2 and Mistral), unigrams (T5, DeBERTa-v3,
+/// XLM-RoBERTa), word pieces (BERT) and whole words. Ids and decoded text equal those of Hugging Face's `tokenizers`. The file's truncation and padding
+/// are offered, not applied. It may be used from several threads at once.
 ///
 /// ```swift
 /// let tokenizer = try Tokenizer(ModelFolder("lexicon-5m"))
@@ -15,6 +16,8 @@ internal import Synchronization
 /// ```
 public final class Tokenizer: Sendable {
     let components: TokenizerComponents
+    /// What was read, for saving.
+    private let file: TokenizerFile
     /// Scratch memory that no call is using.
     private let idle = Mutex<[BytePairScratch]>([])
 
@@ -23,12 +26,24 @@ public final class Tokenizer: Sendable {
     /// - Throws: ``ModelFileError/malformed(path:_:)`` when the file is damaged, ``ModelFileError/unsupported(path:_:)`` when it uses a component
     ///   that is not implemented, which the error names.
     public init(_ file: MappedFile) throws(ModelFileError) {
-        components = try TokenizerComponents(file)
+        self.file = try TokenizerFile(file)
+        components = try TokenizerComponents(self.file, path: file.path)
     }
 
-    /// Reads the `tokenizer.json` of a model.
-    public convenience init(_ folder: ModelFolder) throws(ModelFileError) {
-        try self.init(folder.file("tokenizer.json"))
+    /// Reads the tokenizer of a model: its `tokenizer.json`; where it has none, a model of SentencePiece (`tokenizer.model`, `spm.model`, `spiece.model`),
+    /// a list of tiktoken's, `vocab.json` with `merges.txt`, or `vocab.txt`, with the settings that lie beside it.
+    public init(_ folder: ModelFolder) throws(ModelFileError) {
+        let source = try TokenizerSource(folder).read()
+        file = source.file
+        components = try TokenizerComponents(source.file, path: source.path)
+    }
+
+    /// Writes a `tokenizer.json` that gives this tokenizer again, here and in Hugging Face's `tokenizers`. All fields that were read are kept, also those that
+    /// nothing here knows.
+    ///
+    /// - Throws: ``ModelFileError/system(_:)`` when it cannot be written; what was there before stays then.
+    public func save(to path: String) throws(ModelFileError) {
+        do { try AtomicFile.write(file.json, to: path) } catch { throw .system(error) }
     }
 
     /// One more than the largest id.
@@ -42,6 +57,30 @@ public final class Tokenizer: Sendable {
         let tokens = tokens(of: Array(text.utf8))
         return addsSpecialTokens ? components.postProcessor.apply(tokens) : tokens
     }
+
+    /// The tokens of `text`, or of a pair of texts, with their segments.
+    ///
+    /// - Parameters:
+    ///   - pair: a second text, which the template puts behind the first: an answer to its question, say.
+    ///   - addsSpecialTokens: whether the template's tokens are put around.
+    ///   - truncation: cuts what is too long before the template's tokens are put around. The file's own is ``truncation``.
+    public func encode(
+        _ text: String, pair: String?, addsSpecialTokens: Bool = true, truncation: TruncationRule? = nil
+    ) -> EncodedText {
+        var texts = [tokens(of: Array(text.utf8))]
+        if let pair { texts.append(tokens(of: Array(pair.utf8))) }
+        if let truncation {
+            let added = addsSpecialTokens ? components.postProcessor.addedCount(isPair: pair != nil) : 0
+            texts = truncation.apply(texts, addedCount: added)
+        }
+        return components.postProcessor.apply(texts, addsSpecialTokens: addsSpecialTokens)
+    }
+
+    /// How the file says that texts are cut; nil where it does not.
+    public var truncation: TruncationRule? { components.truncation }
+
+    /// How the file says that texts are filled up; nil where it does not.
+    public var padding: PaddingRule? { components.padding }
 
     private func tokens(of text: [UInt8]) -> [Int32] {
         var scratch = idle.withLock { $0.popLast() } ?? BytePairScratch()

@@ -1,25 +1,21 @@
 internal import BitsCore
 
 extension TokenizerComponents {
-    /// Largest tokenizer.json accepted, in bytes.
-    private static let maximumByteCount = 512 << 20
-
-    init(_ file: MappedFile) throws(ModelFileError) {
-        guard file.byteCount <= TokenizerComponents.maximumByteCount else {
-            throw .malformed(
-                path: file.path, "has \(file.byteCount) bytes; a tokenizer of at most \(TokenizerComponents.maximumByteCount) was expected")
-        }
-        let bytes = file.bytes(in: 0..<file.byteCount)
-        let parts: TokenizerFile
-        do { parts = try TokenizerFile(bytes) } catch { throw error.located(in: bytes, path: file.path) }
-        let fields = ConfigurationFields(parts.fields, path: file.path)
+    /// - Parameters:
+    ///   - parts: what the file holds.
+    ///   - path: names it in errors.
+    init(_ parts: TokenizerFile, path: String) throws(ModelFileError) {
+        let fields = ConfigurationFields(parts.fields, path: path)
         let normalizer = try fields.section("normalizer").map { (section) throws(ModelFileError) in try Normalizer(section) } ?? Normalizer()
         let preTokenizer = try fields.section("pre_tokenizer").map { (section) throws(ModelFileError) in try PreTokenizer(section) } ?? PreTokenizer()
+        let model = try parts.tokenModel(fields, isByteLevel: preTokenizer.isByteLevel)
         self.init(
-            model: try BytePairModel(parts, fields, isByteLevel: preTokenizer.isByteLevel), normalizer: normalizer, preTokenizer: preTokenizer,
+            model: model, normalizer: normalizer, preTokenizer: model is BytePairModel ? preTokenizer : preTokenizer.writingAlphabet,
             postProcessor: try fields.section("post_processor").map { (section) throws(ModelFileError) in try PostProcessor(section) }
                 ?? PostProcessor(),
             decoder: try fields.section("decoder").map { (section) throws(ModelFileError) in try TokenDecoder(section) } ?? TokenDecoder(),
+            truncation: try fields.section("truncation").map { (section) throws(ModelFileError) in try TruncationRule(section) },
+            padding: try fields.section("padding").map { (section) throws(ModelFileError) in try PaddingRule(section) },
             added: try fields.contains("added_tokens") ? fields.sections("added_tokens").map(AddedTokens.Token.init) : [])
     }
 }
@@ -35,27 +31,5 @@ extension AddedTokens.Token {
         takesRight = try fields.value("rstrip", default: false)
         isSpecial = try fields.value("special", default: false)
         isNormalized = try fields.value("normalized", default: !isSpecial)
-    }
-}
-
-extension BytePairModel {
-    init(_ parts: TokenizerFile, _ fields: ConfigurationFields, isByteLevel: Bool) throws(ModelFileError) {
-        guard parts.hasModel else { throw fields.error("has no 'model'; a tokenizer.json of Hugging Face's tokenizers was expected") }
-        let model = ConfigurationFields(parts.model, path: fields.path)
-        let type = try model.value("type", default: "BPE")
-        guard type == "BPE", let vocabulary = parts.vocabulary else { throw fields.unsupportedComponent("model", type) }
-        for key in ["continuing_subword_prefix", "end_of_word_suffix"] where try !model.value(key, default: "").isEmpty {
-            throw .unsupported(path: fields.path, "has a \(key) in its model, which is not implemented")
-        }
-        guard try model.value("dropout", default: 0.0) == 0 else {
-            throw .unsupported(path: fields.path, "has dropout in its model, which is not implemented; set it to null")
-        }
-        let unknown = try model.optional("unk_token", as: String.self)
-        let unknownID = unknown.flatMap { vocabulary.id(of: Array($0.utf8)) }
-        if let unknown, unknownID == nil { throw fields.error("names the unk_token '\(unknown)', which is not in the vocabulary") }
-        self.init(
-            vocabulary: vocabulary, merges: parts.merges, ignoresMerges: try model.value("ignore_merges", default: false), isByteLevel: isByteLevel,
-            unknown: unknownID.map { UInt32($0) }, fusesUnknown: try model.value("fuse_unk", default: false),
-            fallsBackToBytes: try model.value("byte_fallback", default: false))
     }
 }

@@ -5,9 +5,23 @@ struct TokenizerFile {
     /// The model without vocabulary and merges.
     private(set) var model = JSONObject()
     private(set) var hasModel = false
-    /// Nil when the vocabulary is not that of byte-pair encoding.
     private(set) var vocabulary: Vocabulary?
+    /// For each token its score; nil where the vocabulary has none.
+    private(set) var scores: [Double]?
+    private(set) var hasMerges = false
     private(set) var merges: [(left: UInt32, right: UInt32, merged: UInt32)] = []
+
+    init(
+        fields: JSONObject, model: JSONObject, vocabulary: Vocabulary, scores: [Double]?, merges: [(left: UInt32, right: UInt32, merged: UInt32)]
+    ) {
+        self.fields = fields
+        self.model = model
+        hasModel = true
+        self.vocabulary = vocabulary
+        self.scores = scores
+        self.merges = merges
+        hasMerges = scores == nil && model["type"] == "BPE"
+    }
 
     init(_ bytes: [UInt8]) throws(JSONError) {
         var scanner = try JSONScanner(bytes)
@@ -32,7 +46,9 @@ struct TokenizerFile {
         while let key = try scanner.nextKey() {
             switch try TokenizerFile.name(key, scanner, &names) {
             case "vocab" where scanner.peek() == UInt8(ascii: "{"): try readVocabulary(&scanner)
+            case "vocab" where scanner.peek() == UInt8(ascii: "["): try readScoredVocabulary(&scanner)
             case "merges" where scanner.peek() == UInt8(ascii: "["):
+                hasMerges = true
                 if vocabulary == nil {
                     mergesPosition = try scanner.skipValue().lowerBound
                 } else {
@@ -42,8 +58,6 @@ struct TokenizerFile {
             case let name: model[name] = try scanner.value()
             }
         }
-        // WordPiece has its vocabulary in the same form.
-        if let type = model["type"], type != "BPE" { vocabulary = nil }
         if let mergesPosition, vocabulary != nil {
             var merges = JSONScanner(resuming: scanner, at: mergesPosition)
             try readMerges(&merges)
@@ -80,6 +94,29 @@ struct TokenizerFile {
             }
         }
         self.vocabulary = vocabulary
+    }
+
+    /// A list of tokens with their scores; ids are places in it.
+    private mutating func readScoredVocabulary(_ scanner: inout JSONScanner) throws(JSONError) {
+        var vocabulary = Vocabulary(expectedCount: (scanner.bytes.count - scanner.position) / 64)
+        var scores = [Double]()
+        var text = [UInt8]()
+        try scanner.beginArray()
+        while try scanner.nextElement() {
+            let position = scanner.position
+            try scanner.beginArray()
+            guard try scanner.nextElement() else { throw scanner.error("has a token without text", at: position) }
+            let token = try scanner.string()
+            guard try scanner.nextElement(), case let number = try scanner.number(), let score = Double(scanner.text(number)), !score.isNaN,
+                try !scanner.nextElement()
+            else { throw scanner.error("has a token that is not a text with its score", at: position) }
+            text.removeAll(keepingCapacity: true)
+            try scanner.unescape(token, into: &text)
+            guard vocabulary.append(text.span) else { throw scanner.error("has more than \(Vocabulary.maximumID) tokens", at: position) }
+            scores.append(score)
+        }
+        self.vocabulary = vocabulary
+        self.scores = scores
     }
 
     /// Each merge is a pair of tokens, or in older files one string with a space between them.

@@ -27,6 +27,9 @@ enum UTF8Text {
     @inline(__always)
     static func length(startingWith first: UInt8) -> Int { first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4 }
 
+    /// How many characters there are.
+    static func count(of text: Span<UInt8>) -> Int { text.indices.count { text[$0] & 0xc0 != 0x80 } }
+
     /// Where the character before `index` starts.
     @inline(__always)
     static func start(before index: Int, in text: Span<UInt8>) -> Int {
@@ -52,5 +55,25 @@ enum UTF8Text {
             return count
         }
         return 0
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Appends the UTF-8 of a character.
+    @inline(__always)
+    mutating func append(scalar: UInt32) {
+        if scalar < 0x80 { return append(UInt8(scalar)) }
+        if scalar < 0x800 {
+            append(0xc0 | UInt8(scalar >> 6))
+        } else {
+            if scalar < 0x10000 {
+                append(0xe0 | UInt8(scalar >> 12))
+            } else {
+                append(0xf0 | UInt8(scalar >> 18))
+                append(0x80 | UInt8(scalar >> 12 & 0x3f))
+            }
+            append(0x80 | UInt8(scalar >> 6 & 0x3f))
+        }
+        append(0x80 | UInt8(scalar & 0x3f))
     }
 }

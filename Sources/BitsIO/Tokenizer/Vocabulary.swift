@@ -25,6 +25,9 @@ struct Vocabulary: Sendable {
     /// One more than the largest id.
     var upperBound: Int { starts.count }
 
+    /// The bytes of all tokens.
+    var byteCount: Int { pool.count }
+
     /// Whether there is a token of this id.
     func contains(id: Int) -> Bool { id >= 0 && id < starts.count && starts[id] != Vocabulary.absent }
 
@@ -79,7 +82,27 @@ struct Vocabulary: Sendable {
         return true
     }
 
+    /// Adds a token with the next id. A text may come again: the id of the last counts. False when there is no further id.
+    mutating func append(_ text: Span<UInt8>) -> Bool {
+        let id = upperBound
+        guard id < Vocabulary.maximumID else { return false }
+        if 2 * (count + 1) > slots.count { grow() }
+        let folded = Vocabulary.folded(Vocabulary.hash(text))
+        let earlier = slot(of: text, hash: folded)
+        starts.append(UInt32(pool.count))
+        for index in text.indices { pool.append(text[index]) }
+        ends.append(UInt32(pool.count))
+        let entry = UInt64(folded) << 32 | UInt64(id + 1)
+        if let earlier { slots[earlier] = entry } else { place(entry) }
+        count += 1
+        return true
+    }
+
     private func find(_ text: Span<UInt8>, hash: UInt32) -> Int? {
+        slot(of: text, hash: hash).map { Int(truncatingIfNeeded: slots[$0] & 0xffff_ffff) - 1 }
+    }
+
+    private func slot(of text: Span<UInt8>, hash: UInt32) -> Int? {
         var slot = Int(hash) & (slots.count - 1)
         while slots[slot] != 0 {
             if UInt32(truncatingIfNeeded: slots[slot] >> 32) == hash {
@@ -88,7 +111,7 @@ struct Vocabulary: Sendable {
                 if Int(ends[id]) - start == text.count {
                     var index = 0
                     while index < text.count && pool[start + index] == text[index] { index += 1 }
-                    if index == text.count { return id }
+                    if index == text.count { return slot }
                 }
             }
             slot = (slot + 1) & (slots.count - 1)

@@ -11,6 +11,8 @@ public protocol LinearLayer: Head {
     var inFeatures: Int { get }
     /// N, the width of the output.
     var outFeatures: Int { get }
+    /// b, [N]; nil for a layer without one.
+    var bias: Parameter? { get }
 
     /// The layer's output for [.., K]: [.., N] in the type of `x`.
     func callAsFunction(_ x: Tensor) -> Tensor
@@ -20,6 +22,8 @@ public protocol LinearLayer: Head {
 }
 
 extension LinearLayer {
+    public var bias: Parameter? { nil }
+
     /// W as a tensor [N, K], as it is kept; a quantized layer dequantizes it.
     public func weightMatrix() -> Tensor { weightMatrix(nil) }
 }

@@ -8,7 +8,7 @@
 /// | places | `^`, `$` |
 ///
 /// Thompson 1968, "Regular Expression Search Algorithm", Communications of the ACM 11(6).
-struct PathExpression {
+package struct PathExpression {
     enum Instruction {
         case character(PathCharacters)
         /// Goes on at both places.
@@ -25,7 +25,7 @@ struct PathExpression {
     private let program: [Instruction]
 
     /// nil for a text that is no such expression.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         var parser = PathExpressionParser(text)
         guard let node = try? parser.parse() else { return nil }
         var program: [Instruction] = []
@@ -34,12 +34,17 @@ struct PathExpression {
     }
 
     /// Whether the expression matches the beginning of `path` up to a point or the end.
-    func matchesBeginning(of path: String) -> Bool {
+    func matchesBeginning(of path: String) -> Bool { matches(path) { $0 == nil || $0 == "." } }
+
+    /// Whether the expression matches `path` from its beginning to its end.
+    package func matchesWhole(_ path: String) -> Bool { matches(path) { $0 == nil } }
+
+    /// Whether the expression matches the beginning of `path` up to a place where `mayEnd` is true of the character behind it, nil at the end.
+    private func matches(_ path: String, mayEnd: (Character?) -> Bool) -> Bool {
         let characters = Array(path)
         var places = closure([0], at: 0, of: characters.count)
         for position in 0...characters.count {
-            let isBoundary = position == characters.count || characters[position] == "."
-            if isBoundary, places.contains(program.count - 1) { return true }
+            if places.contains(program.count - 1), mayEnd(position == characters.count ? nil : characters[position]) { return true }
             guard position < characters.count, !places.isEmpty else { return false }
             let next = places.compactMap { place -> Int? in
                 guard case .character(let set) = program[place], set.contains(characters[position]) else { return nil }

@@ -29,11 +29,24 @@ BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "
 QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 OPENAI = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
 BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}|"
+         r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+", r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|"
+            r" ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
 
 
 def split(*patterns, behavior="Isolated", invert=False):
     steps = [dict(SPLIT, pattern={"Regex": p}, behavior=behavior, invert=invert) for p in patterns]
     return {"type": "Sequence", "pretokenizers": steps + [BYTES]}
+
+
+def literal(text, behavior, invert=False):
+    return {"type": "Split", "pattern": {"String": text}, "behavior": behavior, "invert": invert}
+
+
+def steps(*parts):
+    return {"type": "Sequence", "pretokenizers": [{"type": part} if isinstance(part, str) else part for part in parts]}
 
 
 def digits(individual, **byte_level):
@@ -59,6 +72,19 @@ VARIATIONS = [
     ("llama", {}, []), ("llama", {}, ADDED), ("llama", {"model": {"byte_fallback": False}}, []), ("llama", {"model": {"byte_fallback": False, "fuse_unk": False}}, []),
     ("llama", {"model": {"byte_fallback": False, "unk_token": None}}, []), ("llama", {"normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, "decoder": {"type": "Sequence", "decoders": FALLBACK}}, ADDED),
     ("llama", {"decoder": None}, []), ("llama", dict(metaspace("first", False), decoder={"type": "Sequence", "decoders": FALLBACK + [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]}), ADDED),
+] + [("llama31", {"pre_tokenizer": part}, []) for part in (
+    split(O200K), split(*DEEPSEEK), split(QWEN.replace(r"\p{L}+", r"[\p{L}\p{M}]+")), split(BLOOM, behavior="MergedWithNext"),
+    # Falcon's, whose digits are split after bytes have become characters.
+    steps({"type": "Punctuation", "behavior": "Contiguous"}, dict(BYTES, use_regex=True), {"type": "Digits", "individual_digits": False},
+          dict(SPLIT, pattern={"Regex": "[0-9][0-9][0-9]"})),
+    steps("Whitespace", BYTES), steps("WhitespaceSplit", BYTES), steps("BertPreTokenizer", BYTES), steps({"type": "Punctuation", "behavior": "Isolated"}, BYTES),
+    steps({"type": "CharDelimiterSplit", "delimiter": "o"}, BYTES), steps({"type": "Digits", "individual_digits": True}, BYTES, "Whitespace"),
+    steps(literal(" ", "MergedWithNext"), BYTES), steps(literal("the", "Removed"), BYTES), steps(literal("l", "Contiguous"), BYTES),
+    steps(literal(" ", "MergedWithPrevious", invert=True), BYTES), steps(BYTES, dict(BYTES, use_regex=True)),
+    steps(dict(BYTES, use_regex=True, add_prefix_space=True), literal("Ġ", "Isolated")))] + [
+    # Gemma's.
+    ("llama", {"normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, "pre_tokenizer": literal(" ", "MergedWithPrevious")}, ADDED),
+    ("llama", {"pre_tokenizer": steps("WhitespaceSplit", {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}), "normalizer": None}, []),
 ] + [("llama", metaspace(scheme, splits), ADDED) for scheme in ("always", "first", "never") for splits in (True, False)]
 
 
