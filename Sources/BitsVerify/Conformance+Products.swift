@@ -51,7 +51,7 @@ extension ConformanceCase {
                         bias: m == 16 ? nil : ordinary(device, n, 6, .float32), into: output, precision: precision)
                     var sums = sums("output", output, terms: k)
                     // Codes may be rounded instead of the weights, each by as much, up or down.
-                    if precision != .float32 && m <= 8 { sums.absolute += 0x1p-8 * Float(k).squareRoot() * (precision == .float16 ? 0.125 : 1) }
+                    if precision != .float32 { sums.absolute += 0x1p-6 * Float(k).squareRoot() * (precision == .float16 ? 0.125 : 1) }
                     return (kernel, [sums])
                 }
             }

@@ -4,7 +4,7 @@ extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
-        if m <= CUDAFourBitProduct.mostRows(on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
+        if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
                 product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
@@ -33,21 +33,24 @@ private struct CUDAFourBitProduct {
     let precision: ProductPrecision
     /// How the functions of few rows find scales: plain or nested ones of 64 elements, or any others.
     private let form: Int
-    /// One row, up to 8 and up to 16.
-    private static let few = [1, 8, 16].map { rows in
+    /// One row, and up to 8.
+    private static let few = [1, 8].map { rows in
         ["plain", "nested", "other"].map { CUDAFunctions("four_bit_linear", "four_bit_rows_\(rows)_\($0)") }
     }
-    /// Up to 32 and up to 64 rows.
-    private static let some = [32, 64].map { CUDAFunctions("four_bit_linear", "four_bit_block_\($0)") }
+    /// Up to 16, 32 and 64 rows, of weights whose blocks have 64 elements or more.
+    private static let some = [16, 32, 64].map { (rows: $0, functions: CUDAFunctions("four_bit_linear", "four_bit_block_\($0)")) }
     private static let arrangeRows = CUDAFunctions("four_bit_linear", "four_bit_arrange_rows")
     private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
     /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales. One row of the input lies behind it.
     private static let tableByteCount = 256 * 256 + 1024
-    /// With two units of 64 rows of the input.
-    private static let largestByteCount = tableByteCount + 2 * 64 * (512 + 64)
+    /// With two units of some rows of the input.
+    private static func byteCount(rows: Int) -> Int { tableByteCount + 2 * rows * (512 + 16) }
 
     /// Rows up to which the weight is decoded on the way, for 64 of them at a time: for more it pays to decode it once.
-    static func mostRows(on queue: CUDAQueue) -> Int { queue.properties.sharedByteCount >= largestByteCount ? 192 : 16 }
+    static func mostRows(_ weight: FourBitMatrix, on queue: CUDAQueue) -> Int {
+        if weight.blockSize < 64 { return 8 }
+        return queue.properties.sharedByteCount >= byteCount(rows: 64) ? 192 : 32
+    }
 
     /// - Returns: nil where the weight does not lie as the functions read it, or is not multiplied on tensor cores.
     init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
@@ -67,20 +70,21 @@ private struct CUDAFourBitProduct {
 
     func launch(_ x: Slice, bias: Slice?, into output: Slice, m: Int, on queue: CUDAQueue) {
         let multiprocessors = queue.properties.multiprocessorCount
-        if m <= 16 {
+        if m <= 8 {
             let blocks = CUDAGrid(min((weight.rows + 15) / 16, 2 * multiprocessors))
             let x = m == 1 ? vectors(of: x, takesFloats: true, on: queue) : arranged(x, m: m, on: queue)
             let byteCount = Self.tableByteCount + (m == 1 ? 2 * weight.columns : 0)
-            return launch(Self.few[m == 1 ? 0 : m <= 8 ? 1 : 2][form], blocks, byteCount, x, bias, output, m, queue)
+            return launch(Self.few[m == 1 ? 0 : 1][form], blocks, 256, byteCount, x, bias, output, m, queue)
         }
         let x = vectors(of: x, takesFloats: false, on: queue)
         // Where there are not enough rows of the weight to occupy the device, its columns are shared out too.
         let across = (weight.rows + 127) / 128
         let parts = max(min(multiprocessors / across, weight.columns / 256), 1)
-        let (function, byteCount) = m <= 32 ? (Self.some[0], Self.tableByteCount + 2 * 32 * (512 + 64)) : (Self.some[1], Self.largestByteCount)
-        if parts == 1 { return launch(function, CUDAGrid(across), byteCount, x, bias, output, m, queue) }
+        let (rows, functions) = Self.some.first { m <= $0.rows }!
+        let byteCount = Self.byteCount(rows: rows)
+        if parts == 1 { return launch(functions, CUDAGrid(across), 512, byteCount, x, bias, output, m, queue) }
         let sums = queue.scratch(.float32, count: parts * output.count)
-        launch(function, CUDAGrid(across, parts), byteCount, x, nil, sums, m, queue)
+        launch(functions, CUDAGrid(across, parts), 512, byteCount, x, nil, sums, m, queue)
         let (blocks, threads) = queue.sharing(output.count, perThread: 1)
         queue.launch(
             Self.addParts, blocks: blocks, threads: threads, overlaps: true, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output,
@@ -95,23 +99,22 @@ private struct CUDAFourBitProduct {
         return converted
     }
 
-    /// Few rows of the input in the order that warps read them in.
+    /// Up to 8 rows of the input in the order that warps read them in.
     private func arranged(_ x: Slice, m: Int, on queue: CUDAQueue) -> Slice {
-        let (k, tiles) = (weight.columns, (m + 7) / 8)
-        let arranged = queue.scratch(precision.dtype, count: 8 * tiles * k)
+        let arranged = queue.scratch(precision.dtype, count: 8 * weight.columns)
         queue.launch(
-            Self.arrangeRows[precision.dtype], blocks: (k * tiles + 127) / 128, threads: 128, overlaps: true, x, x.dtype.code, arranged, Int32(m), k,
-            Int32(tiles))
+            Self.arrangeRows[precision.dtype], blocks: (weight.columns + 127) / 128, threads: 128, overlaps: true, x, x.dtype.code, arranged,
+            Int32(m), weight.columns)
         return arranged
     }
 
     private func launch(
-        _ functions: CUDAFunctions, _ blocks: CUDAGrid, _ sharedByteCount: Int, _ x: Slice, _ bias: Slice?, _ output: Slice, _ m: Int,
-        _ queue: CUDAQueue
+        _ functions: CUDAFunctions, _ blocks: CUDAGrid, _ threads: Int, _ sharedByteCount: Int, _ x: Slice, _ bias: Slice?, _ output: Slice,
+        _ m: Int, _ queue: CUDAQueue
     ) {
         let scales = weight.scaleParts
         queue.launch(
-            functions[precision.dtype], blocks: blocks, threads: 256, sharedByteCount: sharedByteCount, overlaps: true, x, x.dtype.code,
+            functions[precision.dtype], blocks: blocks, threads: threads, sharedByteCount: sharedByteCount, overlaps: true, x, x.dtype.code,
             weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
             Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output,
             output.dtype.code, Int32(m), weight.rows, weight.columns)

@@ -45,8 +45,8 @@ package struct FourBitMatrix: OperandGroup {
 
 /// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
 ///
-/// With a precision of 16 bits the input and `code * scale` are rounded to it first. For few rows a device may round `code` alone and multiply with the scale
-/// in float32, which is as near to the product, and nearer than the original is there. Reference: `matmul_4bit`.
+/// With a precision of 16 bits the input and `code * scale` are rounded to it first. A device may round `code` alone and multiply with the scale in float32,
+/// which is as near to the product, and nearer than the original is for one row. Reference: `matmul_4bit`.
 package struct FourBitLinear: Kernel {
     package static let name = "four_bit_linear"
     package var input: Slice

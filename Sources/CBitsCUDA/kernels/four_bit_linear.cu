@@ -184,34 +184,32 @@ template <typename T> struct one_row {
     }
 
     // 8 of a lane's 32 elements in half h of a unit.
-    __device__ __forceinline__ uint4 load(int unit, int h, int, int e) const {
+    __device__ __forceinline__ uint4 load(int unit, int h, int e) const {
         if (threadIdx.x % 32 >= 4) return make_uint4(0, 0, 0, 0);
         return ((const uint4 *)(memory + X_OFFSET))[(unit * 2 + h) * 16 + threadIdx.x % 4 * 4 + e];
     }
 };
 
-// Up to 8 * TILES rows of x as `four_bit_arrange_rows` leaves them: what a warp loads together lies together.
-template <int TILES> struct arranged_rows {
+// Up to 8 rows of x as `four_bit_arrange_rows` leaves them: what a warp loads together lies together.
+struct arranged_rows {
     const uint4 *at;
 
     __device__ __forceinline__ arranged_rows(const void *x, int) { at = (const uint4 *)x + threadIdx.x % 32; }
 
     __device__ __forceinline__ void stage(int64) const {}
 
-    __device__ __forceinline__ uint4 load(int unit, int h, int tile, int e) const { return at[(((unit * 2 + h) * TILES + tile) * 4 + e) * 32]; }
+    __device__ __forceinline__ uint4 load(int unit, int h, int e) const { return at[((unit * 2 + h) * 4 + e) * 32]; }
 };
 
-// Adds a unit to the sums of 16 rows and 8 * TILES columns.
-template <typename T, scale_form FORM, int TILES, typename Rows>
+// Adds a unit to the sums of 16 rows and 8 columns.
+template <typename T, scale_form FORM, typename Rows>
 __device__ __forceinline__ void multiply_unit(
-    float (*sums)[4], const unit_part &part, const Rows &x, int unit, bool is_plain, float offset, uint32 copy) {
+    float *sums, const unit_part &part, const Rows &x, int unit, bool is_plain, float offset, uint32 copy) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        uint4 b[TILES][4];
+        uint4 b[4];
 #pragma unroll
-        for (int i = 0; i < TILES; i++)
-#pragma unroll
-            for (int e = 0; e < 4; e++) b[i][e] = x.load(unit, h, i, e);
+        for (int e = 0; e < 4; e++) b[e] = x.load(unit, h, e);
         float upper = scale_of<FORM>(part, 0, h, is_plain, offset), lower = scale_of<FORM>(part, 1, h, is_plain, offset);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -220,11 +218,8 @@ __device__ __forceinline__ void multiply_unit(
                 decoded<T, 0>(u, upper, copy), decoded<T, 0>(v, lower, copy), decoded<T, 1>(u, upper, copy), decoded<T, 1>(v, lower, copy)};
             uint32 second[4] = {
                 decoded<T, 2>(u, upper, copy), decoded<T, 2>(v, lower, copy), decoded<T, 3>(u, upper, copy), decoded<T, 3>(v, lower, copy)};
-#pragma unroll
-            for (int j = 0; j < TILES; j++) {
-                multiply<T>(sums[j], first, b[j][i].x, b[j][i].y);
-                multiply<T>(sums[j], second, b[j][i].z, b[j][i].w);
-            }
+            multiply<T>(sums, first, b[i].x, b[i].y);
+            multiply<T>(sums, second, b[i].z, b[i].w);
         }
     }
 }
@@ -236,7 +231,7 @@ __device__ __forceinline__ void prefetch_units(const four_bit_weight &w, int64 t
     if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(w.packed + (row * w.columns + unit * UNIT) / 2));
 }
 
-template <typename T, scale_form FORM, int TILES, typename Rows>
+template <typename T, scale_form FORM, typename Rows>
 __device__ __forceinline__ void multiply_rows(
     const Rows &x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
     int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -262,7 +257,7 @@ __device__ __forceinline__ void multiply_rows(
     int kept = 0, room = SUMS / (16 * WARPS * m);
     int64 first_kept = blockIdx.x;
     for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-        float sums[TILES][4] = {};
+        float sums[4] = {};
         for (int unit = warp; unit < units; unit += WARPS) {
             unit_part part = ahead;
             if ((next_unit += WARPS) >= units) {
@@ -271,15 +266,13 @@ __device__ __forceinline__ void multiply_rows(
                 rows = lane_rows(w, next_tile);
             }
             if (next_tile < tiles) ahead = rows.load<FORM>(w, next_unit);
-            multiply_unit<T, FORM, TILES>(sums, part, x, unit, is_plain, offset, copy);
+            multiply_unit<T, FORM>(sums, part, x, unit, is_plain, offset, copy);
         }
 #pragma unroll
-        for (int i = 0; i < TILES; i++)
-#pragma unroll
-            for (int c = 0; c < 4; c++) {
-                int row = lane / 4 + c / 2 * 8, column = 8 * i + lane % 4 * 2 + c % 2;
-                if (column < m) *sum_at(((kept * 16 + row) * m + column) * WARPS + warp) = sums[i][c];
-            }
+        for (int c = 0; c < 4; c++) {
+            int row = lane / 4 + c / 2 * 8, column = lane % 4 * 2 + c % 2;
+            if (column < m) *sum_at(((kept * 16 + row) * m + column) * WARPS + warp) = sums[c];
+        }
         if (++kept < room && tile + gridDim.x < tiles) continue;
         // The sums of all warps are added when the room for them is used up, or at the end.
         __syncthreads();
@@ -297,18 +290,17 @@ __device__ __forceinline__ void multiply_rows(
     }
 }
 
-#define FEW_ROWS(NAME, T, FORM, TILES, ROWS) \
+#define FEW_ROWS(NAME, T, FORM, ROWS) \
     extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
         const void *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
         const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
         int output_type, int m, int64 n, int64 k) { \
         four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
-        multiply_rows<T, FORM, TILES>(ROWS(x, x_type), w, bias, bias_type, output, output_type, m); \
+        multiply_rows<T, FORM>(ROWS(x, x_type), w, bias, bias_type, output, output_type, m); \
     }
 #define FEW_ROWS_OF(FORM_NAME, SUFFIX, T, FORM) \
-    FEW_ROWS(four_bit_rows_1_##FORM_NAME##_##SUFFIX, T, FORM, 1, one_row<T>) \
-    FEW_ROWS(four_bit_rows_8_##FORM_NAME##_##SUFFIX, T, FORM, 1, arranged_rows<1>) \
-    FEW_ROWS(four_bit_rows_16_##FORM_NAME##_##SUFFIX, T, FORM, 2, arranged_rows<2>)
+    FEW_ROWS(four_bit_rows_1_##FORM_NAME##_##SUFFIX, T, FORM, one_row<T>) \
+    FEW_ROWS(four_bit_rows_8_##FORM_NAME##_##SUFFIX, T, FORM, arranged_rows)
 FEW_ROWS_OF(plain, f16, float16, PLAIN_64)
 FEW_ROWS_OF(nested, f16, float16, NESTED_64)
 FEW_ROWS_OF(other, f16, float16, OTHER)
@@ -316,66 +308,71 @@ FEW_ROWS_OF(plain, bf16, bfloat16, PLAIN_64)
 FEW_ROWS_OF(nested, bf16, bfloat16, NESTED_64)
 FEW_ROWS_OF(other, bf16, bfloat16, OTHER)
 
-// x [M, K] in groups of 128 elements of k and tiles of 8 rows, zeros behind the last: of each, lane 4 r + t has elements 32 t + 8 e to + 7 of row r
-// at place 32 e + 4 r + t of 16 bytes.
-template <typename T> __device__ __forceinline__ void arrange_rows(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
+// x [M, K], zeros behind its rows, in groups of 128 elements of k: of each, lane 4 r + t has elements 32 t + 8 e to + 7 of row r at place 32 e + 4 r + t of
+// 16 bytes.
+template <typename T> __device__ __forceinline__ void arrange_rows(const void *x, int type, uint4 *output, int m, int64 k) {
     begin_launch();
     int64 place = thread_index();
-    if (place >= k * tiles) return;
-    int lane = (int)(place % 32), e = (int)(place / 32 % 4), row = (int)(place / 128 % tiles) * 8 + lane / 4;
-    int64 from = row * k + place / 128 / tiles * 128 + lane % 4 * 32 + e * 8;
+    if (place >= k) return;
+    int lane = (int)(place % 32), e = (int)(place / 32 % 4), row = lane / 4;
+    int64 from = row * k + place / 128 * 128 + lane % 4 * 32 + e * 8;
     float values[8];
 #pragma unroll
     for (int i = 0; i < 8; i++) values[i] = row < m ? load_float(x, type, from + i) : 0.0f;
     output[place] = make_uint4(
         packed<T>(values[0], values[1]), packed<T>(values[2], values[3]), packed<T>(values[4], values[5]), packed<T>(values[6], values[7]));
 }
-extern "C" __global__ void four_bit_arrange_rows_f16(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
-    arrange_rows<float16>(x, type, output, m, k, tiles);
+extern "C" __global__ void four_bit_arrange_rows_f16(const void *x, int type, uint4 *output, int m, int64 k) {
+    arrange_rows<float16>(x, type, output, m, k);
 }
-extern "C" __global__ void four_bit_arrange_rows_bf16(const void *x, int type, uint4 *output, int m, int64 k, int tiles) {
-    arrange_rows<bfloat16>(x, type, output, m, k, tiles);
+extern "C" __global__ void four_bit_arrange_rows_bf16(const void *x, int type, uint4 *output, int m, int64 k) {
+    arrange_rows<bfloat16>(x, type, output, m, k);
 }
 
 // MARK: Some rows
 
 // Of several rows of x the sums of one weight row fill more of a tensor core's tile than the decoding costs, and x does not fit a warp's registers: a
-// block takes 128 rows of the weight, and x goes through shared memory, a unit of k at a time. Warps share a block by 4 groups of 32 rows and by the
-// halves of a unit. Blocks along y take parts of k.
-enum { BLOCK_ROWS = 128, X_PITCH = 2 * UNIT + 64, SUM_PITCH = BLOCK_ROWS + 4 };
+// block of 16 warps takes 128 rows of the weight, and x goes through shared memory, a unit of k at a time. Warps share a block by 8 groups of 16 rows and
+// by the halves of a unit. Blocks along y take parts of k. Bytes are replaced by codes in the type of x, and the sums of 64 elements, whose scale is one,
+// are multiplied with it in float32.
+enum { BLOCK_ROWS = 128, BLOCK_THREADS = 512, X_PITCH = 2 * UNIT + 16, SUM_PITCH = BLOCK_ROWS + 4 };
 
-// What a lane holds of its half of a unit: 16 bytes of four rows, and what their scales are made of.
+// What a lane holds of its half of a unit: of either row and block 8 bytes, and what its scales are made of: lanes 0 and 2 of four have those of the first
+// block, lanes 1 and 3 of the second.
 struct half_part {
-    uint4 bytes[4];
-    uint32 scales[4];
-    float outer[4];
+    uint2 bytes[2][2];
+    uint32 scales[2];
+    float outer[2];
 
     __device__ __forceinline__ float scale(int r, bool is_plain, float offset) const {
         return is_plain ? __uint_as_float(scales[r]) : nested_scale(scales[r] & 255, outer[r], offset);
     }
 };
 
-// Where a lane reads the weight: its bytes of four rows, and the elements that they begin with.
+// Where a lane reads the weight: the first elements of its half in two rows.
 struct half_rows {
-    const uint8 *packed[4];
-    int64 element[4];
+    int64 element[2];
 
     __device__ __forceinline__ half_rows(const four_bit_weight &w, int64 first_row, int half) {
 #pragma unroll
-        for (int r = 0; r < 4; r++) {
+        for (int r = 0; r < 2; r++) {
             // Rows beyond the end are read again, and what comes of them is dropped.
             int64 row = min(first_row + threadIdx.x % 32 / 4 + 8 * r, w.rows - 1);
-            element[r] = row * w.columns + half * (UNIT / 2) + threadIdx.x % 4 * 32;
-            packed[r] = w.packed + element[r] / 2;
+            element[r] = row * w.columns + half * (UNIT / 2);
         }
     }
 
     __device__ __forceinline__ half_part load(const four_bit_weight &w, int unit) const {
         half_part part;
 #pragma unroll
-        for (int r = 0; r < 4; r++) {
-            part.bytes[r] = load_once(packed[r] + unit * (int64)(UNIT / 2));
-            int64 block = (element[r] + unit * (int64)UNIT) >> w.block_shift;
+        for (int r = 0; r < 2; r++) {
+            int64 from = element[r] + unit * (int64)UNIT;
+#pragma unroll
+            for (int b = 0; b < 2; b++) {
+                const uint8 *at = w.packed + from / 2 + 32 * b + threadIdx.x % 4 * 8;
+                asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(part.bytes[r][b].x), "=r"(part.bytes[r][b].y) : "l"(at));
+            }
+            int64 block = (from + threadIdx.x % 2 * 64) >> w.block_shift;
             part.scales[r] = w.absmax ? __float_as_uint(w.absmax[block]) : w.absmax_codes[block];
             part.outer[r] = w.absmax ? 0.0f : w.nested_absmax[block >> w.nested_shift];
         }
@@ -383,18 +380,16 @@ struct half_rows {
     }
 };
 
-// Copies units of 8 * TILES rows of x, zeros for those beyond the end. In each half, the 16 bytes of place 4 t + e lie at 4 e + t: what lanes t of a
-// row read together lies together.
+// Copies units of 8 * TILES rows of x, zeros for those beyond the end.
 template <int TILES> struct x_stage {
     const uint16 *source;
     int64 stride;
     uint32 target;
     int rows;
 
-    __device__ __forceinline__ x_stage(const uint16 *x, int m, int64 k) : stride(8 * k), rows(m - (int)threadIdx.x / 32) {
-        int row = threadIdx.x / 32, lies_at = threadIdx.x % 32, half = lies_at / 16, place = lies_at % 4 * 4 + lies_at / 4 % 4;
-        source = x + row * k + half * 128 + 8 * place;
-        target = (uint32)__cvta_generic_to_shared(memory + X_OFFSET) + row * X_PITCH + lies_at * 16;
+    __device__ __forceinline__ x_stage(const uint16 *x, int m, int64 k) : stride(16 * k), rows(m - (int)threadIdx.x / 32) {
+        source = x + threadIdx.x / 32 * k + 8 * (threadIdx.x % 32);
+        target = (uint32)__cvta_generic_to_shared(memory + X_OFFSET) + threadIdx.x / 32 * X_PITCH + threadIdx.x % 32 * 16;
     }
 
     // Into one of two places in turn.
@@ -402,43 +397,62 @@ template <int TILES> struct x_stage {
         const uint16 *from = source + unit * (int64)UNIT;
         uint32 to = target + turn % 2 * (8 * TILES * X_PITCH);
 #pragma unroll
-        for (int i = 0; i < TILES; i++) {
-            bool is_there = 8 * i < rows;
+        for (int i = 0; i < TILES / 2; i++) {
+            bool is_there = 16 * i < rows;
             const uint16 *at = is_there ? from + i * stride : source;
             int bytes = is_there ? 16 : 0;
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to + i * (8 * X_PITCH)), "l"(at), "r"(bytes) : "memory");
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to + i * (16 * X_PITCH)), "l"(at), "r"(bytes) : "memory");
         }
         asm volatile("cp.async.commit_group;" : : : "memory");
     }
 };
 
-// A word of each of a lane's four rows as the first operand: of two tiles of 16 rows, for two steps of 16 elements.
-struct decoded_words {
-    uint32 a[2][2][4];
+// The pairs of codes in the type of x, 32 copies: a row of 256 bytes for each byte of a weight. See `code_tables`.
+template <typename T> struct pair_tables {
+    uint32 pair;
+    float nested;
 
-    // One register of the 16.
-    template <typename T> __device__ __forceinline__ void decode(int place, const uint4 *bytes, int word, const float *scales, uint32 copy) {
-        int tile = place / 8, step = place / 4 % 2, row = 2 * tile + place % 2, byte = 2 * step + place / 2 % 2;
-        uint32 address = __byte_perm(word_of(bytes[row], word), copy, 0x5504 | byte << 4);
-        float2 pair = *(const float2 *)(memory + address);
-        a[tile][step][place % 4] = packed<T>(__fmul_rn(pair.x, scales[row]), __fmul_rn(pair.y, scales[row]));
+    __device__ __forceinline__ pair_tables(const four_bit_weight &w) {
+        const int byte = threadIdx.x % 256;
+        pair = packed<T>(__ldcg(w.code + (byte >> 4)), __ldcg(w.code + (byte & 15)));
+        nested = w.absmax ? 0.0f : __ldcg(w.nested_code + byte);
+    }
+
+    __device__ __forceinline__ void build() const {
+        const int byte = threadIdx.x % 256;
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            ((uint4 *)(memory + byte * 256))[(threadIdx.x / 256 * 4 + i + byte) % 8] = make_uint4(pair, pair, pair, pair);
+        ((float *)(memory + TABLE_BYTES))[byte] = nested;
+    }
+
+    // Ends with a barrier: the tables are there.
+    __device__ __forceinline__ void build_again_if_changed(const four_bit_weight &w) const {
+        pair_tables now(w);
+        if (!__syncthreads_or(now.pair != pair || __float_as_uint(now.nested) != __float_as_uint(nested))) return;
+        now.build();
+        __syncthreads();
     }
 };
+
+template <int I> __device__ __forceinline__ uint32 decoded_pair(uint32 word, uint32 copy) {
+    return *(const uint32 *)(memory + __byte_perm(word, copy, 0x5504 | I << 4));
+}
 
 template <typename T, int TILES>
 __device__ __forceinline__ void multiply_block(
     const uint16 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp % 4, half = warp / 4;
-    uint32 copy = lane % 16 * 8;
-    half_rows rows(w, blockIdx.x * (int64)BLOCK_ROWS + group * 32, half);
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = warp % 8, half = warp / 8;
+    uint32 copy = lane * 4;
+    half_rows rows(w, blockIdx.x * (int64)BLOCK_ROWS + group * 16, half);
     x_stage<TILES> stage(x, m, w.columns);
     int units = (int)(w.columns / UNIT), from = (int)((int64)units * blockIdx.y / gridDim.y), to = (int)((int64)units * (blockIdx.y + 1) / gridDim.y);
     uint8 *staged = memory + X_OFFSET;
-    const uint8 *x_lane = staged + lane / 4 * X_PITCH + half * 256 + lane % 4 * 16;
-    float sums[2][TILES][4] = {};
+    const uint8 *x_lane = staged + lane / 4 * X_PITCH + half * 256 + lane % 4 * 32;
+    float sums[TILES][4] = {};
     half_part ahead;
     let_next_launch_begin();
-    code_tables tables(w);
+    pair_tables<T> tables(w);
     tables.build();
     wait_for_launches_before();
     if (from < to) {
@@ -448,48 +462,39 @@ __device__ __forceinline__ void multiply_block(
     bool is_plain = w.absmax;
     float offset = is_plain ? 0.0f : w.nested_offset[0];
     tables.build_again_if_changed(w);
-    // A word is decoded while the one before is multiplied, also from one unit to the next.
-    decoded_words next;
-    float next_scales[4];
-#pragma unroll
-    for (int r = 0; r < 4; r++) next_scales[r] = ahead.scale(r, is_plain, offset);
-    if (from < to) {
-#pragma unroll
-        for (int q = 0; q < 16; q++) next.decode<T>(q, ahead.bytes, 0, next_scales, copy);
-    }
     for (int unit = from; unit < to; unit++) {
         asm volatile("cp.async.wait_all;" : : : "memory");
         // All have what they staged for this unit, and nobody reads the one before any more.
         __syncthreads();
         half_part part = ahead;
-        float scales[4] = {next_scales[0], next_scales[1], next_scales[2], next_scales[3]};
         if (unit + 1 < to) {
             stage.copy(unit + 1, unit + 1 - from);
             ahead = rows.load(w, unit + 1);
         }
+        float scales[2] = {part.scale(0, is_plain, offset), part.scale(1, is_plain, offset)};
         const uint8 *b_from = x_lane + (unit - from) % 2 * (8 * TILES * X_PITCH);
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            decoded_words now = next;
-            if (i == 3) {
-                // Of the unit behind the last this gives numbers that nobody uses.
+        for (int b = 0; b < 2; b++) {
+            float upper = __shfl_sync(FULL_WARP, scales[0], b, 4), lower = __shfl_sync(FULL_WARP, scales[1], b, 4);
+            uint32 a[4][4];
 #pragma unroll
-                for (int r = 0; r < 4; r++) next_scales[r] = ahead.scale(r, is_plain, offset);
+            for (int i = 0; i < 4; i++) {
+                uint32 u = i < 2 ? part.bytes[0][b].x : part.bytes[0][b].y, v = i < 2 ? part.bytes[1][b].x : part.bytes[1][b].y;
+                a[i][0] = i % 2 ? decoded_pair<2>(u, copy) : decoded_pair<0>(u, copy);
+                a[i][1] = i % 2 ? decoded_pair<2>(v, copy) : decoded_pair<0>(v, copy);
+                a[i][2] = i % 2 ? decoded_pair<3>(u, copy) : decoded_pair<1>(u, copy);
+                a[i][3] = i % 2 ? decoded_pair<3>(v, copy) : decoded_pair<1>(v, copy);
             }
-            uint4 b = *(const uint4 *)(b_from + i * 64);
 #pragma unroll
             for (int j = 0; j < TILES; j++) {
-                uint4 b_next = j + 1 < TILES ? *(const uint4 *)(b_from + 8 * (j + 1) * X_PITCH + i * 64) : b;
+                uint4 low = *(const uint4 *)(b_from + 8 * j * X_PITCH + b * 128), high = *(const uint4 *)(b_from + 8 * j * X_PITCH + b * 128 + 16);
+                float parts[4] = {};
+                multiply<T>(parts, a[0], low.x, low.y);
+                multiply<T>(parts, a[1], low.z, low.w);
+                multiply<T>(parts, a[2], high.x, high.y);
+                multiply<T>(parts, a[3], high.z, high.w);
 #pragma unroll
-                for (int q = 16 / TILES * j; q < 16 / TILES * (j + 1); q++) {
-                    if (i < 3) next.decode<T>(q, part.bytes, i + 1, scales, copy);
-                    else next.decode<T>(q, ahead.bytes, 0, next_scales, copy);
-                }
-#pragma unroll
-                for (int r = 0; r < 2; r++) multiply<T>(sums[r][j], now.a[r][0], b.x, b.y);
-#pragma unroll
-                for (int r = 0; r < 2; r++) multiply<T>(sums[r][j], now.a[r][1], b.z, b.w);
-                b = b_next;
+                for (int c = 0; c < 4; c++) sums[j][c] = __fmaf_rn(parts[c], c < 2 ? upper : lower, sums[j][c]);
             }
         }
     }
@@ -500,19 +505,17 @@ __device__ __forceinline__ void multiply_block(
         __syncthreads();
         if (half != turn) continue;
 #pragma unroll
-        for (int r = 0; r < 2; r++)
+        for (int j = 0; j < TILES; j++)
 #pragma unroll
-            for (int j = 0; j < TILES; j++)
-#pragma unroll
-                for (int c = 0; c < 4; c++) {
-                    int row = group * 32 + 16 * r + lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
-                    float *sum = total + column * SUM_PITCH + row;
-                    *sum = turn == 1 ? sums[r][j][c] : *sum + sums[r][j][c];
-                }
+            for (int c = 0; c < 4; c++) {
+                int row = group * 16 + lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
+                float *sum = total + column * SUM_PITCH + row;
+                *sum = turn == 1 ? sums[j][c] : *sum + sums[j][c];
+            }
     }
     __syncthreads();
 #pragma unroll 1
-    for (int e = threadIdx.x; e < m * BLOCK_ROWS; e += 256) {
+    for (int e = threadIdx.x; e < m * BLOCK_ROWS; e += BLOCK_THREADS) {
         int64 row = blockIdx.x * (int64)BLOCK_ROWS + e % BLOCK_ROWS, column = e / BLOCK_ROWS;
         if (row >= w.rows) continue;
         float sum = total[column * SUM_PITCH + e % BLOCK_ROWS];
@@ -522,15 +525,17 @@ __device__ __forceinline__ void multiply_block(
 }
 
 #define SOME_ROWS(NAME, T, TILES) \
-    extern "C" __global__ void __launch_bounds__(256, 1) NAME( \
+    extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) NAME( \
         const uint16 *x, int x_type, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, \
         const float *nested_code, const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, \
         int bias_type, void *output, int output_type, int m, int64 n, int64 k) { \
         four_bit_weight w = {packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
         multiply_block<T, TILES>(x, w, bias, bias_type, output, output_type, m); \
     }
+SOME_ROWS(four_bit_block_16_f16, float16, 2)
 SOME_ROWS(four_bit_block_32_f16, float16, 4)
 SOME_ROWS(four_bit_block_64_f16, float16, 8)
+SOME_ROWS(four_bit_block_16_bf16, bfloat16, 2)
 SOME_ROWS(four_bit_block_32_bf16, bfloat16, 4)
 SOME_ROWS(four_bit_block_64_bf16, bfloat16, 8)
 
