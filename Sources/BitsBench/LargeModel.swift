@@ -44,19 +44,22 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             device.forgetPeak()
             var generator = RandomGenerator(seed: 3)
             let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-            let examples = (0..<64).map { CompletionTokens(ids: tokens(1024, UInt64($0)), completionStart: 1) }
-            var options = FineTuningOptions()
-            (options.batchSize, options.recomputesBlocks, options.steps) = (4, recomputes, 1000)
+            let data = try TrainingData((0..<64).map { TokenizedExample(ids: tokens(1024, UInt64($0)), completionStart: 1) })
+            var options = TrainingOptions(duration: .steps(1000), batches: BatchPlan(.examples(4)))
+            options.recomputesBlocks = recomputes
             let clock = ContinuousClock()
             var (times, end): ([Duration], ContinuousClock.Instant?) = ([], nil)
             var last = clock.now
-            try fineTune(model, adapter: adapter, on: examples, options: options) { step in
+            let trainer = try Trainer(model, training: TrainedWeights(adapter, in: model), on: data, options: options)
+            trainer.observers.append { [unowned trainer] event in
+                guard case .step(let step) = event else { return }
                 let now = clock.now
                 // The first steps compile kernels and take memory.
                 if step.step > 2 { times.append(last.duration(to: now)) } else { end = now + duration }
                 last = now
-                return times.count < 3 || now < end ?? now
+                if times.count >= 3, now >= end ?? now { trainer.stop() }
             }
+            try trainer.run()
             return Samples(times: times, peakByteCount: device.peakByteCount)
         }
     }

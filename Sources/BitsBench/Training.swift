@@ -18,10 +18,12 @@ func trainingMeasurements(on device: Device) -> [Measurement] {
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }
-            let examples = try CompletionTokens.read(questions, for: loaded, tokenizer: Tokenizer(folder))
+            let encoder = ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
+            let data = try TrainingData([(ExampleFile(questions), 1)], encoder)
             var generator = RandomGenerator(seed: 1)
             let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-            return [try ContinuousClock().measure { try fineTune(loaded.model, adapter: adapter, on: examples) }]
+            let trainer = try Trainer(loaded.model, training: TrainedWeights(adapter, in: loaded.model), on: data)
+            return [try ContinuousClock().measure { try trainer.run() }]
         }
     ]
 }

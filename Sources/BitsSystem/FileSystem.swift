@@ -48,6 +48,14 @@ package enum FileSystem {
     /// Removes a file; nothing happens when it is not there.
     package static func removeFile(_ path: String) { unsafe _ = unlink(path) }
 
+    /// Gives what is at `path` the name `other`, in the place of a file that has it.
+    package static func move(_ path: String, to other: String) throws(FileError) {
+        guard unsafe rename(path, other) == 0 else { throw FileError(writing: other, errno: errno) }
+    }
+
+    /// Removes a folder unless there is something in it.
+    package static func removeEmptyFolder(_ path: String) { unsafe _ = rmdir(path) }
+
     /// Removes a folder and what is in it; links are removed, not followed.
     package static func removeFolder(_ path: String) {
         for name in (try? names(in: path)) ?? [] {

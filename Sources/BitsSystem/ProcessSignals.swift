@@ -12,6 +12,18 @@ package enum ProcessSignals {
         return number == 0 ? nil : number
     }
 
+    /// Keeps interruptions from ending the process, or a write, as long as `body` runs: it looks for one itself, and ends in order. A second one ends the
+    /// process at once.
+    package static func endingInOrder<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        bits_signals_hold(1)
+        bits_signals_let_writes_finish(1)
+        defer {
+            bits_signals_let_writes_finish(-1)
+            bits_signals_hold(-1)
+        }
+        return try body()
+    }
+
     /// From now on a mapped file that is shortened or cannot be read any more ends the process with `status`, after a line on standard error: `before`, the
     /// file's path, `after`. What was being written is removed.
     package static func explainLostFile(before: StaticString, after: StaticString, status: Int32) {
@@ -31,7 +43,7 @@ package enum ProcessSignals {
 
         /// - Throws: ``FileError`` when there was an interruption.
         func check(writing path: String) throws(FileError) {
-            guard interruption != nil else { return }
+            guard bits_signals_ends_writes() != 0 else { return }
             throw FileError(writing: path, errno: EINTR)
         }
     }

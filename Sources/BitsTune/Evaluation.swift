@@ -81,8 +81,12 @@ extension CausalLanguageModel {
         let all = windows.windows
         let perPass = max(1, tokensPerPass / all[0].count)
         var total = 0.0
-        try forEachLoss(of: all.count, perPass: perPass) {
-            loss(Array(all[$0])).sum
+        var start = 0
+        try forEachLoss { () throws(EvaluationError) -> Range<Int>? in
+            defer { start += perPass }
+            return start < all.count ? start..<min(start + perPass, all.count) : nil
+        } loss: { pass in
+            loss(Array(all[pass])).sum
         } take: { (pass, loss) throws(EvaluationError) in
             let sum: Float
             do throws(DeviceError) { sum = try loss.item() } catch { throw .device(error) }

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static atomic_int noted, holders;
+static atomic_int noted, holders, patient;
 
 // What a handler says before it ends the process.
 static struct {
@@ -38,6 +38,10 @@ void bits_signals_note_interruptions(void) {
 void bits_signals_hold(int32_t change) { atomic_fetch_add(&holders, change); }
 
 int32_t bits_signals_noted(void) { return atomic_load(&noted); }
+
+void bits_signals_let_writes_finish(int32_t change) { atomic_fetch_add(&patient, change); }
+
+int32_t bits_signals_ends_writes(void) { return atomic_load(&noted) != 0 && atomic_load(&patient) == 0; }
 
 static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
 

@@ -66,32 +66,29 @@ struct Demo: ParsableCommand {
         let validation = try examples("text/sft_valid.jsonl", tokenizer: tokenizer, loaded: loaded)
         var generator = RandomGenerator(seed: seed.number)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-        let options = FineTuningOptions(steps: steps, seed: seed.number)
+        let options = TrainingOptions(duration: .steps(steps), seed: seed.number)
+        let trainer = try Trainer(model, training: TrainedWeights(adapter, in: model), on: training, options: options)
 
         let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
         let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer) }
-        let lossBefore = try CompletionLoss.mean(validation, model: model)
+        let lossBefore = try model.meanLoss(of: validation)
         try Console.writeLine(
             "LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
         try Console.writeLine("")
         try Console.writeLine("  step   loss  learning rate")
         var recent: [Double] = []
-        var tokens = 0
-        let trainTime = try clock.measure {
-            try fineTune(model, adapter: adapter, on: training, options: options) { step in
-                recent.append(step.loss)
-                tokens = step.tokens
-                guard step.step == 1 || step.step % 25 == 0 || step.step == step.steps else { return true }
-                let mean = recent.reduce(0, +) / Double(recent.count)
-                recent = []
-                return
-                    (try? Console.writeLine(
-                        "\(padded("\(step.step)", 6)) \(padded(Bytes.rounded(mean, 3), 6))  \(Bytes.significant(step.learningRate, 3))")) != nil
-            }
+        trainer.observers.append { event in
+            guard case .step(let step) = event else { return }
+            recent.append(step.loss)
+            guard step.step == 1 || step.step % 25 == 0 || step.step == step.steps else { return }
+            let mean = recent.reduce(0, +) / Double(recent.count)
+            recent = []
+            try Console.writeLine("\(padded("\(step.step)", 6)) \(padded(Bytes.rounded(mean, 3), 6))  \(Bytes.significant(step.learningRate, 3))")
         }
-        let lossAfter = try CompletionLoss.mean(validation, model: model)
+        let summary = try trainer.run()
+        let lossAfter = try model.meanLoss(of: validation)
         try Console.writeLine("")
-        try Console.writeLine("\(Bytes.rounded(trainTime / .seconds(1), 1)) s, \(Int(Double(tokens) / (trainTime / .seconds(1)))) tokens a second")
+        try Console.writeLine("\(Bytes.rounded(summary.seconds, 1)) s, \(Int(summary.tokensPerSecond)) tokens a second")
         try Console.writeLine(
             "mean loss per token over \(validation.count) questions not trained on: \(Bytes.rounded(lossBefore, 4)) before, \(Bytes.rounded(lossAfter, 4)) after"
         )
@@ -108,9 +105,9 @@ struct Demo: ParsableCommand {
         }
     }
 
-    private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> [CompletionTokens] {
+    private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> TrainingData {
         guard let file = MappedFile(embedded: name) else { throw ModelFileError.malformed(path: name, "is not part of this build") }
-        return try CompletionTokens.read(file, for: loaded, tokenizer: tokenizer)
+        return try TrainingData([(ExampleFile(file), 1)], ExampleEncoder(for: loaded, tokenizer: tokenizer))
     }
 
     private func answer(_ question: String, model: CausalLanguageModel, tokenizer: Tokenizer) throws -> String {

@@ -19,10 +19,21 @@ struct Failure: Error {
 
     let code: Code
     let message: String
+    /// What an interruption has left; nil for nothing.
+    private let left: String?
 
     init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+        left = nil
+    }
+
+    /// A run that was ended, and can be gone on with.
+    init(interruptedAfter step: Int, checkpoint: String?) {
+        code = .unavailable
+        let place = checkpoint.map { ", saved in \($0)" } ?? ""
+        message = "the run was ended after step \(step)\(place); go on with it by --resume"
+        left = "interrupted after step \(step)\(place); go on by --resume"
     }
 
     /// The code for an error of the library; nil for one of the argument parser.
@@ -35,7 +46,7 @@ struct Failure: Error {
         case let error as GenerationError: self.init(error.code, "\(error)")
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
-        case let error as FineTuningError: self.init(.data, "\(error)")
+        case let error as TrainingError: self.init(error.code, "\(error)")
         case let error as AdapterError: self.init(.usage, "\(error)")
         case let error as OptimizerError: self.init(error.code, "\(error)")
         default: return nil
@@ -50,7 +61,7 @@ struct Failure: Error {
     /// An interrupted command ends with 128 and the signal's number, as shells have it.
     func exit() -> Never {
         let interruption = Console.interruption
-        Console.note("bnb: \(interruption == nil ? message.printable : "interrupted; nothing was left behind")\n")
+        Console.note("bnb: \(interruption == nil ? message.printable : left ?? "interrupted; nothing was left behind")\n")
         Bnb.exit(withError: ExitCode(interruption.map { 128 + $0 } ?? code.rawValue))
     }
 }
@@ -70,6 +81,17 @@ extension ModelFileError {
         switch self {
         case .system(let error): error.exitCode
         case .malformed, .unsupported: .data
+        case .device(let error): error.exitCode
+        }
+    }
+}
+
+extension TrainingError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .nothingToLearn, .unknownToken, .diverged, .unsuitableCheckpoint: .data
+        case .nothingToTrain: .usage
+        case .file(let error): error.code
         case .device(let error): error.exitCode
         }
     }

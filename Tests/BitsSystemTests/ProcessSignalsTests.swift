@@ -45,6 +45,30 @@ struct ProcessSignalsTests {
         #expect(try FileSystem.names(in: FileSystem.temporaryFolder).allSatisfy { !$0.hasPrefix(".bits-interrupted") })
     }
 
+    @Test("Who ends in order hears of an interruption, and may write; a second one ends the process")
+    func orderlyEnd() async throws {
+        await #expect(processExitsWith: .exitCode(7)) {
+            ProcessSignals.letWritesClearUp()
+            let scratch = try TemporaryFolder()
+            let path = "\(scratch.path)/file"
+            let wasWritten = try ProcessSignals.endingInOrder {
+                interrupt(SIGINT)
+                try AtomicFile.write([1], to: path)
+                return FileSystem.kind(of: path) == .file
+            }
+            let isInOrder = wasWritten && ProcessSignals.interruption == SIGINT
+            FileSystem.removeFolder(scratch.path)
+            exit(isInOrder ? 7 : 1)
+        }
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            ProcessSignals.letWritesClearUp()
+            ProcessSignals.endingInOrder {
+                interrupt(SIGINT)
+                interrupt(SIGTERM)
+            }
+        }
+    }
+
     @Test("What a process that is gone has left is removed by the next one to write the same name")
     func abandoned() throws {
         let scratch = try TemporaryFolder()

@@ -14,8 +14,8 @@ enum DocumentedCode {
         // Fine-tune a LoRA adapter on {"prompt", "completion"} lines, with 8-bit AdamW.
         var generator = RandomGenerator(seed: 0)
         let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-        let examples = try CompletionTokens.read(MappedFile(path: "questions.jsonl"), for: loaded, tokenizer: tokenizer)
-        try fineTune(loaded.model, adapter: adapter, on: examples)
+        let data = try TrainingData("questions.jsonl", for: loaded, tokenizer: tokenizer)
+        try Trainer(loaded.model, training: TrainedWeights(adapter, in: loaded.model), on: data).run()
         try adapter.save(to: "my-adapter")
 
         // Or take it into the weights, and save the model with its tokenizer, here in 4 bits again.
@@ -97,10 +97,10 @@ enum DocumentedCode {
     }
 
     static func tune(_ loaded: LoadedModel, _ tokenizer: Tokenizer) throws {
-        let examples = try CompletionTokens.read(MappedFile(path: "questions.jsonl"), for: loaded, tokenizer: tokenizer)
+        let data = try TrainingData("questions.jsonl", for: loaded, tokenizer: tokenizer)
         var generator = RandomGenerator(seed: 0)
         let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-        try fineTune(loaded.model, adapter: adapter, on: examples)
+        try Trainer(loaded.model, training: TrainedWeights(adapter, in: loaded.model), on: data).run()
         try adapter.save(to: "my-adapter")
     }
 

@@ -8,29 +8,31 @@ import _BitsTestSupport
 @Suite("What a training run waits for")
 struct HostWaitsTests {
     private func run(
-        on device: Device, steps: Int, onStep: @escaping (FineTuningStep) -> Bool = { _ in true }
+        on device: Device, steps: Int, onStep: @escaping (TrainingStep, Trainer) -> Void = { _, _ in }
     ) throws -> [Double] {
         let training = try TinyTraining(on: device)
         var generator = RandomGenerator(seed: 1)
         let adapter = try Adapter(on: training.model, LoRAConfiguration(rank: 2, alpha: 4), using: &generator)
-        let examples = (0..<5).map { CompletionTokens(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) }
-        let options = FineTuningOptions(batchSize: 2, steps: steps, warmupSteps: 1, moments: .blockwise8bit(minimumCount: 0))
+        let options = TrainingOptions(
+            duration: .steps(steps), batches: BatchPlan(.examples(2)), moments: .blockwise8bit(minimumCount: 0), warmupSteps: 1)
+        let trainer = try Trainer(training.model, training: TrainedWeights(adapter, in: training.model), on: data(), options: options)
         if device != .cpu { device.forgetCounts() }
-        return try fineTune(training.model, adapter: adapter, on: examples, options: options, onStep: onStep)
+        return try trainer.losses { [unowned trainer] in onStep($0, trainer) }
     }
 
-    @Test("A step of QLoRA with 8-bit moments and clipping waits once, for the loss of the step before")
+    private func data() throws -> TrainingData {
+        try TrainingData((0..<5).map { TokenizedExample(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) })
+    }
+
+    @Test("A step of QLoRA with 8-bit moments and clipping waits for no more than loss and norm of the step before")
     func lateLosses() throws {
         let device = Device.deferred()
         var reported: [(step: Int, counts: DeferredCounts)] = []
-        let losses = try run(on: device, steps: 4) { step in
-            reported.append((step.step, device.counts))
-            return true
-        }
+        let losses = try run(on: device, steps: 4) { step, _ in reported.append((step.step, device.counts)) }
         #expect(reported.map(\.step) == [1, 2, 3, 4])
         #expect(reported.map { $0.counts.kernels["optimizer_step"] } == [2, 3, 4, 4])
-        #expect(reported.map(\.counts.lateReads) == [1, 2, 3, 4])
-        #expect(device.counts.hostWaits == 4)
+        #expect(reported.map(\.counts.lateReads) == [2, 4, 6, 8])
+        #expect(device.counts.hostWaits == 8)
         #expect(device.counts.referenceRuns == [:])
         for (found, expected) in zip(losses, try run(on: .cpu, steps: 4)) { #expect(abs(found - expected) < 2e-3) }
     }
@@ -54,19 +56,18 @@ struct HostWaitsTests {
     func completions() throws {
         let device = Device.deferred()
         let model = try TinyTraining(on: device).model
-        let examples = (0..<5).map { CompletionTokens(ids: [3, 1, 4, 1, 5, 9, $0], completionStart: 2) }
         device.forgetCounts()
-        let batches = try CompletionLoss.mean(examples, model: model, batchSize: 2)
+        let batches = try model.meanLoss(of: data(), batches: .examples(2))
         #expect(device.counts.lateReads == 3 && device.counts.hostWaits == 3)
-        #expect(try abs(CompletionLoss.mean(examples, model: model) - batches) < 1e-5)
+        #expect(try abs(model.meanLoss(of: data()) - batches) < 1e-5)
     }
 
     @Test("A run that is told to end takes the step that was submitted, and returns its loss")
     func early() throws {
         var reported: [Int] = []
-        let losses = try run(on: .cpu, steps: 6) { step in
+        let losses = try run(on: .cpu, steps: 6) { step, trainer in
             reported.append(step.step)
-            return step.step < 2
+            if step.step == 2 { trainer.stop() }
         }
         #expect(reported == [1, 2, 3])
         #expect(try losses == run(on: .cpu, steps: 3))

@@ -15,8 +15,10 @@ import _BitsTestSupport
     private struct Setting {
         let model: CausalLanguageModel
         let adapter: Adapter
-        let training: [CompletionTokens]
-        let validation: [CompletionTokens]
+        let training: TrainingData
+        let validation: TrainingData
+        /// The first questions of the validation set.
+        let sample: TrainingData
 
         init(computeDType: DType, seed: UInt64 = 0, dropout: Float = 0) throws {
             clexicon_link()
@@ -24,14 +26,23 @@ import _BitsTestSupport
             let loaded = try LoadedModel(
                 folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
             let tokenizer = try Tokenizer(folder)
-            func tokens(_ name: String) throws -> [CompletionTokens] {
-                try CompletionTokens.read(#require(MappedFile(embedded: name)), for: loaded, tokenizer: tokenizer)
+            let encoder = ExampleEncoder(for: loaded, tokenizer: tokenizer)
+            func data(_ name: String) throws -> TrainingData {
+                try TrainingData([(ExampleFile(#require(MappedFile(embedded: name))), 1)], encoder)
             }
+            let questions = try ExampleFile(#require(MappedFile(embedded: "text/sft_valid.jsonl")))
+            sample = try TrainingData((0..<32).map { encoder.tokens(of: try questions.example($0)) })
             var generator = RandomGenerator(seed: seed)
             model = loaded.model
             adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32, dropout: dropout), using: &generator)
-            training = try tokens("text/sft_train.jsonl")
-            validation = try tokens("text/sft_valid.jsonl")
+            training = try data("text/sft_train.jsonl")
+            validation = try data("text/sft_valid.jsonl")
+        }
+
+        /// Trains the adapter, and gives the losses of its steps.
+        @discardableResult
+        func train(_ options: TrainingOptions = TrainingOptions(), onStep: @escaping (TrainingStep) -> Void = { _ in }) throws -> [Double] {
+            try Trainer(model, training: TrainedWeights(adapter, in: model), on: training, options: options).losses(onStep)
         }
     }
 
@@ -39,12 +50,12 @@ import _BitsTestSupport
     func epoch(computeDType: DType) throws {
         let setting = try Setting(computeDType: computeDType)
         #expect(setting.adapter.parameterCount == 448_512)
-        #expect(setting.validation.reduce(0) { $0 + $1.targetCount } == 3030)
-        let before = try CompletionLoss.mean(setting.validation, model: setting.model)
+        #expect(setting.validation.count == 200)
+        let before = try setting.model.meanLoss(of: setting.validation)
         #expect(abs(before - 4.211) < 0.01, "before: \(before)")
-        let losses = try fineTune(setting.model, adapter: setting.adapter, on: setting.training)
+        let losses = try setting.train()
         #expect(losses.count == 125)
-        let after = try CompletionLoss.mean(setting.validation, model: setting.model)
+        let after = try setting.model.meanLoss(of: setting.validation)
         #expect(abs(after - 2.605) < 0.02, "after: \(after)")
     }
 
@@ -53,9 +64,9 @@ import _BitsTestSupport
         let setting = try Setting(computeDType: .bfloat16)
         setting.model.policy = .bfloat16
         setting.model.policy.gradients = gradients
-        try fineTune(setting.model, adapter: setting.adapter, on: setting.training)
+        try setting.train()
         #expect(setting.adapter.parameters.allSatisfy { $0.dtype == .float32 })
-        let after = try CompletionLoss.mean(setting.validation, model: setting.model)
+        let after = try setting.model.meanLoss(of: setting.validation)
         #expect(abs(after - 2.605) < 0.03, "after: \(after)")
     }
 
@@ -82,10 +93,11 @@ import _BitsTestSupport
         let rule = Self.rules[index]
         func loss(_ moments: MomentStorage) throws -> Double {
             let setting = try Setting(computeDType: .bfloat16)
-            let options = FineTuningOptions(batchSize: 8, steps: 20, rule: rule, warmupSteps: 2, moments: moments)
-            let losses = try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options)
+            let options = TrainingOptions(
+                duration: .steps(20), batches: BatchPlan(.examples(8)), rule: rule, moments: moments, warmupSteps: 2)
+            let losses = try setting.train(options)
             #expect(losses.suffix(5).reduce(0, +) / 5 < 0.95 * losses[0], "\(type(of: rule)) trains: \(losses)")
-            return try CompletionLoss.mean(Array(setting.validation.prefix(32)), model: setting.model)
+            return try setting.model.meanLoss(of: setting.sample)
         }
         let (small, full) = (try loss(.blockwise8bit(minimumCount: 0)), try loss(.float32))
         #expect(abs(small - full) < 0.01 * full, "\(type(of: rule)): \(small) with 8-bit moments, \(full) with 32-bit ones")
@@ -96,9 +108,8 @@ import _BitsTestSupport
     func reproducible() throws {
         func losses(seed: UInt64, evaluatesFirst: Bool = false) throws -> [Double] {
             let setting = try Setting(computeDType: .bfloat16, seed: seed)
-            if evaluatesFirst { _ = try CompletionLoss.mean(Array(setting.validation.prefix(8)), model: setting.model) }
-            return try fineTune(
-                setting.model, adapter: setting.adapter, on: setting.training, options: FineTuningOptions(steps: 3, seed: seed))
+            if evaluatesFirst { _ = try setting.model.meanLoss(of: setting.sample) }
+            return try setting.train(TrainingOptions(duration: .steps(3), seed: seed))
         }
         let first = try losses(seed: 1)
         #expect(try losses(seed: 1, evaluatesFirst: true) == first)
@@ -109,11 +120,10 @@ import _BitsTestSupport
     func recomputation() throws {
         func losses(recomputing: Bool) throws -> [Double] {
             let setting = try Setting(computeDType: .bfloat16, dropout: 0.1)
-            let options = FineTuningOptions(batchSize: 8, steps: 4, recomputesBlocks: recomputing)
+            var options = TrainingOptions(duration: .steps(4), batches: BatchPlan(.examples(8)))
+            options.recomputesBlocks = recomputing
             defer { #expect(!setting.model.recomputesBlocks) }
-            return try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: options) { _ in
-                setting.model.recomputesBlocks == recomputing
-            }
+            return try setting.train(options) { _ in #expect(setting.model.recomputesBlocks == recomputing) }
         }
         let kept = try losses(recomputing: false)
         #expect(kept.count == 4)
@@ -123,19 +133,32 @@ import _BitsTestSupport
     @Test("An adapter that is saved and loaded computes the same")
     func savedAdapter() throws {
         let setting = try Setting(computeDType: .float32)
-        try fineTune(setting.model, adapter: setting.adapter, on: setting.training, options: FineTuningOptions(steps: 4, warmupSteps: 0))
-        let examples = Array(setting.validation.prefix(16))
-        let trained = try CompletionLoss.mean(examples, model: setting.model)
+        try setting.train(TrainingOptions(duration: .steps(4), warmupSteps: 0))
+        let trained = try setting.model.meanLoss(of: setting.sample)
         let folder = try TemporaryFolder()
         let path = "\(folder.path)/adapter"
         try setting.adapter.save(to: path)
         #expect(throws: ModelFileError.self, "a folder that exists") { try setting.adapter.save(to: path) }
 
         let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32)).model
-        let base = try CompletionLoss.mean(examples, model: fresh)
+        let base = try fresh.meanLoss(of: setting.sample)
         let loaded = try Adapter(ModelFolder(path: path), on: fresh)
         #expect(loaded.layers.map(\.path) == setting.adapter.layers.map(\.path))
-        #expect(try CompletionLoss.mean(examples, model: fresh) == trained)
+        #expect(try fresh.meanLoss(of: setting.sample) == trained)
         #expect(base != trained)
+    }
+}
+
+extension Trainer {
+    /// Runs, and gives the losses of the steps.
+    func losses(_ onStep: @escaping (TrainingStep) -> Void = { _ in }) throws -> [Double] {
+        var losses: [Double] = []
+        observers.append {
+            guard case .step(let step) = $0 else { return }
+            losses.append(step.loss)
+            onStep(step)
+        }
+        try run()
+        return losses
     }
 }

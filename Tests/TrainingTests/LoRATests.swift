@@ -88,9 +88,10 @@ struct LoRATests {
         func losses(dropout: Float, seed: UInt64 = 1) throws -> [Double] {
             let (model, adapter) = try adapter(LoRAConfiguration(rank: 2, dropout: dropout, targets: .named(["q_proj"])))
             // Without a warm-up the factors that start at zero carry the mask from the second step on.
-            let options = FineTuningOptions(batchSize: 1, steps: 3, warmupSteps: 0, seed: seed)
+            let options = TrainingOptions(duration: .steps(3), batches: BatchPlan(.examples(1)), warmupSteps: 0, seed: seed)
             defer { #expect(adapter.layers.allSatisfy { $0.layer.dropoutSource == nil }) }
-            return try fineTune(model, adapter: adapter, on: [CompletionTokens(ids: [3, 1, 4, 1, 5, 9], completionStart: 2)], options: options)
+            let data = try TrainingData([TokenizedExample(ids: [3, 1, 4, 1, 5, 9], completionStart: 2)])
+            return try Trainer(model, training: TrainedWeights(adapter, in: model), on: data, options: options).losses()
         }
         let first = try losses(dropout: 0.5)
         #expect(try losses(dropout: 0.5) == first)

@@ -43,6 +43,11 @@ package enum OutputFile {
         }
         do { _ = try AtomicFile(path: path) } catch { throw .system(error) }
     }
+
+    /// Writes a whole file, in the place of one that is there.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(ModelFileError) {
+        do { try AtomicFile.write(bytes, to: path) } catch { throw .system(error) }
+    }
 }
 
 extension JSONValue {

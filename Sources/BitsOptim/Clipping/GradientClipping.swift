@@ -65,6 +65,14 @@ public struct LateGradientNorm: Sendable {
     ///
     /// - Throws: the first error of the work that leads to it.
     public func nonFiniteCount() throws(DeviceError) -> Int { Int(try result.floats()[2]) }
+
+    /// Both, for one wait.
+    ///
+    /// - Throws: the first error of the work that leads to it.
+    public func values() throws(DeviceError) -> (norm: Float, nonFiniteCount: Int) {
+        let values = try result.floats()
+        return (values[1], Int(values[2]))
+    }
 }
 
 extension Device {

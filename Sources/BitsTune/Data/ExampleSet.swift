@@ -11,8 +11,7 @@ struct ExampleSet: Sendable {
     private let origin: Origin
     /// Tokens of each.
     let lengths: [Int32]
-    /// The smallest and the largest token there is; nil without any.
-    private(set) var tokens: ClosedRange<Int32>?
+    let digest: ExampleDigest
     /// Examples that have nothing to learn, most often as their prompt alone is too long; they are left out.
     let skipped: Int
 
@@ -24,7 +23,7 @@ struct ExampleSet: Sendable {
         origin = .kept(useful)
         lengths = useful.map { Int32($0.ids.count) }
         skipped = examples.count - useful.count
-        for example in useful { note(example) }
+        digest = useful.reduce(into: ExampleDigest()) { $0.take($1) }
     }
 
     /// Reads all of a file once, so that nothing in it comes as a surprise hours later.
@@ -32,7 +31,7 @@ struct ExampleSet: Sendable {
     /// - Throws: ``BitsIO/ModelFileError`` for the first example that is broken.
     init(_ file: ExampleFile, _ encoder: ExampleEncoder, progress: (Double) -> Void) throws(ModelFileError) {
         var (places, lengths, kept): ([Int32], [Int32], [TokenizedExample]) = ([], [], [])
-        var (tokens, total) = (ClosedRange<Int32>?.none, 0)
+        var (digest, total) = (ExampleDigest(), 0)
         for index in 0..<file.count {
             let example = encoder.tokens(of: try file.example(index))
             progress(Double(index + 1) / Double(file.count))
@@ -41,11 +40,11 @@ struct ExampleSet: Sendable {
             lengths.append(Int32(example.ids.count))
             total += example.ids.count
             if total <= ExampleSet.keptTokens { kept.append(example) } else { kept = [] }
-            tokens = tokens.including(example)
+            digest.take(example)
         }
         origin = total <= ExampleSet.keptTokens ? .kept(kept) : .file(file, encoder, places)
         self.lengths = lengths
-        self.tokens = tokens
+        self.digest = digest
         skipped = file.count - places.count
     }
 
@@ -57,13 +56,26 @@ struct ExampleSet: Sendable {
         case .file(let file, let encoder, let places): encoder.tokens(of: try file.example(Int(places[index])))
         }
     }
-
-    private mutating func note(_ example: TokenizedExample) { tokens = tokens.including(example) }
 }
 
-extension ClosedRange<Int32>? {
-    fileprivate func including(_ example: TokenizedExample) -> ClosedRange<Int32>? {
-        guard let least = example.ids.min(), let most = example.ids.max() else { return self }
-        return Swift.min(self?.lowerBound ?? least, least)...Swift.max(self?.upperBound ?? most, most)
+/// What is to be known of examples together.
+struct ExampleDigest: Sendable {
+    /// The smallest and the largest token; nil without any.
+    private(set) var tokens: ClosedRange<Int32>?
+    /// Tells these examples from others: a hash of their tokens and of what is learned (that of Fowler, Noll and Vo, a number at a time).
+    private(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    mutating func take(_ example: TokenizedExample) {
+        for id in example.ids {
+            tokens = min(tokens?.lowerBound ?? id, id)...max(tokens?.upperBound ?? id, id)
+            mix(UInt64(UInt32(bitPattern: id)))
+        }
+        for run in example.learned {
+            mix(UInt64(run.lowerBound))
+            mix(UInt64(run.upperBound))
+        }
+        mix(.max)
     }
+
+    private mutating func mix(_ number: UInt64) { fingerprint = (fingerprint ^ number) &* 0x100_0000_01b3 }
 }

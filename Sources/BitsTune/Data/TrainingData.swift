@@ -67,10 +67,15 @@ public struct TrainingData: Sendable {
     /// - Throws: ``TrainingError/unknownToken(_:vocabulary:)``.
     func check(for model: TaskModel) throws(TrainingError) {
         let vocabulary = model.vocabularySize
-        for tokens in sets.compactMap(\.tokens) {
+        for tokens in sets.compactMap(\.digest.tokens) {
             if tokens.lowerBound < 0 { throw .unknownToken(tokens.lowerBound, vocabulary: vocabulary) }
             if tokens.upperBound >= vocabulary { throw .unknownToken(tokens.upperBound, vocabulary: vocabulary) }
         }
+    }
+
+    /// Tells this data from other data.
+    var fingerprint: String {
+        zip(sets, shares).map { "\(String($0.digest.fingerprint, radix: 16)) x \($1)" }.joined(separator: ", ")
     }
 
     func example(_ place: ExamplePlace) throws(TrainingError) -> TokenizedExample {

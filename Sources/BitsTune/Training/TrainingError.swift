@@ -1,3 +1,4 @@
+public import BitsCore
 public import BitsIO
 
 /// Why a model could not be trained.
@@ -6,7 +7,14 @@ public enum TrainingError: Error, Equatable, Sendable {
     case nothingToLearn(examples: Int)
     /// An example has a token that the model has no vector for.
     case unknownToken(Int32, vocabulary: Int)
+    /// No weight that could be trained was asked for.
+    case nothingToTrain
+    /// The run learns nothing any more: what was seen, at which step, in which tensor if one can be named, and the checkpoint that is left.
+    case diverged(step: Int, reason: String, tensor: String?, checkpoint: String?)
+    /// A checkpoint that belongs to another run, with what differs.
+    case unsuitableCheckpoint(path: String, String)
     case file(ModelFileError)
+    case device(DeviceError)
 }
 
 extension TrainingError: CustomStringConvertible {
@@ -16,7 +24,14 @@ extension TrainingError: CustomStringConvertible {
             "none of \(examples) examples has anything to learn within the length limit; give examples with completions, or shorten the prompts"
         case .unknownToken(let token, let vocabulary):
             "an example has token \(token), the model knows 0 to \(vocabulary - 1); use the tokenizer that belongs to the model"
+        case .nothingToTrain:
+            "no weight that could be trained is named; what is quantized needs an adapter, or int8 with its 16-bit weights kept"
+        case .diverged(let step, let reason, let tensor, let checkpoint):
+            "step \(step): \(reason)\(tensor.map { "; \($0)" } ?? ""); try a lower learning rate, a longer warm-up or clipping at a smaller norm, and "
+                + "bfloat16 rather than float16; \(checkpoint.map { "\($0) is left from before" } ?? "no checkpoint was made yet")"
+        case .unsuitableCheckpoint(let path, let reason): "\(path): \(reason)"
         case .file(let error): "\(error)"
+        case .device(let error): "\(error)"
         }
     }
 }

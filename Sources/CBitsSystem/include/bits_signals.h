@@ -10,6 +10,10 @@ void bits_signals_note_interruptions(void);
 void bits_signals_hold(int32_t change);
 // The signal that was noted; 0 when there was none.
 int32_t bits_signals_noted(void);
+// One more (1) or less (-1) who looks for interruptions and ends in order: until the last of them is gone, no write is to end for one.
+void bits_signals_let_writes_finish(int32_t change);
+// Whether there was an interruption that a write has to end for.
+int32_t bits_signals_ends_writes(void);
 // From now on reading a mapped file that is no longer there ends the process with `status`, after a line on standard error that begins with `before`,
 // names the file and ends with `after`; what is unfinished is removed. The texts stay the caller's.
 void bits_signals_explain_lost_file(const char *before, const char *after, int32_t status);
