@@ -16,11 +16,12 @@ struct Bnb: ParsableCommand {
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",
-        subcommands: [Demo.self, Quantize.self, Dequantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
+        subcommands: [Demo.self, Train.self, Quantize.self, Dequantize.self, Generate.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
 
     static func main() {
-        let arguments = HuggingFaceNames.replaced(in: TextValues.kept(in: Array(CommandLine.arguments.dropFirst())))
+        var arguments = Array(CommandLine.arguments.dropFirst())
         do {
+            arguments = HuggingFaceNames.replaced(in: TextValues.kept(in: try RunFile.expanded(arguments)))
             if let problem = WrongUsage.problem(verb: arguments) { throw Failure(.usage, problem) }
             var command = try parseAsRoot(arguments)
             if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }

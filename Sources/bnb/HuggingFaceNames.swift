@@ -11,6 +11,22 @@ enum HuggingFaceNames {
         "--torch-dtype": "--compute",
         "--llm-int8-skip-modules": "--skip",
         "--llm-int8-threshold": "--outlier-threshold",
+        "--train-file": "--data",
+        "--validation-file": "--eval-data",
+        "--per-device-train-batch-size": "--batch-size",
+        "--gradient-accumulation-steps": "--accumulate",
+        "--num-train-epochs": "--epochs",
+        "--max-steps": "--steps",
+        "--max-seq-length": "--max-length",
+        "--lr-scheduler-type": "--schedule",
+        "--optim": "--optimizer",
+        "--eval-steps": "--eval-every",
+        "--save-steps": "--save-every",
+        "--save-total-limit": "--keep",
+        "--logging-steps": "--log-every",
+        "--early-stopping-patience": "--patience",
+        "--lora-r": "--lora-rank",
+        "--lora-target-modules": "--target-modules",
     ]
 
     /// Options that are on or off, there with `True` or `False` behind them or without.
@@ -19,6 +35,9 @@ enum HuggingFaceNames {
         "--load-in-8bit": [format, "int8"],
         "--bnb-4bit-use-double-quant": ["--double-quantization"],
         "--use-bnb-nested-quant": ["--double-quantization"],
+        "--gradient-checkpointing": ["--recompute"],
+        "--load-best-model-at-end": ["--keep-best"],
+        "--resume-from-checkpoint": ["--resume"],
     ]
 
     /// Stands for what the verb calls the format: `--to` for `quantize`, `--load-in` for others.

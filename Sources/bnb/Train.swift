@@ -1,0 +1,182 @@
+import ArgumentParser
+import BitsBench
+import BitsCore
+import BitsIO
+import BitsModels
+import BitsNN
+import BitsOptim
+import BitsQuant
+import BitsSystem
+import BitsTune
+import CLexicon
+
+/// `bnb train`: fine-tunes a model on files of examples.
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Fine-tune a model, or an adapter on it, on files of examples.",
+        discussion: """
+            --config FILE takes options from a JSON object; those of a run are written to run.json in its folder, and with --resume taken from there. \
+            Hugging Face's names of options are understood. An interruption (Ctrl-C) finishes the step, saves and ends; a second one ends at once. The \
+            folder holds checkpoint-N, log.jsonl, a file for TensorBoard, loss.svg, and at the end the adapter as PEFT reads it, or the model.
+            """)
+
+    @OptionGroup var source: ModelName
+
+    @OptionGroup(title: "Data") var data: DataOptions
+
+    @Option(help: ArgumentHelp("Quantize linear layers while loading. (default: they stay as they are)", valueName: "format"))
+    var loadIn: Quantization?
+
+    @OptionGroup(title: "Weights") var weights: WeightOptions
+
+    @OptionGroup(title: "Course") var course: CourseOptions
+
+    @OptionGroup(title: "Run") var records: RunOptions
+
+    @OptionGroup var quantization: QuantizationOptions
+
+    @OptionGroup var compute: ComputeOptions
+
+    @OptionGroup var machine: MachineOptions
+
+    func validate() throws {
+        try quantization.check(loadIn, option: "--load-in")
+        if records.evalEvery != nil || records.patience != nil || records.keepBest, data.evalData.isEmpty {
+            throw ValidationError("--eval-every, --patience and --keep-best need --eval-data")
+        }
+        if records.patience != nil, records.evalEvery == nil { throw ValidationError("--patience needs --eval-every") }
+    }
+
+    func run() throws {
+        clexicon_link()
+        let device = try machine.prepare()
+        let optimizer = try OptimizerName(course.optimizer)
+        let rule = try optimizer.rule(
+            learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), weightDecay: course.weightDecay, arguments: course.optimArgs)
+        let files = try data.data.map { (try ExampleFile(path: $0.path), $0.weight) }
+        let evaluationFiles = try data.evalData.map { (try ExampleFile(path: $0), 1.0) }
+        if data.showTokens { return try showTokens(files.map(\.0)) }
+        let folder = try RunFolder(path: records.output)
+        guard records.resume || folder.isEmpty else {
+            throw Failure(.file, "\(records.output): holds something already; add --resume to go on with a run, or name another folder")
+        }
+        let loaded = try load(device)
+        let encoder = try encoder(loaded.folder, loaded)
+        let bar = ProgressBar("reading examples")
+        let training = try TrainingData(files, encoder) { bar.update($0) }
+        let evaluation = try evaluationFiles.isEmpty ? nil : TrainingData(evaluationFiles, encoder)
+        bar.finish()
+        if training.skipped > 0 { Console.warn(["\(training.skipped) examples have nothing to learn within --max-length and are left out"]) }
+        let trained = try trainedWeights(loaded.model)
+        let trainer = try Trainer(
+            loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder), folder: folder)
+        // An interruption ends the run, not the writing of what it has come to.
+        try ProcessSignals.endingInOrder { () throws in try go(trainer, loaded, encoder, folder) }
+    }
+
+    /// Runs from the beginning or the newest checkpoint, tells how it goes, and leaves what came of it.
+    private func go(_ trainer: Trainer, _ loaded: LoadedModel, _ encoder: ExampleEncoder, _ folder: RunFolder) throws {
+        let (step, passedOver) = records.resume ? try trainer.resume() : (0, [])
+        Console.warn(passedOver)
+        if records.resume { Console.note(step > 0 ? "going on after step \(step)\n" : "no checkpoint to go on from; beginning at the beginning\n") }
+        try JSONValue.object(used).write(to: "\(folder.path)/\(RunFile.name)")
+        Console.note("\(trainer.weights.count) trained weights, \(trainer.totalSteps) steps\n")
+        let logPath = "\(folder.path)/log.jsonl"
+        let log = try TrainingLog(path: logPath, after: step)
+        let (terminal, curve) = (TrainingTerminal(every: records.logEvery), try LossCurve(log: logPath))
+        let board = try TensorBoardLog(folder: folder.path)
+        trainer.observers += [terminal.observe, curve.observe, { try log.observe($0) }, { try board.observe($0) }]
+        if !records.sample.isEmpty { trainer.observers.append(sampling(loaded, encoder.tokenizer)) }
+        let summary: TrainingSummary
+        do {
+            defer { terminal.finish() }
+            summary = try trainer.run()
+        }
+        try OutputFile.replace("\(folder.path)/loss.svg", with: Array(curve.svg().utf8))
+        if summary.end == .stopped {
+            throw Failure(interruptedAfter: summary.progress.step, checkpoint: folder.newestPath)
+        }
+        if let adapter = trainer.weights.adapter {
+            try folder.publish(last: "adapter_config.json") { try adapter.save(to: $0) }
+        } else {
+            trainer.weights.restoreTypes()
+            try folder.publish(last: "config.json") { try loaded.save(to: $0) }
+        }
+        try tell(summary, trainer, curve)
+    }
+
+    private func load(_ device: Device) throws -> LoadedModel {
+        let folder = try source.folder()
+        try quantization.checkSkips(folder)
+        var wanted = try quantization.applied(to: loadIn)
+        // Weights that are to be trained stay beside their codes.
+        if weights.full, case .int8(let threshold, _)? = wanted.layers {
+            wanted.layers = .int8(outlierThreshold: threshold, keepsFloat16Weights: true)
+        }
+        let options = LoadOptions(
+            wanted, computeDType: compute.compute?.dtype, activations: compute.activations.dtype, cache: compute.cache?.dtype, device: device)
+        let bar = ProgressBar("loading")
+        let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
+        bar.finish()
+        Console.warn(loaded.report.warnings)
+        return loaded
+    }
+
+    private func encoder(_ folder: ModelFolder, _ loaded: LoadedModel) throws -> ExampleEncoder {
+        ExampleEncoder(
+            for: loaded, tokenizer: try Tokenizer(folder), maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength),
+            truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
+    }
+
+    private func trainedWeights(_ model: CausalLanguageModel) throws -> TrainedWeights {
+        guard weights.full else {
+            var generator = RandomGenerator(seed: course.seed.number)
+            return TrainedWeights(try Adapter(on: model, weights.configuration, using: &generator), in: model)
+        }
+        let patterns = weights.trainOnly.map { ModulePattern($0) }
+        return try TrainedWeights(of: model) { path in
+            let module = path.split(separator: ".").dropLast().joined(separator: ".")
+            return patterns.isEmpty || patterns.contains { $0.matches(module) || $0.matches(path) }
+        }
+    }
+
+    private func options(_ rule: any UpdateRule, _ moments: MomentStorage, _ encoder: ExampleEncoder) -> TrainingOptions {
+        var options = TrainingOptions(
+            duration: course.steps.map { .steps($0) } ?? .epochs(course.epochs ?? 1), batches: data.plan(maxLength: encoder.maximumLength),
+            rule: rule,
+            moments: moments, warmupSteps: course.warmupSteps, seed: course.seed.number)
+        options.accumulation = data.accumulate
+        options.schedule = course.schedule.shape(warmupSteps: course.warmupSteps)
+        options.clipping = course.maxGradNorm > 0 ? .norm(course.maxGradNorm) : nil
+        options.recomputesBlocks = course.recompute
+        (options.evaluateEvery, options.patience) = (records.evalEvery, records.patience)
+        (options.saveEvery, options.keptCheckpoints, options.keepsBest) = (records.saveEvery, records.keep, records.keepBest)
+        return options
+    }
+
+    private func showTokens(_ files: [ExampleFile]) throws {
+        let folder = try source.folder()
+        let generation = try GenerationConfiguration(folder)
+        let encoder = ExampleEncoder(
+            tokenizer: try Tokenizer(folder), beginToken: generation.beginToken, endToken: generation.endTokens.first,
+            maximumLength: data.maxLength ?? 1024, truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
+        for file in files {
+            for index in 0..<min(3, file.count) {
+                let example = encoder.tokens(of: try file.example(index))
+                try Console.writeLine("\(file.place(of: index)): \(example.ids.count) tokens, \(example.targetCount) learned")
+                try Console.writeLine(example.described(by: encoder.tokenizer).printable)
+            }
+        }
+    }
+
+    private func sampling(_ loaded: LoadedModel, _ tokenizer: Tokenizer) -> (TrainingEvent) throws -> Void {
+        let completion = TextCompletion(loaded, tokenizer: tokenizer)
+        return { event in
+            guard case .evaluation = event else { return }
+            for prompt in records.sample {
+                let text = try completion(prompt, options: GenerationOptions(maxNewTokens: 48)).text
+                Console.note("  \(prompt.printable) -> \(text.split(whereSeparator: \.isNewline).joined(separator: " ").printable)\n")
+            }
+        }
+    }
+}

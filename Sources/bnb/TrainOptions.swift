@@ -1,0 +1,225 @@
+public import ArgumentParser
+import BitsIO
+import BitsOptim
+public import BitsTune
+
+/// A file of examples, and how often an epoch goes through it: `file`, or `file=2`.
+struct WeightedPath: ExpressibleByArgument {
+    let path: String
+    let weight: Double
+    let argument: String
+
+    init?(argument: String) {
+        self.argument = argument
+        guard let place = argument.lastIndex(of: "="), let weight = Double(argument[argument.index(after: place)...]) else {
+            (path, weight) = (argument, 1)
+            return
+        }
+        guard weight > 0, weight <= 1000 else { return nil }
+        (path, self.weight) = (String(argument[..<place]), weight)
+    }
+}
+
+extension Truncation: ExpressibleByArgument {}
+
+/// What is learned of an example.
+enum LearnedPart: String, CaseIterable, ExpressibleByArgument {
+    case completions, everything
+}
+
+/// What is learned from, and how it is put together.
+struct DataOptions: ParsableArguments {
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp(
+            "A file of examples, JSON lines with 'text', or 'prompt' and 'completion', or a CSV table with such columns; with =2 it is gone through twice an "
+                + "epoch, with =0.5 half; may be repeated.", valueName: "file"))
+    var data: [WeightedPath]
+
+    @Option(help: ArgumentHelp("Examples to measure the loss on; may be repeated. (default: none)", valueName: "file"))
+    var evalData: [String] = []
+
+    @Option(help: ArgumentHelp("Tokens of an example at most. (default: 1024, or the model's context if that is less)", valueName: "number"))
+    var maxLength: Int?
+
+    @Option(help: "What is left of an example that is too long.")
+    var truncation = Truncation.keepStart
+
+    @Option(help: "What is learned of an example with a prompt: its completion, or the prompt too.")
+    var lossOn = LearnedPart.completions
+
+    @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
+    var batchSize = 8
+
+    @Option(help: ArgumentHelp("Batches a step, whose gradients are added up.", valueName: "number"))
+    var accumulate = 1
+
+    @Flag(help: "Fill batches with as many examples as --batch-size times --max-length tokens have room for.")
+    var packing = false
+
+    @Flag(help: "Bring examples of about the same length together.")
+    var groupByLength = false
+
+    @Flag(help: "Take the examples in the order of their files.")
+    var noShuffle = false
+
+    @Flag(help: "Print the first examples as they are learned, and end.")
+    var showTokens = false
+
+    func validate() throws {
+        if data.isEmpty { throw ValidationError("--data is missing; name a file of examples") }
+        for (name, value) in [("--batch-size", batchSize), ("--accumulate", accumulate)] where value < 1 {
+            throw ValidationError("\(name) \(value) is not at least 1")
+        }
+        if let maxLength, maxLength < 2 { throw ValidationError("--max-length \(maxLength) is not at least 2") }
+    }
+
+    func plan(maxLength: Int) -> BatchPlan {
+        BatchPlan(
+            packing ? .tokens(batchSize * maxLength) : .examples(batchSize), groupsByLength: groupByLength, shuffles: !noShuffle)
+    }
+}
+
+/// What is trained.
+struct WeightOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Rank of the adapter's updates.", valueName: "number"))
+    var loraRank = 16
+
+    @Option(help: ArgumentHelp("Updates are scaled by this over the rank. (default: twice the rank)", valueName: "number"))
+    var loraAlpha: Float?
+
+    @Option(help: ArgumentHelp("Share of an update's input that is left out in each pass.", valueName: "share"))
+    var loraDropout: Float = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "Layers that get an adapter: names such as q_proj, with commas between, or all-linear for all but the output head.", valueName: "names"))
+    var targetModules = "all-linear"
+
+    @Flag(help: "Train the model itself instead of an adapter.")
+    var full = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --full: train these layers alone: a path, its beginning or end, or an expression; may be repeated. (default: all)",
+            valueName: "name"))
+    var trainOnly: [String] = []
+
+    func validate() throws {
+        if !(loraDropout >= 0 && loraDropout < 1) { throw ValidationError("--lora-dropout \(loraDropout) is not from 0 to below 1") }
+        if !trainOnly.isEmpty && !full { throw ValidationError("--train-only needs --full") }
+        if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) { throw ValidationError("--lora-alpha \(loraAlpha) is not above 0") }
+    }
+
+    var configuration: LoRAConfiguration {
+        let names = targetModules.split(separator: ",").map { String($0.drop { $0 == " " }) }
+        return LoRAConfiguration(
+            rank: loraRank, alpha: loraAlpha ?? Float(2 * loraRank), dropout: loraDropout,
+            targets: targetModules == "all-linear" ? .allLinear : .named(names))
+    }
+}
+
+/// How the learning rate changes, by the names that Hugging Face has.
+enum ScheduleName: String, CaseIterable, ExpressibleByArgument {
+    case constant, linear, cosine, polynomial
+    case cosineWithRestarts = "cosine_with_restarts"
+    case constantWithWarmup = "constant_with_warmup"
+    case inverseSquareRoot = "inverse_sqrt"
+
+    func shape(warmupSteps: Int) -> LearningRateSchedule.Shape {
+        switch self {
+        case .constant, .constantWithWarmup: .constant
+        case .linear: .linear
+        case .cosine: .cosine(cycles: 0.5)
+        case .cosineWithRestarts: .cosineWithRestarts(cycles: 1)
+        case .polynomial: .polynomial(power: 1, end: 1e-7)
+        case .inverseSquareRoot: LearningRateSchedule.inverseSquareRoot(warmupSteps: warmupSteps).shape
+        }
+    }
+}
+
+/// How steps are taken, and how many.
+struct CourseOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Passes over the data. (default: 1, if there is no --steps)", valueName: "number"))
+    var epochs: Double?
+
+    @Option(help: ArgumentHelp("Steps. (default: what --epochs are)", valueName: "number"))
+    var steps: Int?
+
+    @Option(
+        help: ArgumentHelp("An optimizer by its name in Hugging Face's training arguments: adamw_bnb_8bit, paged_lion_32bit, ...", valueName: "name"))
+    var optimizer = "adamw_bnb_8bit"
+
+    @Option(help: ArgumentHelp("Further settings of the optimizer: key=value, with commas between. (default: none)", valueName: "settings"))
+    var optimArgs = ""
+
+    @Option(help: ArgumentHelp("The highest one of the run. (default: 0.0002, with --full 0.00002)", valueName: "number"))
+    var learningRate: Double?
+
+    @Option(help: "What becomes of the learning rate after the warm-up.")
+    var schedule = ScheduleName.linear
+
+    @Option(help: ArgumentHelp("Steps over which the learning rate grows from 0.", valueName: "number"))
+    var warmupSteps = 10
+
+    @Option(help: ArgumentHelp("Of matrices; biases and the weights of norms do not decay.", valueName: "number"))
+    var weightDecay = 0.0
+
+    @Option(help: ArgumentHelp("Gradients together are scaled to at most this norm; 0 for no limit.", valueName: "number"))
+    var maxGradNorm = 1.0
+
+    @Flag(help: "Compute the inside of blocks again on the way back instead of keeping it: less memory, a third more time.")
+    var recompute = false
+
+    @Option(help: "Of the adapter's start, the order of the examples and dropout.")
+    var seed = Seed(0)
+
+    func validate() throws {
+        if epochs != nil && steps != nil { throw ValidationError("--epochs and --steps both say how long the run is; give one") }
+        if let epochs, !(epochs > 0 && epochs <= 1e6) { throw ValidationError("--epochs \(epochs) is not above 0") }
+        if let steps, steps < 1 { throw ValidationError("--steps \(steps) is not at least 1") }
+        if warmupSteps < 0 { throw ValidationError("--warmup-steps \(warmupSteps) is below 0") }
+        if !(maxGradNorm >= 0) { throw ValidationError("--max-grad-norm \(maxGradNorm) is below 0") }
+    }
+}
+
+/// What a run leaves, and what it tells meanwhile.
+struct RunOptions: ParsableArguments {
+    @Option(name: [.short, .long], help: ArgumentHelp("The folder of the run: checkpoints, log, and what came of it.", valueName: "folder"))
+    var output: String
+
+    @Flag(help: "Go on with the run in --output, from its newest checkpoint that is whole; options are those that it was started with.")
+    var resume = false
+
+    @Option(help: ArgumentHelp("Steps between evaluations. (default: one at the end)", valueName: "number"))
+    var evalEvery: Int?
+
+    @Option(help: ArgumentHelp("End after so many evaluations without a better loss. (default: never)", valueName: "number"))
+    var patience: Int?
+
+    @Option(help: ArgumentHelp("Steps between checkpoints. (default: one at the end)", valueName: "number"))
+    var saveEvery: Int?
+
+    @Option(help: ArgumentHelp("Keep the newest checkpoints alone. (default: all)", valueName: "number"))
+    var keep: Int?
+
+    @Flag(help: "Keep the checkpoint of the best evaluation too, and end with its weights.")
+    var keepBest = false
+
+    @Option(help: ArgumentHelp("Steps between lines that tell how the run goes, where no terminal shows it.", valueName: "number"))
+    var logEvery = 10
+
+    @Option(
+        help: ArgumentHelp("A prompt to continue at every evaluation, to see what is learned; may be repeated. (default: none)", valueName: "text"))
+    var sample: [String] = []
+
+    @Flag(help: "Print one JSON object at the end.")
+    var json = false
+
+    func validate() throws {
+        if output.isEmpty { throw ValidationError("--output is empty; name the folder of the run") }
+        for (name, value) in [
+            ("--eval-every", evalEvery), ("--patience", patience), ("--save-every", saveEvery), ("--keep", keep), ("--log-every", logEvery),
+        ] { if let value, value < 1 { throw ValidationError("\(name) \(value) is not at least 1") } }
+    }
+}
