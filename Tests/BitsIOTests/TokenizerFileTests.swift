@@ -22,8 +22,7 @@ struct TokenizerFileTests {
     /// What is put in place of a component, and what the error must say.
     static let unsupported: [(component: String, value: String, expected: String)] = [
         ("model", #"{"type": "Markov"}"#, "model 'Markov', which is not implemented; known are BPE, Unigram"),
-        ("model", #"{"dropout": 0.1}"#, "dropout"), ("model", #"{"continuing_subword_prefix": "@@"}"#, "continuing_subword_prefix"),
-        ("model", #"{"end_of_word_suffix": "</w>"}"#, "end_of_word_suffix"), ("normalizer", #"{"type": "NFKC"}"#, "normalizer 'NFKC'"),
+        ("model", #"{"dropout": 0.1}"#, "dropout"),
         ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "Titlecase"}]}"#, "normalizer 'Titlecase'"),
         ("normalizer", #"{"type": "Replace", "pattern": {"Regex": "(a)\\1"}, "content": " "}"#, #"'\1' at character 4"#),
         ("decoder", #"{"type": "Replace", "pattern": {"Regex": "(a)\\1"}, "content": " "}"#, #"'\1' at character 4"#),

@@ -9,7 +9,7 @@ struct BertCleaning: Sendable, Equatable {
         var text = text
         if cleansText { text = BertCleaning.cleaned(text.span) }
         if spacesIdeographs { text = BertCleaning.spaced(text.span) }
-        if stripsAccents { text = TextMarks.removing(CleaningClass.nonspacingMark, from: CanonicalComposition.decompose(text)) }
+        if stripsAccents { text = TextMarks.removing(CleaningClass.nonspacingMark, from: NormalizationForm.decomposed.apply(text)) }
         if lowercases { text = Lowercase.apply(text) }
         return text
     }

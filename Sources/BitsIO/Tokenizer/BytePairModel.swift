@@ -12,7 +12,11 @@ struct BytePairModel: TokenModel {
     let unknown: UInt32?
     /// Whether neighbouring unknown characters make one token.
     let fusesUnknown: Bool
-    /// For each byte, the token that a text of that byte starts as; byte-level only. `MergeTable.none` where there is none.
+    /// What is put before each character of a piece but the first, and behind the last, to find its token.
+    let continuation: [UInt8]
+    let ending: [UInt8]
+    /// For each place of a byte in its piece (inside, first, last, all of it) and each byte, the token that it starts as; byte-level only.
+    /// `MergeTable.none` where there is none.
     private let byteTokens: [UInt32]
     /// For each byte, the token `<0xNN>`; empty without byte fallback.
     private let fallbackTokens: [UInt32]
@@ -21,7 +25,7 @@ struct BytePairModel: TokenModel {
 
     init(
         vocabulary: Vocabulary, merges: [(left: UInt32, right: UInt32, merged: UInt32)], ignoresMerges: Bool, isByteLevel: Bool, unknown: UInt32?,
-        fusesUnknown: Bool, fallsBackToBytes: Bool
+        fusesUnknown: Bool, fallsBackToBytes: Bool, continuation: [UInt8] = [], ending: [UInt8] = []
     ) {
         self.vocabulary = vocabulary
         self.merges = MergeTable(merges)
@@ -29,11 +33,22 @@ struct BytePairModel: TokenModel {
         self.isByteLevel = isByteLevel
         self.unknown = unknown
         self.fusesUnknown = fusesUnknown
+        self.continuation = continuation
+        self.ending = ending
         func token(_ text: [UInt8]) -> UInt32 { vocabulary.id(of: text).map { UInt32($0) } ?? MergeTable.none }
-        byteTokens = isByteLevel ? (0..<256).map { token(ByteAlphabet.encoded(UInt8($0))) } : []
+        byteTokens = (0..<(isByteLevel ? 4 * 256 : 0)).map { index in
+            let isFirst = index & BytePairModel.first != 0
+            let isLast = index & BytePairModel.last != 0
+            return token((isFirst ? [] : continuation) + ByteAlphabet.encoded(UInt8(index & 255)) + (isLast ? ending : []))
+        }
         fallbackTokens = fallsBackToBytes ? (0..<256).map { token(BytePairModel.fallbackText(UInt8($0))) } : []
-        boundary = isByteLevel || ignoresMerges ? nil : BytePairModel.boundary(vocabulary, merges)
+        let isPlain = !isByteLevel && !ignoresMerges && continuation.isEmpty && ending.isEmpty
+        boundary = isPlain ? BytePairModel.boundary(vocabulary, merges) : nil
     }
+
+    /// Places of a byte, as they are found in ``byteTokens``.
+    private static let first = 1 << 8
+    private static let last = 1 << 9
 
     /// `<0x0A>` for a line feed.
     static func fallbackText(_ byte: UInt8) -> [UInt8] {
@@ -68,8 +83,8 @@ struct BytePairModel: TokenModel {
         while index + 2 < piece.count {
             if piece[index] == boundary[0], piece[index + 1] == boundary[1], piece[index + 2] == boundary[2] {
                 let followsMark = index >= 3 && piece[index - 3] == boundary[0] && piece[index - 2] == boundary[1] && piece[index - 1] == boundary[2]
-                // Unknown characters fuse across the boundary, so it is one only after a known token; see `endsInUnknown`.
-                if !followsMark && !(fusesUnknown && unknown != nil && endsInUnknown(piece, index)) {
+                // Unknown characters fuse across the boundary, and dropped ones may have a mark before them, so it is one only after a known token.
+                if !followsMark && !((fusesUnknown || unknown == nil) && endsInUnknown(piece, index)) {
                     encodeWhole(piece.extracting(start..<index), into: &output, scratch: &scratch)
                     start = index
                 }
@@ -99,10 +114,14 @@ struct BytePairModel: TokenModel {
     private func encodeUncached(_ piece: Span<UInt8>, into output: inout [Int32], scratch: inout BytePairScratch) {
         if ignoresMerges, let whole = wholeToken(piece, &scratch) { return output.append(Int32(whole)) }
         scratch.symbols.removeAll(keepingCapacity: true)
-        if isByteLevel {
-            for index in piece.indices { appendByte(piece[index], to: &scratch.symbols) }
-        } else {
-            appendCharacters(piece, to: &scratch.symbols)
+        if !isByteLevel {
+            appendCharacters(piece, &scratch)
+        } else if !appendBytes(piece, to: &scratch.symbols) {
+            // Bytes that are no tokens are characters of the alphabet that are none.
+            scratch.symbols.removeAll(keepingCapacity: true)
+            writeAlphabet(piece, into: &scratch.text)
+            let written = scratch.text
+            appendCharacters(written.span, &scratch)
         }
         if scratch.symbols.count <= BytePairScratch.shortCount {
             scratch.mergeShort(merges)
@@ -114,47 +133,61 @@ struct BytePairModel: TokenModel {
 
     private func wholeToken(_ piece: Span<UInt8>, _ scratch: inout BytePairScratch) -> Int? {
         guard isByteLevel else { return vocabulary.id(of: piece) }
-        scratch.text.removeAll(keepingCapacity: true)
-        let alphabet = ByteAlphabet.scalars
-        for index in piece.indices {
-            let scalar = alphabet[Int(piece[index])]
-            if scalar < 0x80 {
-                scratch.text.append(UInt8(scalar))
-            } else {
-                scratch.text.append(0xc0 | UInt8(truncatingIfNeeded: scalar >> 6))
-                scratch.text.append(0x80 | UInt8(truncatingIfNeeded: scalar & 0x3f))
-            }
-        }
+        writeAlphabet(piece, into: &scratch.text)
         return vocabulary.id(of: scratch.text.span)
     }
 
-    private func appendByte(_ byte: UInt8, to symbols: inout [UInt32]) {
-        let token = byteTokens[Int(byte)]
-        if token != MergeTable.none {
-            symbols.append(token)
-        } else if let unknown, !(fusesUnknown && symbols.last == unknown) {
-            symbols.append(unknown)
-        }
+    /// Writes `piece` in GPT-2's alphabet.
+    private func writeAlphabet(_ piece: Span<UInt8>, into text: inout [UInt8]) {
+        text.removeAll(keepingCapacity: true)
+        let alphabet = ByteAlphabet.scalars
+        for index in piece.indices { text.append(scalar: UInt32(alphabet[Int(piece[index])])) }
     }
 
-    private func appendCharacters(_ piece: Span<UInt8>, to symbols: inout [UInt32]) {
+    /// Appends the tokens of all bytes; false when one has none.
+    private func appendBytes(_ piece: Span<UInt8>, to symbols: inout [UInt32]) -> Bool {
+        let end = piece.count - 1
+        for index in piece.indices {
+            let place = (index == 0 ? BytePairModel.first : 0) | (index == end ? BytePairModel.last : 0)
+            let token = byteTokens[place | Int(piece[index])]
+            if token == MergeTable.none { return false }
+            symbols.append(token)
+        }
+        return true
+    }
+
+    private func appendCharacters(_ piece: Span<UInt8>, _ scratch: inout BytePairScratch) {
         // An unknown character's token waits for the next known one, so that its neighbours can fuse with it; bytes of a fallback go first.
         var waiting = false
         var index = 0
         while index < piece.count {
             let end = index + UTF8Text.length(startingWith: piece[index])
-            defer { index = end }
-            if let id = vocabulary.id(of: piece.extracting(index..<end)) {
-                if waiting, let unknown { symbols.append(unknown) }
-                waiting = false
-                symbols.append(UInt32(id))
-            } else if !fallbackTokens.isEmpty && (index..<end).allSatisfy({ fallbackTokens[Int(piece[$0])] != MergeTable.none }) {
-                for index in index..<end { symbols.append(fallbackTokens[Int(piece[index])]) }
-            } else if let unknown {
-                if waiting && !fusesUnknown { symbols.append(unknown) }
-                waiting = true
+            let character = piece.extracting(index..<end)
+            if index > 0 && !continuation.isEmpty || end == piece.count && !ending.isEmpty {
+                var marked = index > 0 ? continuation : []
+                for byte in character.indices { marked.append(character[byte]) }
+                if end == piece.count { marked += ending }
+                append(marked.span, to: &scratch.symbols, &waiting)
+            } else {
+                append(character, to: &scratch.symbols, &waiting)
             }
+            index = end
         }
-        if waiting, let unknown { symbols.append(unknown) }
+        if waiting, let unknown { scratch.symbols.append(unknown) }
+    }
+
+    /// Appends what one character starts as, with what is put before and behind it.
+    @inline(__always)
+    private func append(_ character: Span<UInt8>, to symbols: inout [UInt32], _ waiting: inout Bool) {
+        if let id = vocabulary.id(of: character) {
+            if waiting, let unknown { symbols.append(unknown) }
+            waiting = false
+            symbols.append(UInt32(id))
+        } else if !fallbackTokens.isEmpty && character.indices.allSatisfy({ fallbackTokens[Int(character[$0])] != MergeTable.none }) {
+            for index in character.indices { symbols.append(fallbackTokens[Int(character[index])]) }
+        } else if let unknown {
+            if waiting && !fusesUnknown { symbols.append(unknown) }
+            waiting = true
+        }
     }
 }

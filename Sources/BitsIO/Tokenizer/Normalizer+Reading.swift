@@ -1,6 +1,7 @@
 extension Normalizer {
     private static let known = [
-        "BertNormalizer", "ByteLevel", "Lowercase", "NFC", "Nmt", "Precompiled", "Prepend", "Replace", "Sequence", "Strip", "StripAccents",
+        "BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "Prepend", "Replace", "Sequence", "Strip",
+        "StripAccents",
     ]
 
     init(_ fields: ConfigurationFields) throws(ModelFileError) {
@@ -14,14 +15,15 @@ extension Normalizer {
     }
 
     private static func steps(_ fields: ConfigurationFields) throws(ModelFileError) -> [Step] {
-        switch try fields.require("type", as: String.self) {
+        let type = try fields.require("type", as: String.self)
+        if let form = NormalizationForm(rawValue: type) { return [.form(form)] }
+        switch type {
         case "Sequence":
             var steps = [Step]()
             for part in try fields.sections("normalizers") { steps += try Normalizer.steps(part) }
             return steps
         case "Prepend": return [.prepend(Array(try fields.require("prepend", as: String.self).utf8))]
         case "Replace": return [.replace(try TextReplacement(fields, "normalizer 'Replace'"))]
-        case "NFC": return [.composed]
         case "Strip": return [.stripped(left: try fields.value("strip_left", default: true), right: try fields.value("strip_right", default: true))]
         case "StripAccents": return [.withoutAccents]
         case "Lowercase": return [.lowercased]
@@ -43,7 +45,7 @@ extension Normalizer {
                 throw fields.error("has a precompiled_charsmap that is damaged; a table of SentencePiece in base64 was expected")
             }
             return [.mapped(map)]
-        case let type: throw fields.unsupportedComponent("normalizer", type, known: known)
+        default: throw fields.unsupportedComponent("normalizer", type, known: known)
         }
     }
 }

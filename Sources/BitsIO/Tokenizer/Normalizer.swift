@@ -3,7 +3,7 @@ struct Normalizer: Sendable {
     enum Step {
         case prepend([UInt8])
         case replace(TextReplacement)
-        case composed
+        case form(NormalizationForm)
         case stripped(left: Bool, right: Bool)
         case withoutAccents
         case lowercased
@@ -17,10 +17,11 @@ struct Normalizer: Sendable {
         var growth: Int {
             switch self {
             case .replace(let replacement): replacement.growth
+            case .form(let form): form.growth
             case .mapped(let map): max(1, map.longestText)
             case .lowercased, .byteLevel: 2
             case .cleanedForBert: 4
-            case .prepend, .composed, .stripped, .withoutAccents, .cleanedForTranslation: 1
+            case .prepend, .stripped, .withoutAccents, .cleanedForTranslation: 1
             }
         }
     }
@@ -54,7 +55,7 @@ struct Normalizer: Sendable {
             switch step {
             case .prepend(let prefix): if !text.isEmpty { text = prefix + text }
             case .replace(let replacement): text = replacement.apply(text.span)
-            case .composed: text = CanonicalComposition.apply(text)
+            case .form(let form): text = form.apply(text)
             case .stripped(let left, let right): text = Normalizer.stripped(text, left: left, right: right)
             case .withoutAccents: text = TextMarks.removing(CleaningClass.combiningMark, from: text)
             case .lowercased: text = Lowercase.apply(text)

@@ -63,9 +63,6 @@ extension BytePairModel {
     fileprivate init(
         _ model: ConfigurationFields, _ vocabulary: Vocabulary, _ merges: [(left: UInt32, right: UInt32, merged: UInt32)], isByteLevel: Bool
     ) throws(ModelFileError) {
-        for key in ["continuing_subword_prefix", "end_of_word_suffix"] where try !model.value(key, default: "").isEmpty {
-            throw .unsupported(path: model.path, "has a \(key) in its model, which is not implemented")
-        }
         guard try model.value("dropout", default: 0.0) == 0 else {
             throw .unsupported(path: model.path, "has dropout in its model, which is not implemented; set it to null")
         }
@@ -75,6 +72,8 @@ extension BytePairModel {
         self.init(
             vocabulary: vocabulary, merges: merges, ignoresMerges: try model.value("ignore_merges", default: false), isByteLevel: isByteLevel,
             unknown: unknownID.map { UInt32($0) }, fusesUnknown: try model.value("fuse_unk", default: false),
-            fallsBackToBytes: try model.value("byte_fallback", default: false))
+            fallsBackToBytes: try model.value("byte_fallback", default: false),
+            continuation: Array(try model.value("continuing_subword_prefix", default: "").utf8),
+            ending: Array(try model.value("end_of_word_suffix", default: "").utf8))
     }
 }

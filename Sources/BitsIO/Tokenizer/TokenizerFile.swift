@@ -38,6 +38,8 @@ struct TokenizerFile {
         try scanner.expectEnd()
     }
 
+    private static let continuation = "continuing_subword_prefix"
+
     private mutating func readModel(_ scanner: inout JSONScanner) throws(JSONError) {
         hasModel = true
         var mergesPosition: Int?
@@ -49,7 +51,8 @@ struct TokenizerFile {
             case "vocab" where scanner.peek() == UInt8(ascii: "["): try readScoredVocabulary(&scanner)
             case "merges" where scanner.peek() == UInt8(ascii: "["):
                 hasMerges = true
-                if vocabulary == nil {
+                // Both have to be known to tell what two tokens make.
+                if vocabulary == nil || !names.contains(TokenizerFile.continuation) {
                     mergesPosition = try scanner.skipValue().lowerBound
                 } else {
                     try readMerges(&scanner)
@@ -122,6 +125,10 @@ struct TokenizerFile {
     /// Each merge is a pair of tokens, or in older files one string with a space between them.
     private mutating func readMerges(_ scanner: inout JSONScanner) throws(JSONError) {
         guard let vocabulary else { return }
+        // What stands before all characters of a word but the first is not repeated inside.
+        var dropped = 0
+        if case .string(let prefix)? = model[TokenizerFile.continuation] { dropped = prefix.unicodeScalars.count }
+        var guess = 0
         var text = [UInt8]()
         try scanner.beginArray()
         while try scanner.nextElement() {
@@ -142,11 +149,13 @@ struct TokenizerFile {
                 }
             }
             guard let ids else { throw scanner.error("has a merge that is not a pair of tokens", at: position) }
-            guard let left = ids.left, let right = ids.right, let merged = vocabulary.id(joining: left, right) else {
+            guard let left = ids.left, let right = ids.right, let merged = vocabulary.id(joining: left, right, without: dropped, guess: guess) else {
                 throw scanner.error(
                     "has the merge \(scanner.text(position..<scanner.position)) with a token that is not in the vocabulary", at: position)
             }
             merges.append((UInt32(left), UInt32(right), UInt32(merged)))
+            // Trainers number tokens as they make them.
+            guess = merged + 1
         }
     }
 

@@ -6,62 +6,68 @@ struct Vocabulary: Sendable {
     static let maximumID = 1 << 22
 
     private var pool: [UInt8] = []
-    /// Where each id's text lies in the pool; `absent` where there is no such id.
-    private var starts: [UInt32] = []
-    private var ends: [UInt32] = []
-    /// The hash in the upper half, id + 1 in the lower; 0 when free. A power of two.
-    private var slots: [UInt64]
+    /// Where each id's text lies in the pool; `absent` where there is no such id. One load finds both ends: the table is larger than caches.
+    private var places: [Range<UInt32>] = []
+    /// Id + 1 in the lower 23 bits, those of the hash above them; 0 when free. A power of two. Entries are small so that few pages hold them: with
+    /// 256,000 tokens most of a lookup's time is the wait for the first.
+    private var slots: [UInt32]
     private(set) var count = 0
 
-    private static let absent = UInt32.max
+    private static let absent = UInt32.max..<UInt32.max
 
     init(expectedCount: Int = 64) {
         var capacity = 64
         while capacity < expectedCount * 2 { capacity *= 2 }
-        slots = [UInt64](repeating: 0, count: capacity)
+        slots = [UInt32](repeating: 0, count: capacity)
         pool.reserveCapacity(expectedCount * 8)
     }
 
     /// One more than the largest id.
-    var upperBound: Int { starts.count }
+    var upperBound: Int { places.count }
 
     /// The bytes of all tokens.
     var byteCount: Int { pool.count }
 
     /// Whether there is a token of this id.
-    func contains(id: Int) -> Bool { id >= 0 && id < starts.count && starts[id] != Vocabulary.absent }
+    func contains(id: Int) -> Bool { id >= 0 && id < places.count && places[id] != Vocabulary.absent }
 
     /// Gives `body` the text of `id`, which must be there.
-    func withText<R>(of id: Int, _ body: (Span<UInt8>) -> R) -> R { body(pool.span.extracting(Int(starts[id])..<Int(ends[id]))) }
+    func withText<R>(of id: Int, _ body: (Span<UInt8>) -> R) -> R { body(pool.span.extracting(range(of: id))) }
 
     /// The id of a text; nil where there is none.
     func id(of text: Span<UInt8>) -> Int? { find(text, hash: Vocabulary.folded(Vocabulary.hash(text))) }
 
     func id(of text: [UInt8]) -> Int? { id(of: text.span) }
 
-    /// The id of the text of `left` followed by that of `right`.
-    func id(joining left: Int, _ right: Int) -> Int? {
-        let (leftStart, leftEnd) = (Int(starts[left]), Int(ends[left]))
-        let (rightStart, rightEnd) = (Int(starts[right]), Int(ends[right]))
-        let text = pool.span
-        let hash = Vocabulary.hash(
-            text.extracting(rightStart..<rightEnd), continuing: Vocabulary.hash(text.extracting(leftStart..<leftEnd)))
-        let length = leftEnd - leftStart + rightEnd - rightStart
+    private func range(of id: Int) -> Range<Int> { Int(places[id].lowerBound)..<Int(places[id].upperBound) }
+
+    /// The id of the text of `left` followed by that of `right` without its first bytes.
+    ///
+    /// - Parameter guess: an id that it may be, which is looked at first.
+    func id(joining left: Int, _ right: Int, without dropped: Int, guess: Int) -> Int? {
+        let (head, whole) = (range(of: left), range(of: right))
+        guard dropped <= whole.count else { return nil }
+        let tail = whole.dropFirst(dropped)
+        if contains(id: guess), isJoined(guess, head, tail) { return guess }
+        let hash = Vocabulary.hash(pool.span.extracting(tail), continuing: Vocabulary.hash(pool.span.extracting(head)))
         let folded = Vocabulary.folded(hash)
         var slot = Int(folded) & (slots.count - 1)
         while slots[slot] != 0 {
-            if UInt32(truncatingIfNeeded: slots[slot] >> 32) == folded {
-                let id = Int(truncatingIfNeeded: slots[slot] & 0xffff_ffff) - 1
-                let start = Int(starts[id])
-                if Int(ends[id]) - start == length, Vocabulary.equal(text, start, leftStart, leftEnd - leftStart),
-                    Vocabulary.equal(text, start + leftEnd - leftStart, rightStart, rightEnd - rightStart)
-                {
-                    return id
-                }
-            }
+            if Vocabulary.mayHold(slots[slot], folded), case let id = Vocabulary.id(in: slots[slot]), isJoined(id, head, tail) { return id }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
+    }
+
+    /// Whether the text of `id` is those at two places of the pool.
+    private func isJoined(_ id: Int, _ head: Range<Int>, _ tail: Range<Int>) -> Bool {
+        let text = range(of: id)
+        return text.count == head.count + tail.count && isEqual(head, at: text.lowerBound) && isEqual(tail, at: text.lowerBound + head.count)
+    }
+
+    private func isEqual(_ range: Range<Int>, at start: Int) -> Bool {
+        for index in 0..<range.count where pool[range.lowerBound + index] != pool[start + index] { return false }
+        return true
     }
 
     /// Adds a token. False when the text or the id is there already, or the id is out of bounds.
@@ -70,14 +76,9 @@ struct Vocabulary: Sendable {
         if 2 * (count + 1) > slots.count { grow() }
         let folded = Vocabulary.folded(Vocabulary.hash(text))
         guard find(text, hash: folded) == nil else { return false }
-        while starts.count <= id {
-            starts.append(Vocabulary.absent)
-            ends.append(0)
-        }
-        starts[id] = UInt32(pool.count)
-        for index in text.indices { pool.append(text[index]) }
-        ends[id] = UInt32(pool.count)
-        place(UInt64(folded) << 32 | UInt64(id + 1))
+        while places.count <= id { places.append(Vocabulary.absent) }
+        places[id] = add(text)
+        place(id, folded)
         count += 1
         return true
     }
@@ -89,51 +90,55 @@ struct Vocabulary: Sendable {
         if 2 * (count + 1) > slots.count { grow() }
         let folded = Vocabulary.folded(Vocabulary.hash(text))
         let earlier = slot(of: text, hash: folded)
-        starts.append(UInt32(pool.count))
-        for index in text.indices { pool.append(text[index]) }
-        ends.append(UInt32(pool.count))
-        let entry = UInt64(folded) << 32 | UInt64(id + 1)
-        if let earlier { slots[earlier] = entry } else { place(entry) }
+        places.append(add(text))
+        if let earlier { slots[earlier] = Vocabulary.entry(id, folded) } else { place(id, folded) }
         count += 1
         return true
     }
 
     private func find(_ text: Span<UInt8>, hash: UInt32) -> Int? {
-        slot(of: text, hash: hash).map { Int(truncatingIfNeeded: slots[$0] & 0xffff_ffff) - 1 }
+        slot(of: text, hash: hash).map { Vocabulary.id(in: slots[$0]) }
     }
 
     private func slot(of text: Span<UInt8>, hash: UInt32) -> Int? {
         var slot = Int(hash) & (slots.count - 1)
         while slots[slot] != 0 {
-            if UInt32(truncatingIfNeeded: slots[slot] >> 32) == hash {
-                let id = Int(truncatingIfNeeded: slots[slot] & 0xffff_ffff) - 1
-                let start = Int(starts[id])
-                if Int(ends[id]) - start == text.count {
-                    var index = 0
-                    while index < text.count && pool[start + index] == text[index] { index += 1 }
-                    if index == text.count { return slot }
-                }
+            if Vocabulary.mayHold(slots[slot], hash), case let place = range(of: Vocabulary.id(in: slots[slot])), place.count == text.count {
+                var index = 0
+                while index < text.count && pool[place.lowerBound + index] == text[index] { index += 1 }
+                if index == text.count { return slot }
             }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
     }
 
-    private static func equal(_ text: Span<UInt8>, _ a: Int, _ b: Int, _ count: Int) -> Bool {
-        for index in 0..<count where text[a + index] != text[b + index] { return false }
-        return true
+    /// Appends a text to the pool, and gives its place.
+    private mutating func add(_ text: Span<UInt8>) -> Range<UInt32> {
+        let start = UInt32(pool.count)
+        for index in text.indices { pool.append(text[index]) }
+        return start..<UInt32(pool.count)
     }
 
-    private mutating func place(_ entry: UInt64) {
-        var slot = Int(truncatingIfNeeded: entry >> 32) & (slots.count - 1)
+    private static let idBits: UInt32 = 23
+
+    private static func entry(_ id: Int, _ hash: UInt32) -> UInt32 { (hash >> idBits) << idBits | UInt32(id + 1) }
+
+    private static func id(in entry: UInt32) -> Int { Int(entry & (1 << idBits - 1)) - 1 }
+
+    /// Whether the entry's token may be one of this hash.
+    private static func mayHold(_ entry: UInt32, _ hash: UInt32) -> Bool { entry >> idBits == hash >> idBits }
+
+    private mutating func place(_ id: Int, _ hash: UInt32) {
+        var slot = Int(hash) & (slots.count - 1)
         while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = entry
+        slots[slot] = Vocabulary.entry(id, hash)
     }
 
     private mutating func grow() {
-        let entries = slots.filter { $0 != 0 }
-        slots = [UInt64](repeating: 0, count: slots.count * 2)
-        for entry in entries { place(entry) }
+        let ids = slots.filter { $0 != 0 }.map { Vocabulary.id(in: $0) }
+        slots = [UInt32](repeating: 0, count: slots.count * 2)
+        for id in ids { place(id, Vocabulary.folded(Vocabulary.hash(pool.span.extracting(range(of: id))))) }
     }
 
     /// FNV-1a, which can be continued.

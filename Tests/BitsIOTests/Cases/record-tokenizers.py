@@ -8,13 +8,14 @@ added tokens; `tokenizers.json` beside this script holds the changes, the texts,
 """
 import json, pathlib
 import tokenizers
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 HERE = pathlib.Path(__file__).parent
 MODELS = HERE.parent.parent / "ParityTests" / "Cases" / "models"
 TEXTS = ["", " ", "Hello, world!", "  the  quick\tbrown\r\n\r\n  fox \n", "don't I'LL 'S'ſx we'VE'd", "naïve e\u0301 A\u030a\u0323 각 \u1112\u1161\u11ab 한국 ½ Ⅷ ١٢٣",
          "1234567 3.14", "(a|b), “c”… d. 東京。café، x", "<s>x</s> word swordfish word. <mask> \t y  <r> \n z<both>  don don't", "<0x41> ▁ ▁▁a Ġ <0xE2>",
-         "🙂👩‍👩‍👧 \u200b\u00a0\u3000\u2028", "a" * 60 + " " * 30 + "é" * 20, "<norm> the quick the qu", "\x00\x7f\x85\U0010ffff", "\ua7ce\u0897"]
+         "🙂👩‍👩‍👧 \u200b\u00a0\u3000\u2028", "a" * 60 + " " * 30 + "é" * 20, "<norm> the quick the qu", "\x00\x7f\x85\U0010ffff", "\ua7ce\u0897", "a\u0316\u0301\u0345\u0d3b \U00011935\U00011930 ﬁ ① ㎏ ｶﾞ \ufdfa \u1e9b\u0323",
+         " 東 東  東 東 東  the 東 quick 東", "Ünïcödé ſtraße"]
 
 
 def token(content, **flags):
@@ -58,6 +59,22 @@ def metaspace(scheme, splits, mark="▁"):
     return {"normalizer": None, "pre_tokenizer": part, "decoder": part}
 
 
+def trained(splitter, byte_level=False, **options):
+    """A small model of the texts above, with marks inside or at the end of words; as changes of a tokenizer."""
+    tokenizer = Tokenizer(models.BPE(**options))
+    tokenizer.pre_tokenizer = splitter
+    marks = {key: value for key, value in options.items() if key in ("end_of_word_suffix", "continuing_subword_prefix")}
+    alphabet = pre_tokenizers.ByteLevel.alphabet() if byte_level else []
+    trainer = trainers.BpeTrainer(vocab_size=500 if byte_level else 150, special_tokens=["<unk>"], initial_alphabet=alphabet, show_progress=False, **marks)
+    tokenizer.train_from_iterator([text for text in TEXTS if "Hello" in text or "quick" in text or "don't" in text] * 3, trainer)
+    raw = json.loads(tokenizer.to_str())
+    return {"model": raw["model"], "pre_tokenizer": raw["pre_tokenizer"], "normalizer": None, "decoder": None, "post_processor": None, "added_tokens": []}
+
+
+WORDS = pre_tokenizers.Whitespace()
+CLIP = pre_tokenizers.Sequence([
+    pre_tokenizers.Split(Regex(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", invert=True),
+    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 TEMPLATE = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
             {"SpecialToken": {"id": "</s>", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
             "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [1, 2], "tokens": ["</s>", "<pad>"]}}}
@@ -85,6 +102,13 @@ VARIATIONS = [
     # Gemma's.
     ("llama", {"normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, "pre_tokenizer": literal(" ", "MergedWithPrevious")}, ADDED),
     ("llama", {"pre_tokenizer": steps("WhitespaceSplit", {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}), "normalizer": None}, []),
+] + [("llama31", {"normalizer": {"type": form}}, ADDED) for form in ("NFD", "NFKC", "NFKD")] + [
+    ("llama31", trained(WORDS, unk_token="<unk>", end_of_word_suffix="</w>"), []), ("llama31", trained(WORDS, continuing_subword_prefix="##"), []),
+    ("llama31", trained(WORDS, unk_token="<unk>", fuse_unk=True, continuing_subword_prefix="@@", end_of_word_suffix="/"), []),
+    ("llama31", trained(CLIP, byte_level=True, unk_token="<unk>", end_of_word_suffix="</w>"), []),
+    ("llama31", {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+                 {"type": "Replace", "pattern": {"Regex": "[^a-z]?$"}, "content": "!"}]}}, []),
+    ("llama", {"model": {"byte_fallback": False, "unk_token": None}, "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}}, []),
 ] + [("llama", metaspace(scheme, splits), ADDED) for scheme in ("always", "first", "never") for splits in (True, False)]
 
 
