@@ -54,7 +54,8 @@ let package = Package(
         module("BitsCore", uses: ["BitsKernels", "BitsSystem"]),
         module("BitsQuant", uses: ["BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsNN", uses: ["BitsQuant", "BitsCore", "BitsSystem"]),
-        module("BitsIO", uses: ["BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        module("BitsTemplate", uses: ["BitsSystem"]),
+        module("BitsIO", uses: ["BitsTemplate", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsOptim", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
         module("BitsCheckpoints", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
@@ -86,12 +87,14 @@ let package = Package(
         tests("BitsQuantTests", uses: ["BitsSystem", "BitsQuant", "BitsCore"]),
         tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
+        tests("BitsTemplateTests", uses: ["BitsTemplate", "BitsSystem"]),
         tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsSystem", "BitsCheckpoints", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
             "ParityTests",
             uses: [
-                "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem",
+                "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsTemplate", "BitsQuant", "BitsCore", "BitsKernels",
+                "BitsSystem",
             ],
             exclude: ["Cases"]),
         tests(

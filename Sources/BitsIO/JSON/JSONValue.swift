@@ -1,3 +1,5 @@
+internal import BitsTemplate
+
 /// A JSON value that keeps the order of its keys and the text of its numbers.
 ///
 /// What is read and written again without a change comes out as Python's `json.dumps` would write it, so fields that this library does not know
@@ -27,7 +29,7 @@ public struct JSONNumber: Sendable, Equatable {
     public init(_ value: Int) { text = String(value) }
 
     /// A float, with the shortest digits that read back as the same value, as Python prints it: `6.0`, `1e-05`, `1e+16`, `Infinity`.
-    public init(_ value: Double) { text = JSONNumber.pythonText(value) }
+    public init(_ value: Double) { text = value.pythonText(notANumber: "NaN", infinity: "Infinity") }
 
     /// The value when it is written as a whole number that fits; nil otherwise.
     public var integer: Int? { Int(text) }
@@ -39,34 +41,6 @@ public struct JSONNumber: Sendable, Equatable {
         case "Infinity": .infinity
         case "-Infinity": -.infinity
         default: Double(text) ?? .nan
-        }
-    }
-
-    private static func pythonText(_ value: Double) -> String {
-        if value.isNaN { return "NaN" }
-        if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
-        // Swift's digits are the shortest too; where the exponent form begins differs.
-        let parts = value.magnitude.description.split(separator: "e")
-        let fixed = parts[0].split(separator: ".")
-        var exponent = (parts.count > 1 ? Int(parts[1]) ?? 0 : 0) + fixed[0].count
-        var digits = Array((fixed[0] + (fixed.count > 1 ? fixed[1] : "")).utf8)
-        while digits.count > 1 && digits[0] == UInt8(ascii: "0") {
-            digits.removeFirst()
-            exponent -= 1
-        }
-        while digits.count > 1 && digits[digits.count - 1] == UInt8(ascii: "0") { digits.removeLast() }
-        let sign = value.sign == .minus ? "-" : ""
-        let text = String(decoding: digits, as: UTF8.self)
-        if value == 0 { return sign + "0.0" }
-        // The value is 0.digits times ten to the exponent.
-        switch exponent {
-        case 17..., ...(-4):
-            let power = exponent - 1
-            let mantissa = digits.count == 1 ? text : "\(text.prefix(1)).\(text.dropFirst())"
-            return "\(sign)\(mantissa)e\(power < 0 ? "-" : "+")\(abs(power) < 10 ? "0" : "")\(abs(power))"
-        case ...0: return "\(sign)0.\(String(repeating: "0", count: -exponent))\(text)"
-        case digits.count...: return "\(sign)\(text)\(String(repeating: "0", count: exponent - digits.count)).0"
-        default: return "\(sign)\(text.prefix(exponent)).\(text.dropFirst(exponent))"
         }
     }
 }

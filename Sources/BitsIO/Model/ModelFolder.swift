@@ -82,6 +82,16 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
         }
     }
 
+    /// The files in the folder `name` that end in `suffix`, by their names without it; none where there is no such folder.
+    func files(in name: String, withSuffix suffix: String) throws(ModelFileError) -> [(name: String, file: MappedFile)] {
+        guard case .folder(let path) = location, FileSystem.kind(of: "\(path)/\(name)") == .folder else { return [] }
+        do {
+            return try FileSystem.names(in: "\(path)/\(name)").filter { $0.hasSuffix(suffix) }.map { file throws(FileError) in
+                (String(file.dropLast(suffix.count)), try MappedFile(path: "\(path)/\(name)/\(file)"))
+            }
+        } catch { throw .system(error) }
+    }
+
     /// The error that says what the folder lacks, and what else would have done.
     func missing(_ name: String, or alternative: String? = nil) -> ModelFileError {
         var message = "has no \(name)" + (alternative.map { " and not \($0)" } ?? "")
