@@ -35,8 +35,20 @@ package enum Console {
         ProcessSignals.explainLackOfMemory(line: lackOfMemory.line, status: lackOfMemory.status)
     }
 
-    /// The signal that interrupted a write; nil when there was none.
+    /// The signal that interrupted a write, or what is stoppable; nil when there was none.
     package static var interruption: Int32? { ProcessSignals.interruption }
+
+    /// Does something that Ctrl-C stops without ending the command; see ``interruption``.
+    package static func stoppable<T>(_ body: () throws -> T) rethrows -> (result: T, wasStopped: Bool) { try ProcessSignals.stoppable(body) }
+
+    /// The next line of standard input, `prompt` before it where a person types it and sees standard error; nil at the end.
+    package static func readLine(prompt: String) -> String? {
+        if StandardStream.isTyped { note(prompt) }
+        return Swift.readLine(strippingNewline: true)
+    }
+
+    /// Whether a person is typing standard input.
+    package static var isTyped: Bool { StandardStream.isTyped }
 
     /// Whether a person is watching standard error.
     package static var isWatched: Bool { StandardStream.error.isTerminal }

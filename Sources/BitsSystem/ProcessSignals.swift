@@ -24,6 +24,19 @@ package enum ProcessSignals {
         return try body()
     }
 
+    /// Does something that the person at the terminal may stop: an interruption meanwhile is noted, a second one ends the process at once.
+    ///
+    /// - Parameter body: is to look at ``interruption`` now and then, and to end early when there is one.
+    /// - Returns: what `body` gives, and whether it was SIGINT that stopped it: then that is forgotten, and the process goes on.
+    package static func stoppable<T>(_ body: () throws -> T) rethrows -> (result: T, wasStopped: Bool) {
+        let hold = Hold()
+        defer { _ = hold }
+        let result = try body()
+        guard interruption == SIGINT else { return (result, false) }
+        bits_signals_forget(SIGINT)
+        return (result, true)
+    }
+
     /// From now on a mapped file that is shortened or cannot be read any more ends the process with `status`, after a line on standard error: `before`, the
     /// file's path, `after`. What was being written is removed.
     package static func explainLostFile(before: StaticString, after: StaticString, status: Int32) {

@@ -6,6 +6,9 @@ package enum StandardStream: Int32, Sendable {
     /// Whether a person is looking.
     package var isTerminal: Bool { isatty(rawValue) == 1 }
 
+    /// Whether a person is typing what standard input gives.
+    package static var isTyped: Bool { isatty(STDIN_FILENO) == 1 }
+
     /// Writes all of `bytes` at once.
     ///
     /// - Throws: ``FileError`` when what is behind the stream refuses, for instance a full disk.

@@ -43,6 +43,11 @@ void bits_signals_let_writes_finish(int32_t change) { atomic_fetch_add(&patient,
 
 int32_t bits_signals_ends_writes(void) { return atomic_load(&noted) != 0 && atomic_load(&patient) == 0; }
 
+void bits_signals_forget(int32_t number) {
+    int expected = number;
+    atomic_compare_exchange_strong(&noted, &expected, 0);
+}
+
 static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
 
 static void explain_lost_file(int number, siginfo_t *information, void *context) {

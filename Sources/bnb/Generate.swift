@@ -29,65 +29,46 @@ struct Generate: ParsableCommand {
     var promptFile: [String] = []
 
     @Option(
-        name: [.customShort("n"), .long], help: ArgumentHelp("Tokens to generate at most. (default: the model's, else 128)", valueName: "number"))
-    var maxNewTokens: Int?
-
-    @Flag(help: "Take the most likely token each time.")
-    var greedy = false
-
-    @Flag(help: "Draw at random.")
-    var doSample = false
-
-    @Option(help: ArgumentHelp("Above 1 more surprising, below 1 less; 0 is --greedy. (default: the model's, else 1)", valueName: "number"))
-    var temperature: Float?
-
-    @Option(help: ArgumentHelp("Draw from this many most likely tokens; 0 for all. (default: the model's, else 50)", valueName: "number"))
-    var topK: Int?
-
-    @Option(
-        help: ArgumentHelp("Draw from the most likely tokens that together have this probability. (default: the model's, else 1)", valueName: "share")
-    )
-    var topP: Float?
-
-    @Option(
         help: ArgumentHelp(
-            "Draw from the tokens that are at least this share as likely as the likeliest. (default: the model's, else 0)", valueName: "share"))
-    var minP: Float?
+            "A conversation to continue, as the model's chat template writes it: a JSON list of messages, or an object with 'messages' and 'tools'; - reads "
+                + "standard input. (default: none)", valueName: "file"))
+    var messages: String?
 
-    @Option(help: ArgumentHelp("Above 1 makes tokens that were there before less likely. (default: the model's, else 1)", valueName: "number"))
-    var repetitionPenalty: Float?
+    @OptionGroup var template: TemplateOptions
 
-    @Option(help: ArgumentHelp("End the text before this string; may be repeated. (default: none)", valueName: "text"))
-    var stop: [String] = []
-
-    @Option(help: ArgumentHelp("The same seed gives the same text; several prompts take it and those after it.", valueName: "number"))
-    var seed = Seed(0)
+    @OptionGroup var drawing: DrawingOptions
 
     @Flag(help: "Print a JSON object for each prompt at the end, nothing before.")
     var json = false
 
     func validate() throws {
-        if prompt.isEmpty && promptFile.isEmpty {
-            throw ValidationError("no prompt; give --prompt TEXT, --prompt - to read standard input, or --prompt-file")
+        if prompt.isEmpty && promptFile.isEmpty && messages == nil {
+            throw ValidationError("no prompt; give --prompt TEXT, --prompt - to read standard input, --prompt-file or --messages")
         }
+        if messages != nil && !(prompt.isEmpty && promptFile.isEmpty) { throw ValidationError("--messages takes no --prompt and no --prompt-file") }
+        if messages == nil && template.chatTemplate != nil { throw ValidationError("--chat-template needs --messages") }
         if prompt.count(where: { $0 == "-" }) > 1 { throw ValidationError("--prompt - reads all of standard input; give it once") }
-        if greedy && (doSample || temperature.map { $0 > 0 } ?? false || topK != nil || topP != nil || minP != nil) {
-            throw ValidationError("--greedy takes no --do-sample, --temperature, --top-k, --top-p or --min-p")
-        }
-        if let maxNewTokens, maxNewTokens < 1 { throw ValidationError("--max-new-tokens \(maxNewTokens) is not at least 1") }
     }
 
     func run() throws {
         clexicon_link()
         let clock = ContinuousClock()
-        let prompts = try prompts()
+        let texts = try prompts()
+        let conversation = try messages.map { try MessageFile($0) }
         let start = clock.now
         let (folder, loaded) = try model.load()
         let completion = TextCompletion(loaded, tokenizer: try Tokenizer(folder))
         Console.warn(completion.warning.map { [$0] } ?? [])
         let loadTime = clock.now - start
+        var options = try drawing.options(loaded.generation)
+        var prompts = texts.map { completion.tokenizer.encode($0) }
+        if let conversation {
+            let chat = ChatCompletion(completion, template: try template.template(folder, hasTools: conversation.tools != nil))
+            options.endTokens = chat.endTokens
+            prompts = [try chat.prompt(conversation.messages, tools: conversation.tools)]
+        }
         let streams = !json && prompts.count == 1
-        let results = try completion(prompts, options: try options(loaded.generation)) { (_, text) throws(ModelFileError) in
+        let results = try completion(tokens: prompts, options: options) { (_, text) throws(ModelFileError) in
             if streams { try Console.write(text) }
         }
         for result in results {
@@ -119,21 +100,5 @@ struct Generate: ParsableCommand {
             "weight_bytes": .number(JSONNumber(loaded.report.byteCount)), "compute": .string(loaded.report.computeDType.rawValue),
             "decode_seconds": .number(JSONNumber(result.generation.decodeTime / .seconds(1))),
         ])
-    }
-
-    private func options(_ model: GenerationConfiguration) throws -> GenerationOptions {
-        var options = GenerationOptions(model)
-        if greedy {
-            options.sampling = SamplingOptions(temperature: 0)
-        } else if model.samples || doSample || temperature != nil || topK != nil || topP != nil || minP != nil {
-            options.sampling = SamplingOptions(
-                temperature: temperature ?? model.temperature, topK: topK ?? model.topK, topP: topP ?? model.topP, minP: minP ?? model.minP)
-        }
-        options.sampling.repetitionPenalty = repetitionPenalty ?? model.repetitionPenalty
-        options.maxNewTokens = maxNewTokens ?? options.maxNewTokens
-        options.stopStrings = stop
-        options.seed = seed.number
-        if let problem = options.problem { throw ValidationError(problem) }
-        return options
     }
 }

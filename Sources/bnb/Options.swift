@@ -181,8 +181,8 @@ struct ModelName: ParsableArguments {
     var model: String?
 
     /// The model's files; says on standard error when they are those built in because none were named.
-    func folder() throws(ModelFileError) -> ModelFolder {
-        if model == nil { Console.note("bnb: no --model; this is the built-in lexicon-5m\n") }
+    func folder(announcing: Bool = true) throws(ModelFileError) -> ModelFolder {
+        if model == nil && announcing { Console.note("bnb: no --model; this is the built-in lexicon-5m\n") }
         return try ModelFolder(model ?? "lexicon-5m")
     }
 }
@@ -208,9 +208,11 @@ struct ModelOptions: ParsableArguments {
     func validate() throws { try quantization.check(loadIn, option: "--load-in") }
 
     /// Loads the model, and says on standard error what deserves attention.
-    func load() throws -> (folder: ModelFolder, loaded: LoadedModel) {
+    ///
+    /// - Parameter announcing: false where it has been said already which model that is.
+    func load(announcing: Bool = true) throws -> (folder: ModelFolder, loaded: LoadedModel) {
         let device = try machine.prepare()
-        let folder = try source.folder()
+        let folder = try source.folder(announcing: announcing)
         try quantization.checkSkips(folder)
         let options = LoadOptions(
             try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype, activations: compute.activations.dtype,

@@ -1,6 +1,6 @@
 /// Values that are text: any text, also one that looks like an option or is empty.
 enum TextValues {
-    private static let options: Set<String> = ["--prompt", "--stop", "--seed", "--sample"]
+    private static let options: Set<String> = ["--prompt", "--stop", "--seed", "--sample", "--system"]
 
     /// `--prompt "- milk"` becomes `--prompt=- milk`, and `--prompt=` becomes `--prompt ""`: so the parser takes each for what it is.
     static func kept(in arguments: [String]) -> [String] {

@@ -45,6 +45,19 @@ public struct TextCompletion {
         _ prompts: [String], options: GenerationOptions = GenerationOptions(),
         onText: (_ prompt: Int, _ text: String) throws(ModelFileError) -> Void = { _, _ in }
     ) throws -> [Result] {
+        try self(tokens: prompts.map { tokenizer.encode($0) }, options: options, onText: onText)
+    }
+
+    /// Continues prompts that are tokens already, as those of a conversation.
+    ///
+    /// - Parameters:
+    ///   - onText: takes a prompt's number and the next piece of its continuation; when it throws, generation ends.
+    ///   - isWanted: is asked at every token; when it says no, the texts end there.
+    /// - Throws: ``GenerationError``, or what `onText` throws.
+    public func callAsFunction(
+        tokens prompts: [[Int32]], options: GenerationOptions = GenerationOptions(),
+        onText: (_ prompt: Int, _ text: String) throws(ModelFileError) -> Void = { _, _ in }, while isWanted: () -> Bool = { true }
+    ) throws -> [Result] {
         if let problem = options.problem { throw GenerationError.badOption(problem) }
         var texts = prompts.map { _ in Text(stream: tokenizer.stream(), stops: StopStrings(options.stopStrings)) }
         var problem: ModelFileError?
@@ -57,9 +70,9 @@ public struct TextCompletion {
         let ends = options.endTokens ?? model.endTokens
         var tokenOptions = options
         tokenOptions.stopStrings = []
-        let generations = try model.generate(prompts.map { tokenizer.encode($0) }, options: tokenOptions) { prompt, token in
+        let generations = try model.generate(prompts, options: tokenOptions) { prompt, token in
             if !ends.contains(token) { give(texts[prompt].append(token), of: prompt) }
-            return problem == nil && !texts[prompt].stops.isFound
+            return problem == nil && !texts[prompt].stops.isFound && isWanted()
         }
         for prompt in texts.indices { give(texts[prompt].finish(), of: prompt) }
         if let problem { throw problem }

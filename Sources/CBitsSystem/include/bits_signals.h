@@ -14,6 +14,8 @@ int32_t bits_signals_noted(void);
 void bits_signals_let_writes_finish(int32_t change);
 // Whether there was an interruption that a write has to end for.
 int32_t bits_signals_ends_writes(void);
+// Takes the note back, if it is of `number`: what was interrupted has been stopped, and the process goes on.
+void bits_signals_forget(int32_t number);
 // From now on reading a mapped file that is no longer there ends the process with `status`, after a line on standard error that begins with `before`,
 // names the file and ends with `after`; what is unfinished is removed. The texts stay the caller's.
 void bits_signals_explain_lost_file(const char *before, const char *after, int32_t status);
