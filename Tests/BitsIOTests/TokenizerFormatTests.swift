@@ -67,6 +67,15 @@ struct TokenizerFormatTests {
         }
     }
 
+    @Test("Marks that the settings ask for without a name are those that the model names")
+    func marks() throws {
+        let folder = try #require(TokenizerFormatTests.folders.first { $0.testDescription == "byte pairs of sentencepiece" }).folder()
+        let bare = try Tokenizer(ModelFolder(path: folder.path)).encode("the fox")
+        try folder.write(#"{"add_bos_token": true, "add_eos_token": true}"#, as: "tokenizer_config.json")
+        let tokenizer = try Tokenizer(ModelFolder(path: folder.path))
+        #expect(try tokenizer.encode("the fox") == [#require(tokenizer.id(of: "<s>"))] + bare + [#require(tokenizer.id(of: "</s>"))])
+    }
+
     @Test("A tokenizer.json keeps its fields when it is saved")
     func keepsFields() throws {
         var fixture = try TokenizerFixture(base: "llama31")

@@ -3,10 +3,8 @@ package import BitsCore
 /// Writes a model's folder anew with other weights: they are announced first and asked for one by one, the tokenizer's files are copied.
 package struct CheckpointRewriter {
     /// Files beside the weights that belong to the model and are copied as they are.
-    private static let companions = [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-        "vocab.json", "merges.txt", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE",
-    ]
+    private static let companions =
+        ["generation_config.json", "chat_template.jinja", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"] + TokenizerSource.names
 
     private let folder: ModelFolder
     private let checkpoint: Checkpoint?

@@ -9,7 +9,7 @@ of pairs of neighbouring ones. Needs: tokenizers 0.23, sentencepiece 0.2 (for a 
 import base64, io, json, pathlib
 import sentencepiece, tokenizers
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).parent
 LINES = ["The quick brown fox jumps over the lazy dog, and the dog doesn't mind.", "In the beginning there were words; words had pieces, pieces had letters.",
@@ -93,6 +93,11 @@ def kinds():
     yield "unigrams over whole texts, with bytes", unigrams(letters, marked("first", False), as_text, falls_back=True)
     yield "unigrams without a mark", unigrams(normalizers.Sequence([letters, normalizers.Nmt()]), marked("never"), never)
     yield "unigrams, marks as text", unigrams(normalizers.Sequence([normalizers.Lowercase(), normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None, as_text)
+    spaces = normalizers.Sequence([normalizers.Lowercase(), normalizers.Strip(), letters, normalizers.Replace(Regex(" {2,}"), " ")])
+    yield "DeBERTa, uncased", unigrams(spaces, pre_tokenizers.Sequence([pre_tokenizers.Punctuation("isolated"), marked()]), always, bert)
+    vowels = decoders.Sequence([decoders.Metaspace(), decoders.Replace(Regex("[aeiou]+"), "V"), decoders.Fuse(), decoders.Replace(Regex("V+"), "W")])
+    yield "expressions", unigrams(normalizers.Replace(Regex("x*"), "-"), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), marked()]), vowels)
+    yield "unigrams of bytes", unigrams(None, pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel())
     yield "CTC's decoder", unigrams(None, marked(), decoders.CTC(pad_token="▁", word_delimiter_token="e"))
     yield "decoders in order", unigrams(None, marked(), in_order)
     yield "ends of words", unigrams(None, marked(), decoders.BPEDecoder("s"))

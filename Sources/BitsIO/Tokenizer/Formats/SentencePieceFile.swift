@@ -33,6 +33,9 @@ struct SentencePieceFile {
     /// Whether a text begins with a space that is not in it.
     private(set) var addsPrefix = true
     private(set) var removesExtraSpaces = true
+    /// What the marks of a text's beginning and end are called.
+    private(set) var beginName = "<s>"
+    private(set) var endName = "</s>"
     private(set) var characterMap: ArraySlice<UInt8> = []
 
     /// - Throws: when the bytes are no such model. What is not known is passed over.
@@ -72,16 +75,17 @@ struct SentencePieceFile {
     private mutating func readTraining(_ message: ArraySlice<UInt8>) throws(ProtobufError) {
         var reader = ProtobufReader(message)
         while let (field, value) = try reader.next() {
-            guard case .number(let number) = value else { continue }
-            switch field {
-            case 3:
+            switch (field, value) {
+            case (3, .number(let number)):
                 guard let known = Algorithm(rawValue: number) else {
                     throw ProtobufError(position: message.startIndex, reason: "has the kind of model \(number)")
                 }
                 algorithm = known
-            case 22: cutsAtSpaces = number != 0
-            case 24: marksEnds = number != 0
-            case 35: fallsBackToBytes = number != 0
+            case (22, .number(let number)): cutsAtSpaces = number != 0
+            case (24, .number(let number)): marksEnds = number != 0
+            case (35, .number(let number)): fallsBackToBytes = number != 0
+            case (46, .bytes(let name)): beginName = String(decoding: name, as: UTF8.self)
+            case (47, .bytes(let name)): endName = String(decoding: name, as: UTF8.self)
             default: break
             }
         }

@@ -34,7 +34,7 @@ extension TokenizerFile {
         let components = TokenizerComponentsText(
             normalizer: try TokenizerFile.normalizer(model, family, settings, addsPrefix),
             preTokenizer: try TokenizerFile.preTokenizer(model, family, settings, addsPrefix),
-            postProcessor: try settings.template(default: family).json(added, path: path),
+            postProcessor: try settings.template(default: family, marks: (model.beginName, model.endName)).json(added, path: path),
             decoder: model.algorithm == .bytePairs || model.fallsBackToBytes
                 ? TokenizerParts.markedDecoder(dropsFirst: addsPrefix) : TokenizerParts.metaspace(addsPrefix ? "always" : "never", splits: true))
         switch model.algorithm {

@@ -9,6 +9,10 @@ struct TokenizerSource {
 
     private static let sentencePieceNames = ["tokenizer.model", "spm.model", "spiece.model", "sentencepiece.bpe.model", "sentencepiece.model"]
     private static let rankNames = ["tiktoken.model", "qwen.tiktoken"]
+    /// The files that a tokenizer may be read from, and those that say how it is used.
+    static let names =
+        ["tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+        + sentencePieceNames + rankNames
 
     private let folder: ModelFolder
 

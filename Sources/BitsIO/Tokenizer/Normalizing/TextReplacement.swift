@@ -29,11 +29,11 @@ struct TextReplacement: Sendable {
         }
     }
 
-    /// `text` with every match, from the left, replaced.
+    /// `text` with every match, from the left, replaced. Nothing is matched in an empty one.
     func apply(_ text: Span<UInt8>) -> [UInt8] {
         switch pattern {
         case .text(let pattern): TextReplacement.replacing(pattern, with: content, in: text)
-        case .expression(let expression): expression.replacing(with: content, in: text)
+        case .expression(let expression): text.count == 0 ? [] : expression.replacing(with: content, in: text)
         }
     }
 

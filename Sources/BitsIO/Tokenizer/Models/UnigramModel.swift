@@ -40,14 +40,9 @@ struct UnigramModel: TokenModel {
             let next = start + UTF8Text.length(startingWith: text[start])
             let score = path.score(at: start)
             var hasCharacter = false
-            var node = ByteTrie.root
-            for index in start..<text.count {
-                node = tokens.child(of: node, text[index])
-                if node == ByteTrie.root { break }
-                let id = tokens.value(at: node)
-                guard id >= 0 else { continue }
-                path.offer(id, from: start, to: index + 1, score: scores[Int(id)] + score)
-                if index + 1 == next { hasCharacter = true }
+            tokens.forEachToken(in: text, from: start) { end, id in
+                path.offer(id, from: start, to: end, score: scores[Int(id)] + score)
+                if end == next { hasCharacter = true }
             }
             if !hasCharacter { path.offer(unknown ?? UnigramPath.noToken, from: start, to: next, score: unknownScore + score) }
             start = next

@@ -14,8 +14,8 @@ extension TokenizerFile {
         guard let vocabulary, (scores != nil) == (type == "Unigram") else {
             throw fields.error("has a model '\(type)' without \(type == "Unigram" ? "a list of tokens and scores" : "tokens and ids") as its vocab")
         }
-        guard vocabulary.byteCount < ByteTrie.maximumCount else {
-            throw fields.error("has a vocabulary of \(vocabulary.byteCount) bytes; less than \(ByteTrie.maximumCount) was expected")
+        guard vocabulary.byteCount < ByteTrie.maximumByteCount else {
+            throw fields.error("has a vocabulary of \(vocabulary.byteCount) bytes; less than \(ByteTrie.maximumByteCount) was expected")
         }
         switch type {
         case "Unigram": return try UnigramModel(model, vocabulary, scores ?? [])

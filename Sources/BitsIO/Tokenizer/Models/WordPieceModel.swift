@@ -3,9 +3,9 @@
 /// Schuster and Nakajima 2012, "Japanese and Korean Voice Search"; as BERT uses it, Devlin et al. 2018, arXiv:1810.04805.
 struct WordPieceModel: TokenModel {
     let vocabulary: Vocabulary
-    private let tokens: ByteTrie
-    /// Where the tokens that continue a word begin, all of which start with the same mark; nil without any.
-    private let continuation: UInt32?
+    /// The tokens that may begin a word, and those that continue one, without the mark that they all start with.
+    private let beginnings: ByteTrie
+    private let continuations: ByteTrie
     /// The token of words that cannot be cut; nil drops them.
     private let unknown: Int32?
     /// Words of more characters are unknown.
@@ -13,8 +13,8 @@ struct WordPieceModel: TokenModel {
 
     init(vocabulary: Vocabulary, continuationPrefix: [UInt8], unknown: Int32?, maximumLength: Int) {
         self.vocabulary = vocabulary
-        tokens = ByteTrie(vocabulary)
-        continuation = tokens.node(of: continuationPrefix)
+        beginnings = ByteTrie(vocabulary)
+        continuations = ByteTrie(vocabulary, after: continuationPrefix)
         self.unknown = unknown
         self.maximumLength = maximumLength
     }
@@ -32,13 +32,8 @@ struct WordPieceModel: TokenModel {
     private func cut(_ word: Span<UInt8>, into output: inout [Int32]) -> Bool {
         var start = 0
         while start < word.count {
-            guard var node = start == 0 ? ByteTrie.root : continuation else { return false }
             var longest: (end: Int, id: Int32)?
-            for index in start..<word.count {
-                node = tokens.child(of: node, word[index])
-                if node == ByteTrie.root { break }
-                if tokens.value(at: node) >= 0 { longest = (index + 1, tokens.value(at: node)) }
-            }
+            (start == 0 ? beginnings : continuations).forEachToken(in: word, from: start) { longest = ($0, $1) }
             guard let longest else { return false }
             output.append(longest.id)
             start = longest.end
