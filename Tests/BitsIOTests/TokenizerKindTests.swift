@@ -81,7 +81,8 @@ struct TokenizerKindTests {
 
     @Test(
         "Long texts without a place to cut take time in proportion to their length",
-        arguments: ["T5", "unigrams over whole texts, with bytes", "BERT, uncased"], ["a", "é", "e\u{301}", "☃", "\u{316}\u{301}", "東", "\r\n", "🇩🇪", "ab 🙂"])
+        arguments: ["T5", "unigrams over whole texts, with bytes", "BERT, uncased"],
+        ["a", "é", "e\u{301}", "☃", "\u{316}\u{301}", "東", "\r\n", "🇩🇪", "ab 🙂"])
     func linear(_ name: String, _ unit: String) throws {
         let tokenizer = try #require(TokenizerKindTests.kinds.first { $0.testDescription == name }).tokenizer()
         func time(_ count: Int) -> Duration {
