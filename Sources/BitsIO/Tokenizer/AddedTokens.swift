@@ -55,6 +55,7 @@ struct AddedTokens: Sendable {
         var parts = [Part]()
         var done = 0
         var index = 0
+        var spaces = 0..<0
         while index < text.count {
             guard firstBytes[Int(text[index])], let match = longestMatch(in: text, at: index) else {
                 index += 1
@@ -64,17 +65,16 @@ struct AddedTokens: Sendable {
             var (start, end) = (index, match.end)
             index = end
             if token.isSingleWord && (AddedTokens.endsInWord(text, start) || AddedTokens.startsWithWord(text, end)) { continue }
-            if token.takesLeft {
-                while start > done, case let before = UTF8Text.start(before: start, in: text),
-                    CharacterClass.at(before, in: text) == CharacterClass.space
-                {
-                    start = before
-                }
+            if token.takesLeft { start = max(done, CharacterClass.startOfSpaces(in: text, before: start, downTo: done)) }
+            if token.takesRight {
+                // Tokens of spaces find the same spaces behind them again and again.
+                if !spaces.contains(end) { spaces = end..<CharacterClass.endOfSpaces(in: text, from: end) }
+                end = spaces.upperBound
             }
-            if token.takesRight { end = CharacterClass.run(of: CharacterClass.space, in: text, from: end) }
             if done < start { parts.append(.text(done..<start)) }
-            parts.append(.token(token.id))
-            // The search goes on behind the token itself, so spaces that it took may be found again as tokens; tokenizers do the same.
+            // The search goes on behind the token itself, so spaces that it took may be found again as tokens, and of those that take spaces before
+            // them nothing may be left; tokenizers do the same.
+            if start < end { parts.append(.token(token.id)) }
             done = end
         }
         if done < text.count { parts.append(.text(done..<text.count)) }

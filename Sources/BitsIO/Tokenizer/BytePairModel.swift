@@ -59,6 +59,7 @@ struct BytePairModel: TokenModel {
     /// The mark of a word's start, when no merge makes a token in which it follows another character.
     private static func boundary(_ vocabulary: Vocabulary, _ merges: [(left: UInt32, right: UInt32, merged: UInt32)]) -> [UInt8]? {
         let mark = Array("▁".utf8)
+        guard vocabulary.id(of: mark) != nil else { return nil }
         for merge in merges {
             let reaches = vocabulary.withText(of: Int(merge.merged)) { text in
                 var seenOther = false

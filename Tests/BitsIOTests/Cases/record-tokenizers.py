@@ -15,7 +15,7 @@ MODELS = HERE.parent.parent / "ParityTests" / "Cases" / "models"
 TEXTS = ["", " ", "Hello, world!", "  the  quick\tbrown\r\n\r\n  fox \n", "don't I'LL 'S'ſx we'VE'd", "naïve e\u0301 A\u030a\u0323 각 \u1112\u1161\u11ab 한국 ½ Ⅷ ١٢٣",
          "1234567 3.14", "(a|b), “c”… d. 東京。café، x", "<s>x</s> word swordfish word. <mask> \t y  <r> \n z<both>  don don't", "<0x41> ▁ ▁▁a Ġ <0xE2>",
          "🙂👩‍👩‍👧 \u200b\u00a0\u3000\u2028", "a" * 60 + " " * 30 + "é" * 20, "<norm> the quick the qu", "\x00\x7f\x85\U0010ffff", "\ua7ce\u0897", "a\u0316\u0301\u0345\u0d3b \U00011935\U00011930 ﬁ ① ㎏ ｶﾞ \ufdfa \u1e9b\u0323",
-         " 東 東  東 東 東  the 東 quick 東", "Ünïcödé ſtraße"]
+         " 東 東  東 東 東  the 東 quick 東", "Ünïcödé ſtraße", "Ġ▁the Ġ東▁the", "word   x word  word"]
 
 
 def token(content, **flags):
@@ -109,6 +109,9 @@ VARIATIONS = [
     ("llama31", {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
                  {"type": "Replace", "pattern": {"Regex": "[^a-z]?$"}, "content": "!"}]}}, []),
     ("llama", {"model": {"byte_fallback": False, "unk_token": None}, "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}}, []),
+    # A vocabulary of bytes' characters read as text has no mark of words' starts.
+    ("llama31", {"pre_tokenizer": literal("x", "Isolated"), "decoder": None}, []),
+    ("llama31", {}, [token("word", rstrip=True), token("  ", lstrip=True, rstrip=True)]),
 ] + [("llama", metaspace(scheme, splits), ADDED) for scheme in ("always", "first", "never") for splits in (True, False)]
 
 

@@ -70,13 +70,8 @@ struct Normalizer: Sendable {
 
     private static func stripped(_ text: [UInt8], left: Bool, right: Bool) -> [UInt8] {
         let span = text.span
-        let start = left ? CharacterClass.run(of: CharacterClass.space, in: span, from: 0) : 0
-        var end = text.count
-        while right && end > start, case let before = UTF8Text.start(before: end, in: span),
-            CharacterClass.at(before, in: span) == CharacterClass.space
-        {
-            end = before
-        }
+        let start = left ? CharacterClass.endOfSpaces(in: span, from: 0) : 0
+        let end = right ? CharacterClass.startOfSpaces(in: span, before: text.count, downTo: start) : text.count
         return Array(text[start..<end])
     }
 }
