@@ -128,51 +128,44 @@ struct TokenizerFile {
         // What stands before all characters of a word but the first is not repeated inside.
         var dropped = 0
         if case .string(let prefix)? = model[TokenizerFile.continuation] { dropped = prefix.unicodeScalars.count }
-        var guess = 0
-        var text = [UInt8]()
+        var block = MergeBlock(dropped: dropped)
         try scanner.beginArray()
         while try scanner.nextElement() {
-            let isPair = scanner.peek() == UInt8(ascii: "[")
-            let position = scanner.position
-            let ids: (left: Int?, right: Int?)?
-            if isPair {
-                ids = try TokenizerFile.pair(&scanner).map { left, right in
-                    (TokenizerFile.id(of: left, scanner, vocabulary, &text), TokenizerFile.id(of: right, scanner, vocabulary, &text))
-                }
-            } else {
-                let string = try scanner.string()
-                text.removeAll(keepingCapacity: true)
-                try scanner.unescape(string, into: &text)
-                ids = text.firstIndex(of: 0x20).flatMap { space in
-                    guard text.lastIndex(of: 0x20) == space else { return nil }
-                    return (vocabulary.id(of: text.span.extracting(0..<space)), vocabulary.id(of: text.span.extracting(space + 1..<text.count)))
-                }
+            let start = scanner.position
+            guard try TokenizerFile.readPair(&scanner, into: &block) else {
+                throw scanner.error("has a merge that is not a pair of tokens", at: start)
             }
-            guard let ids else { throw scanner.error("has a merge that is not a pair of tokens", at: position) }
-            guard let left = ids.left, let right = ids.right, let merged = vocabulary.id(joining: left, right, without: dropped, guess: guess) else {
-                throw scanner.error(
-                    "has the merge \(scanner.text(position..<scanner.position)) with a token that is not in the vocabulary", at: position)
-            }
-            merges.append((UInt32(left), UInt32(right), UInt32(merged)))
-            // Trainers number tokens as they make them.
-            guess = merged + 1
+            block.places.append(start..<scanner.position)
+            if block.isFull { try merge(&block, vocabulary, scanner) }
+        }
+        try merge(&block, vocabulary, scanner)
+    }
+
+    /// Appends the merges of a block, and empties it.
+    private mutating func merge(_ block: inout MergeBlock, _ vocabulary: Vocabulary, _ scanner: JSONScanner) throws(JSONError) {
+        if let failed = block.resolve(vocabulary, into: &merges) {
+            throw scanner.error("has the merge \(scanner.text(failed)) with a token that is not in the vocabulary", at: failed.lowerBound)
         }
     }
 
-    /// The two strings of a list; nil when it has more or fewer.
-    private static func pair(_ scanner: inout JSONScanner) throws(JSONError) -> (JSONText, JSONText)? {
+    /// Adds the two texts of a merge to `block`; false when there are more or fewer.
+    private static func readPair(_ scanner: inout JSONScanner, into block: inout MergeBlock) throws(JSONError) -> Bool {
+        let start = block.text.count
+        guard scanner.peek() == UInt8(ascii: "[") else {
+            try scanner.unescape(try scanner.string(), into: &block.text)
+            let text = block.text[start...]
+            guard let space = text.firstIndex(of: 0x20), text.lastIndex(of: 0x20) == space else { return false }
+            block.tokens += [start..<space, space + 1..<block.text.count]
+            return true
+        }
         try scanner.beginArray()
-        guard try scanner.nextElement() else { return nil }
-        let left = try scanner.string()
-        guard try scanner.nextElement() else { return nil }
-        let right = try scanner.string()
-        return try scanner.nextElement() ? nil : (left, right)
-    }
-
-    private static func id(of string: JSONText, _ scanner: JSONScanner, _ vocabulary: Vocabulary, _ text: inout [UInt8]) -> Int? {
-        guard string.hasEscapes else { return vocabulary.id(of: scanner.bytes.span.extracting(string.range)) }
-        text.removeAll(keepingCapacity: true)
-        guard (try? scanner.unescape(string, into: &text)) != nil else { return nil }
-        return vocabulary.id(of: text.span)
+        guard try scanner.nextElement() else { return false }
+        try scanner.unescape(try scanner.string(), into: &block.text)
+        let middle = block.text.count
+        guard try scanner.nextElement() else { return false }
+        try scanner.unescape(try scanner.string(), into: &block.text)
+        block.tokens.append(start..<middle)
+        block.tokens.append(middle..<block.text.count)
+        return try !scanner.nextElement()
     }
 }

@@ -39,16 +39,26 @@ struct Vocabulary: Sendable {
 
     func id(of text: [UInt8]) -> Int? { id(of: text.span) }
 
+    /// The ids of several texts, in their order.
+    func ids(of texts: [Range<Int>], in text: Span<UInt8>) -> [Int?] {
+        // What all lookups read first is read before any reads what comes after it, so that no wait for memory holds up the next.
+        let hashes = texts.map { Vocabulary.folded(Vocabulary.hash(text.extracting($0))) }
+        let entries = hashes.map { slots[Int($0) & (slots.count - 1)] }
+        let starts = entries.map { $0 == 0 ? 0 : Int(places[Vocabulary.id(in: $0)].lowerBound) }
+        let firstBytes = starts.map { $0 < pool.count ? pool[$0] : 0 }
+        return firstBytes.indices.map { find(text.extracting(texts[$0]), hash: hashes[$0]) }
+    }
+
     private func range(of id: Int) -> Range<Int> { Int(places[id].lowerBound)..<Int(places[id].upperBound) }
 
     /// The id of the text of `left` followed by that of `right` without its first bytes.
     ///
-    /// - Parameter guess: an id that it may be, which is looked at first.
-    func id(joining left: Int, _ right: Int, without dropped: Int, guess: Int) -> Int? {
+    /// - Parameter near: an id that it may be, or may follow: trainers number tokens as they make them.
+    func id(joining left: Int, _ right: Int, without dropped: Int, near: Int) -> Int? {
         let (head, whole) = (range(of: left), range(of: right))
         guard dropped <= whole.count else { return nil }
         let tail = whole.dropFirst(dropped)
-        if contains(id: guess), isJoined(guess, head, tail) { return guess }
+        for guess in near...near + 1 where contains(id: guess) && isJoined(guess, head, tail) { return guess }
         let hash = Vocabulary.hash(pool.span.extracting(tail), continuing: Vocabulary.hash(pool.span.extracting(head)))
         let folded = Vocabulary.folded(hash)
         var slot = Int(folded) & (slots.count - 1)
