@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Record what Hugging Face's tokenizers answers for variations of two small tokenizers.
 
-    python record-tokenizers.py
+    python record-tokenizers.py [SEED [COUNT]]
 
 Each variation takes the tokenizer.json of a recorded model (../../ParityTests/Cases/models/<base>/model), replaces components of it, and appends
-added tokens; `tokenizers.json` beside this script holds the changes, the texts, and the ids and decoded texts. Needs: tokenizers 0.23.
+added tokens; `tokenizers.json` beside this script holds the changes, the texts, and the ids and decoded texts. With a seed, COUNT (100) made-up variations
+and texts take the place of those below: other cases for the same tests. Needs: tokenizers 0.23.
 """
-import json, pathlib
+import importlib, json, pathlib, random, sys
 import tokenizers
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
@@ -115,9 +116,50 @@ VARIATIONS = [
 ] + [("llama", metaspace(scheme, splits), ADDED) for scheme in ("always", "first", "never") for splits in (True, False)]
 
 
+def made_up(chance):
+    """A variation of components in any order, and added tokens with any flags."""
+    either = lambda: chance.random() < 0.5
+    behavior = lambda: chance.choice(["Removed", "Isolated", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"])
+    known = importlib.import_module("record-expressions").KNOWN
+    splitters = [
+        lambda: dict(SPLIT, pattern={"Regex": chance.choice(known)}, behavior=behavior(), invert=either()),
+        lambda: dict(SPLIT, pattern={"Regex": chance.choice(known)}), lambda: literal(chance.choice([" ", "the", "a", "  ", "."]), behavior(), either()),
+        lambda: {"type": "Digits", "individual_digits": either()}, lambda: {"type": "Punctuation", "behavior": behavior()},
+        lambda: {"type": chance.choice(["Whitespace", "WhitespaceSplit", "BertPreTokenizer"])},
+        lambda: {"type": "CharDelimiterSplit", "delimiter": chance.choice("ae 1")}, lambda: dict(BYTES, add_prefix_space=either(), use_regex=either()),
+        lambda: {"type": "Metaspace", "replacement": chance.choice("▁_"), "prepend_scheme": chance.choice(["always", "never"]), "split": either()}]
+    normalizers = [
+        lambda: {"type": chance.choice(["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"])}, lambda: {"type": "Prepend", "prepend": "▁"},
+        lambda: {"type": "Strip", "strip_left": either(), "strip_right": either()},
+        lambda: {"type": "Replace", "pattern": {"String": chance.choice([" ", "a", "the"])}, "content": chance.choice(["▁", "", "xx"])},
+        lambda: {"type": "Replace", "pattern": {"Regex": chance.choice([r"\s+", "[^a-z]", "x*", r"\p{M}+", "(?<=a)b", "^", "$", r"\b"])}, "content": "▁"}]
+    base = chance.choice(["llama", "llama31"])
+    parts = [chance.choice(splitters)() for _ in range(chance.randint(0, 3))] + [BYTES] * (base == "llama31" and chance.random() < 0.8)
+    changes = {"pre_tokenizer": steps(*parts) if parts else None, "model": {
+        "unk_token": chance.choice([None, "<unk>"]) if base == "llama" else None, "fuse_unk": either(), "byte_fallback": either(), "ignore_merges": either()}}
+    if either():
+        changes["normalizer"] = {"type": "Sequence", "normalizers": [chance.choice(normalizers)() for _ in range(chance.randint(0, 2))]}
+    words = chance.sample(["<mask>", "<r>", "word", "don", "<norm>", "  ", "the qu", "<", "\n\n", "Hello", "漢字"], chance.randint(0, 6))
+    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    vocabulary = json.loads((MODELS / base / "model" / "tokenizer.json").read_text())["model"]["vocab"]
+    return base, changes, [token(word, **{flag: chance.random() < 0.3 for flag in flags}) for word in words if word not in vocabulary]
+
+
+def made_up_text(chance):
+    words = ["<mask>", "<r>", "word", "don", "<norm>", "  ", "the qu", "é", "<s>", "the", " quick", "fox", "▁", "▁▁", "Ġ", "<0xE2>", "Hello"]
+    text = importlib.import_module("record-expressions").text
+    return "".join(chance.choice([text(chance, 8), chance.choice(words) + chance.choice(["", " ", "  ", "x"])]) for _ in range(chance.randint(1, 6)))
+
+
 def main():
+    variations, texts = VARIATIONS, TEXTS
+    if len(sys.argv) > 1:
+        sys.path.insert(0, str(HERE))
+        chance = random.Random(int(sys.argv[1]))
+        variations = [made_up(chance) for _ in range(int(sys.argv[2]) if len(sys.argv) > 2 else 100)]
+        texts = [made_up_text(chance) for _ in range(40)]
     cases = []
-    for base, changes, added in VARIATIONS:
+    for base, changes, added in variations:
         raw = json.loads((MODELS / base / "model" / "tokenizer.json").read_text())
         if base == "llama":  # as in real files, bytes are ordinary tokens
             raw["added_tokens"] = [t for t in raw["added_tokens"] if not t["content"].startswith("<0x")]
@@ -126,13 +168,17 @@ def main():
         next_id = max(raw["model"]["vocab"].values()) + 1
         added = [dict(id=next_id + i, **t) for i, t in enumerate(added)]
         raw["added_tokens"] += added
-        tokenizer = Tokenizer.from_str(json.dumps(raw))
-        ids = [tokenizer.encode(t).ids for t in TEXTS]
+        try:
+            tokenizer = Tokenizer.from_str(json.dumps(raw))
+            ids = [tokenizer.encode(t).ids for t in texts]
+        except BaseException as error:  # Oniguruma refuses some expressions, and gives up on others, where the binding panics
+            print("left out:", error)
+            continue
         cases.append({"base": base, "changes": changes, "added": added, "ids": ids, "decoded": [tokenizer.decode(i) for i in ids],
                       "decoded_with_special": [tokenizer.decode(i, skip_special_tokens=False) for i in ids],
                       "backwards": [tokenizer.decode(i[::-1]) for i in ids]})
     lines = ",\n".join(json.dumps(c) for c in cases)
-    text = f'{{"tokenizers": "{tokenizers.__version__}", "texts": {json.dumps(TEXTS)},\n"cases": [\n{lines}\n]}}\n'
+    text = f'{{"tokenizers": "{tokenizers.__version__}", "texts": {json.dumps(texts)},\n"cases": [\n{lines}\n]}}\n'
     (HERE / "tokenizers.json").write_text(text)
     print(len(cases), "variations,", len(text), "bytes")
 
