@@ -24,11 +24,15 @@ public protocol Backbone: Module {
 
     /// What stands for a sequence in its classification, [S, D], given the hidden states [S, D] of the token that its family chooses.
     func summary(_ hidden: Tensor) -> Tensor
+    /// What the names of the layers begin with that ``summary(_:)`` alone uses, within the backbone; nil without such layers. A checkpoint that was made for
+    /// another task may lack them.
+    var summaryPath: String? { get }
 }
 
 extension Backbone {
     public var cacheLayout: CacheLayout? { nil }
     public func summary(_ hidden: Tensor) -> Tensor { hidden }
+    public var summaryPath: String? { nil }
 }
 
 /// The sizes of the keys and values that a cache keeps of a token.

@@ -9,6 +9,7 @@ public import BitsNN
 /// What is particular about the names in its files is said by the backbone, see ``BitsNN/Module/checkpointNames``.
 public struct ModelFamily: Sendable {
     public typealias MakeBackbone = @Sendable (ModelConfiguration) throws(ModelFileError) -> any Backbone
+    public typealias MakeBackboneForTask = @Sendable (ModelConfiguration, ModelTask) throws(ModelFileError) -> any Backbone
 
     /// `model_type` in config.json.
     public let name: String
@@ -18,32 +19,45 @@ public struct ModelFamily: Sendable {
     public let heads: [ModelTask: HeadRecipe]
     /// The token that stands for its sequence in classification.
     public let summary: SummaryToken
-    private let makeBackbone: MakeBackbone
+    private let makeBackbone: MakeBackboneForTask
 
     public init(
         _ name: String, backbone: String, heads: [ModelTask: HeadRecipe], summary: SummaryToken = .last, makeBackbone: @escaping MakeBackbone
+    ) {
+        self.init(name, backbone: backbone, heads: heads, summary: summary) { (configuration, _) throws(ModelFileError) in
+            try makeBackbone(configuration)
+        }
+    }
+
+    /// A family whose backbone is not the same for every task: BERT has a pooler where a sequence is to be one vector.
+    public init(
+        _ name: String, backbone: String, heads: [ModelTask: HeadRecipe], summary: SummaryToken = .last,
+        makeBackboneForTask: @escaping MakeBackboneForTask
     ) {
         self.name = name
         backboneName = backbone
         self.heads = heads
         self.summary = summary
-        self.makeBackbone = makeBackbone
+        makeBackbone = makeBackboneForTask
     }
 
     /// What the model of `configuration` is made of, without weights.
     ///
     /// - Throws: ``BitsIO/ModelFileError`` for a task that the family is not made for, or a configuration that is not in order.
     public func parts(_ task: ModelTask, _ configuration: ModelConfiguration) throws(ModelFileError) -> TaskParts {
+        if task == .featureExtraction {
+            return TaskParts(backbone: try makeBackbone(configuration, task), named: backboneName, summary: summary)
+        }
         guard let recipe = heads[task] else {
             let known = tasks.map(\.rawValue).joined(separator: ", ")
             throw .unsupported(path: configuration.fields.path, "has model_type '\(name)', which is not made for \(task.rawValue), but for \(known)")
         }
-        let backbone = try makeBackbone(configuration)
+        let backbone = try makeBackbone(configuration, task)
         let head = try recipe.make(configuration, backbone)
         return TaskParts(backbone: backbone, named: backboneName, head: head, named: recipe.name, summary: summary)
     }
 
-    /// The tasks that the family is made for, in order.
+    /// The tasks that the family is made for with a head, in order; without one it gives features.
     public var tasks: [ModelTask] { ModelTask.allCases.filter { heads[$0] != nil } }
 }
 

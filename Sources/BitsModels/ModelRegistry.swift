@@ -3,7 +3,9 @@ internal import Synchronization
 
 /// The model families, by the `model_type` of config.json.
 public enum ModelRegistry {
-    private static let builtIn: [ModelFamily] = [.bloom, .gpt2, .llama, .mistral, .opt, .phi3, .qwen2, .qwen3]
+    private static let builtIn: [ModelFamily] = [
+        .bert, .bloom, .deberta, .gpt2, .llama, .mistral, .opt, .phi3, .qwen2, .qwen3, .roberta, .xlmRoberta,
+    ]
     private static let known = Mutex(Dictionary(uniqueKeysWithValues: builtIn.map { ($0.name, $0) }))
 
     /// Adds a family; one of the same name gives way to it. Models that are built already stay as they are.
@@ -26,7 +28,7 @@ public enum ModelRegistry {
     /// or the first that the family is made for.
     ///
     /// - Throws: ``BitsIO/ModelFileError`` for an unknown family, one that is not made for the task, or a configuration that is not in order.
-    public static func model(_ configuration: ModelConfiguration) throws(ModelFileError) -> TaskModel {
+    public static func model(_ configuration: ModelConfiguration) throws(ModelFileError) -> BackboneModel {
         let family = try family(of: configuration)
         let named = try configuration.fields.optional("architectures", as: [String].self)?.lazy.compactMap(ModelTask.init(architecture:)).first
         guard let task = named ?? family.tasks.first else {

@@ -16,6 +16,10 @@ open class Module {
     /// The layers that give the tree's answer, which a quantization leaves as they are unless it is told otherwise; by default those of the modules below.
     open var outputHeads: [any LinearLayer] { children.flatMap(\.module.outputHeads) }
 
+    /// Those of the output heads that a reader leaves as they are where a checkpoint does not list what was left: heads over the vocabulary. Transformers
+    /// has no such rule for a classifier. By default all.
+    open var impliedHeads: [any LinearLayer] { outputHeads }
+
     /// What is particular about the names in the files of a model like this one.
     open var checkpointNames: CheckpointNames { CheckpointNames() }
 

@@ -64,7 +64,8 @@ struct TaskTests {
         "The task is that of the architecture",
         arguments: [
             ("TinyForMaskedLM", ModelTask.maskedLanguageModeling), ("TinyForSequenceClassification", .sequenceClassification),
-            ("TinyForTokenClassification", .tokenClassification), ("TinyModel", .maskedLanguageModeling),
+            ("TinyForTokenClassification", .tokenClassification), ("TinyForPreTraining", .maskedLanguageModeling),
+            ("TinyModel", .featureExtraction), ("TinyForSomethingElse", .maskedLanguageModeling),
         ])
     func architecture(name: String, task: ModelTask) throws {
         let model = try ModelRegistry.model(TaskTests.configuration(["architectures": [.string(name)]]))

@@ -68,17 +68,20 @@ struct ModelCase {
     /// The names of the answers.
     var answerNames: [String] { answers.entries.map(\.name) }
 
-    /// Hands the recorded models whose family can be loaded to `compare`; see ``ParityTally``.
-    static func compare(_ name: String, _ compare: (ModelCase) throws -> String?) throws {
+    /// Hands the recorded models whose family can be loaded, and that answered with `kind`, to `compare`; see ``ParityTally``.
+    ///
+    /// - Parameter kind: `logits` of decoders, `hidden` of encoders.
+    static func compare(_ name: String, kind: String = "logits", _ compare: (ModelCase) throws -> String?) throws {
         try ParityTally.compare("models, \(name)", try recorded()) { model in
             guard ModelRegistry.families.contains(model.modelType) else { return "the family \(model.modelType) is not there" }
-            return try compare(ModelCase(name: model.name, path: model.path, modelType: model.modelType))
+            let example = try ModelCase(name: model.name, path: model.path, modelType: model.modelType)
+            return example.answerNames.contains(kind) ? try compare(example) : "it answered with no \(kind)"
         }
     }
 
     /// The same with the answer `key` as the reference computed it on a GPU; models without it are left out.
-    static func compareGPU(_ name: String, _ key: String, _ compare: (ModelCase, Tensor) throws -> Void) throws {
-        try self.compare("\(name), \(key)") { example in
+    static func compareGPU(_ name: String, kind: String = "logits", _ key: String, _ compare: (ModelCase, Tensor) throws -> Void) throws {
+        try self.compare("\(name), \(key)", kind: kind) { example in
             guard let answer = try example.gpuAnswer(key) else { return "no answer of a GPU" }
             try compare(example, answer)
             return nil

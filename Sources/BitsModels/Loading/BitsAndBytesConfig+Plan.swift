@@ -15,9 +15,10 @@ extension BitsAndBytesConfig {
         let plain = layers.filter { forms[$0.path] == nil }.map(\.path)
         func kept(_ skipping: [String]?) -> [String] {
             var selection = LayerSelection(ModelQuantization(skipping: skipping))
+            func leaves(_ layer: ModelPlan.Layer) -> Bool { skipping == nil ? layer.isKeptByReaders : selection.reasonToKeep(layer) != nil }
             // The section says nothing of a head that is quantized in another form than the layers.
             return layers.filter { layer in
-                selection.reasonToKeep(layer) != nil && (layer.role == .linear || forms[layer.path].map { $0.formatName == form.formatName } ?? true)
+                leaves(layer) && (layer.role == .linear || forms[layer.path].map { $0.formatName == form.formatName } ?? true)
             }.map(\.path)
         }
         self.init(form, skipModules: [skipping, nil].first { kept($0) == plain } ?? plain)

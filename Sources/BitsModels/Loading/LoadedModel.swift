@@ -11,7 +11,7 @@ public struct LoadedModel {
     /// What layers became as they were read.
     let quantization: ModelQuantization
 
-    /// The language model of `folder`, as ``RegisteredTask/load(_:options:progress:)`` loads it.
+    /// The language model of `folder`, as ``RegisteredTask/load(_:configuration:options:newHead:progress:)`` loads it.
     public init(
         _ folder: ModelFolder, options: LoadOptions = LoadOptions(), progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelFileError) {

@@ -1,4 +1,4 @@
-package import BitsCore
+public import BitsCore
 public import BitsIO
 public import BitsNN
 import BitsQuant
@@ -8,27 +8,35 @@ extension RegisteredTask {
     ///
     /// What a checkpoint says of how it is quantized comes before what `options` say of linear layers.
     ///
-    /// - Parameter progress: called with the share of the checkpoint that is done.
+    /// - Parameters:
+    ///   - configuration: what the model is to be, with labels of its own say; by default what config.json says.
+    ///   - generator: draws the weights of the head where the checkpoint holds none, for a model that is to be trained; nil asks for all weights.
+    ///   - progress: called with the share of the checkpoint that is done.
     /// - Throws: ``BitsIO/ModelFileError`` for a folder, configuration or checkpoint that is not in order; tensors that are missing or of the wrong shape are
     ///   named in one, the first twenty of them, and the others counted.
     public static func load(
-        _ folder: ModelFolder, options: LoadOptions = LoadOptions(), progress: @escaping (Double) -> Void = { _ in }
+        _ folder: ModelFolder, configuration: ModelConfiguration? = nil, options: LoadOptions = LoadOptions(),
+        newHead generator: RandomGenerator? = nil,
+        progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> (model: Self, report: ModelReport) {
-        let configuration = try ModelConfiguration(folder)
+        let configuration = if let configuration { configuration } else { try ModelConfiguration(folder) }
         let (stored, usualProducts) = (StoredQuantization(try configuration.quantization), try configuration.usualProducts)
         var resolved = stored.applied(to: options)
         resolved.computeDType = resolved.computeDType ?? resolved.quantization.layers?.computeDType ?? usualProducts
-        let model = try Self(configuration)
-        var report = try fill(
-            model, from: CheckpointSource(try Checkpoint(folder)), options: resolved, path: folder.description, progress: progress)
+        let (model, checkpoint) = (try Self(configuration), CheckpointSource(try Checkpoint(folder)))
+        let newHead = generator.flatMap { generator in (model as? TaskModel).map { NewHeadSource(checkpoint, for: $0, using: generator) } }
+        var report = try fill(model, from: newHead ?? checkpoint, options: resolved, path: folder.description, progress: progress)
         model.policy = ComputePolicy(
             activations: options.activations, products: report.computeDType, cache: options.cache ?? options.activations)
         report.notes += stored.notes(report, asked: options.quantization)
+        if let drawn = newHead?.drawn {
+            report.notes += ModelReport.counted(drawn, "weights are not in the checkpoint and begin at random; train them")
+        }
         return (model, report)
     }
 
     private static func fill(
-        _ model: Self, from source: CheckpointSource, options: LoadOptions, path: String, progress: @escaping (Double) -> Void
+        _ model: Self, from source: any WeightSource, options: LoadOptions, path: String, progress: @escaping (Double) -> Void
     ) throws(ModelFileError) -> ModelReport {
         do {
             return try model.load(from: source, options: options, progress: progress)

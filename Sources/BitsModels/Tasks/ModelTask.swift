@@ -7,20 +7,33 @@ public enum ModelTask: String, Sendable, CaseIterable {
     case maskedLanguageModeling = "masked language modelling"
     case sequenceClassification = "sequence classification"
     case tokenClassification = "token classification"
+    /// Hidden states, without a head.
+    case featureExtraction = "feature extraction"
 
-    /// The task of an entry of `architectures` in config.json: `LlamaForCausalLM`, `GPT2LMHeadModel`, ...; nil for one without a head.
+    /// How transformers' classes are called that are made for each task: the usual ending first, and one that is the end of another behind that.
+    private static let endings: [(text: String, task: ModelTask)] = [
+        ("ForCausalLM", .causalLanguageModeling), ("LMHeadModel", .causalLanguageModeling), ("ForMaskedLM", .maskedLanguageModeling),
+        ("ForPreTraining", .maskedLanguageModeling), ("ForSequenceClassification", .sequenceClassification),
+        ("ForTokenClassification", .tokenClassification), ("Model", .featureExtraction),
+    ]
+
+    /// The task of an entry of `architectures` in config.json: `LlamaForCausalLM`, `GPT2LMHeadModel`, `BertModel`, ...; nil for another one.
     init?(architecture: String) {
-        let endings: [(String, ModelTask)] = [
-            ("ForCausalLM", .causalLanguageModeling), ("LMHeadModel", .causalLanguageModeling), ("ForMaskedLM", .maskedLanguageModeling),
-            ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification),
-        ]
-        guard let task = endings.first(where: { architecture.hasSuffix($0.0) })?.1 else { return nil }
+        guard let task = ModelTask.endings.first(where: { architecture.hasSuffix($0.text) })?.task else { return nil }
         self = task
     }
 
+    /// The class for this task beside one for another: `BertForTokenClassification` for `BertModel`; nil where that is of no known kind.
+    func architecture(like other: String) -> String? {
+        guard let known = ModelTask.endings.first(where: { other.hasSuffix($0.text) }), let own = ModelTask.endings.first(where: { $0.task == self })
+        else { return nil }
+        return known.task == self ? other : other.dropLast(known.text.count) + own.text
+    }
+
     /// A model without weights of these parts.
-    func model(_ parts: TaskParts) -> TaskModel {
+    func model(_ parts: TaskParts) -> BackboneModel {
         switch self {
+        case .featureExtraction: FeatureExtractor(parts)
         case .causalLanguageModeling: CausalLanguageModel(parts)
         case .maskedLanguageModeling: MaskedLanguageModel(parts)
         case .sequenceClassification: SequenceClassifier(parts)
@@ -41,17 +54,26 @@ public enum SummaryToken: Sendable {
 public struct TaskParts {
     let backbone: any Backbone
     let backboneName: String
-    let head: any Head
+    /// nil for a model without one.
+    let head: (any Head)?
     let headName: String
     let summary: SummaryToken
 
+    /// - Parameter headName: empty for a head whose entries have names of their own at the top of a checkpoint.
     public init(backbone: any Backbone, named backboneName: String, head: any Head, named headName: String, summary: SummaryToken = .last) {
         (self.backbone, self.backboneName, self.head, self.headName, self.summary) = (backbone, backboneName, head, headName, summary)
+    }
+
+    /// Without a head.
+    ///
+    /// - Parameter backboneName: what stands before its entries in checkpoints with one.
+    public init(backbone: any Backbone, named backboneName: String, summary: SummaryToken = .last) {
+        (self.backbone, self.backboneName, head, headName, self.summary) = (backbone, backboneName, nil, "", summary)
     }
 }
 
 /// A model for a task that a configuration describes.
-public protocol RegisteredTask: TaskModel {
+public protocol RegisteredTask: BackboneModel {
     static var task: ModelTask { get }
     init(_ parts: TaskParts)
 }

@@ -1,5 +1,5 @@
 public import BitsCore
-import BitsNN
+public import BitsNN
 
 // Shapes: B = batch, T = tokens, D = model width, C = classes, R = tokens that count for a loss.
 
@@ -30,4 +30,6 @@ public final class MaskedLanguageModel: TaskModel, TokenTask, RegisteredTask {
 /// A model that gives each token a label.
 public final class TokenClassifier: TaskModel, TokenTask, RegisteredTask {
     public static let task = ModelTask.tokenClassification
+
+    public override var impliedHeads: [any LinearLayer] { [] }
 }

@@ -14,6 +14,8 @@ public struct CheckpointNames: Sendable, Equatable {
     public var renamed: [String: String] = [:]
     /// The beginning of names that a checkpoint may leave out: `transformer.`.
     public var optionalPrefix = ""
+    /// What a checkpoint may put before all names.
+    public var addedPrefix = ""
     /// Linear layers whose weight lies transposed, [K, N], where it is not quantized; see ``ModulePattern``. Reference: transformers' `Conv1D`.
     public var transposed: [String] = []
 
@@ -26,7 +28,16 @@ public struct CheckpointNames: Sendable, Equatable {
             all.append(name.dropLast(now.count) + old)
         }
         if !optionalPrefix.isEmpty, name.hasPrefix(optionalPrefix) { all += all.map { String($0.dropFirst(optionalPrefix.count)) } }
+        if !addedPrefix.isEmpty { all += all.map { addedPrefix + $0 } }
         return all
+    }
+
+    /// Takes what `other` says of the entries of another part of the model.
+    public mutating func merge(_ other: CheckpointNames) {
+        unused += other.unused
+        optional += other.optional
+        transposed += other.transposed
+        renamed.merge(other.renamed) { own, _ in own }
     }
 
     /// Whether the weight of the layer at `path` lies transposed.

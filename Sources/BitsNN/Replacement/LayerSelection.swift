@@ -52,9 +52,14 @@ extension Module {
     ///
     /// The output heads; modules whose weight another module uses too; the module with the last weight of the tree (a bias behind it makes it an ordinary
     /// one), which is the head where the model does not say which is. As transformers does.
-    public var keptByDefault: [String: String] {
+    public var keptByDefault: [String: String] { kept(heads: outputHeads) }
+
+    /// What a reader takes to have been left where config.json lists nothing.
+    var keptByReaders: Set<String> { Set(kept(heads: impliedHeads).keys) }
+
+    private func kept(heads: [any LinearLayer]) -> [String: String] {
         var kept: [String: String] = [:]
-        let (modules, heads) = (namedModules(), Set(outputHeads.map { ObjectIdentifier($0) }))
+        let (modules, heads) = (namedModules(), Set(heads.map { ObjectIdentifier($0) }))
         let owners = Dictionary(
             grouping: modules.flatMap { entry in entry.module.parameters.map { (entry.path, ObjectIdentifier($0.parameter)) } }, by: \.1)
         if let last = namedParameters().last?.path, last.hasSuffix(".weight") {

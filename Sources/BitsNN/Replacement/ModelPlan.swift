@@ -23,6 +23,8 @@ public struct ModelPlan: Sendable {
         public let isShared: Bool
         /// Why a quantization leaves it unless it is told otherwise; nil if it does not.
         public let keptByDefault: String?
+        /// Whether a reader takes it to have been left where config.json lists nothing.
+        package let isKeptByReaders: Bool
     }
 
     /// The layers that can be quantized, in the model's order.
@@ -37,7 +39,7 @@ public struct ModelPlan: Sendable {
     public init(_ model: Module) {
         let (modules, kept, heads) = (model.namedModules(), model.keptByDefault, Set(model.outputHeads.map { ObjectIdentifier($0) }))
         let ties = modules.compactMap { path, module in (module as? TiedLinear).map { (path: path, embedding: ObjectIdentifier($0.embedding)) } }
-        let shared = Set(ties.map(\.embedding))
+        let (shared, keptByReaders) = (Set(ties.map(\.embedding)), model.keptByReaders)
         var (layers, parameters): ([Layer], [Entry]) = ([], [])
         for (path, module) in modules {
             var entries = module.parameters.map { Entry(name: path.isEmpty ? $0.name : "\(path).\($0.name)", shape: $0.parameter.shape) }
@@ -51,7 +53,7 @@ public struct ModelPlan: Sendable {
             layers.append(
                 Layer(
                     path: path, role: role, weight: weight, bias: entries.first, isShared: shared.contains(ObjectIdentifier(module)),
-                    keptByDefault: kept[path]))
+                    keptByDefault: kept[path], isKeptByReaders: keptByReaders.contains(path)))
         }
         (self.layers, self.parameters) = (layers, parameters)
         tiedHeads = ties.map { tie in

@@ -6,7 +6,7 @@ extension TaskModel {
     /// Gets a quantized model ready to have an adapter trained on it: everything is frozen, weights in 16 bits (norms, embeddings, the head) become float32,
     /// and blocks are computed again on the way back.
     ///
-    /// - Parameter recomputesBlocks: see ``BitsModels/TaskModel/recomputesBlocks``.
+    /// - Parameter recomputesBlocks: see ``BitsModels/BackboneModel/recomputesBlocks``.
     /// Reference: PEFT's `prepare_model_for_kbit_training`. Gradients reach the adapters without what that does to inputs.
     public func prepareForKBitTraining(recomputesBlocks: Bool = true) {
         setTrainable(false)

@@ -3,27 +3,34 @@ public import BitsIO
 import BitsNN
 import BitsQuant
 
-extension LoadedModel {
+extension RegisteredTask {
     /// Writes the model as it is now into the folder `path`, as `bnb quantize` writes it: `model.safetensors` or its shards, `config.json` with what is
     /// quantized, and the tokenizer's files.
     ///
     /// Trained weights are saved as they are, and so are layers that were quantized or replaced after loading. An adapter is merged first, or saved by itself.
     ///
     /// - Parameters:
+    ///   - folder: whose other files are copied.
+    ///   - configuration: what `config.json` is to say of the model; by default what it says in `folder`. What is quantized, and what the model is made for, is
+    ///     set.
+    ///   - skipping: the list that layers were left by; by default the one in `configuration`.
     ///   - maximumFileByteCount: above it the weights are spread over several files.
     ///   - progress: called with the share of the tensors that is done.
     /// - Throws: ``BitsIO/ModelFileError`` when the model has weights that checkpoints of its family do not have, a weight is too large for its form, the folder
     ///   exists, cannot be written, or the disk is full. Nothing is left behind then.
     public func save(
-        to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
+        to path: String, like folder: ModelFolder, configuration: ModelConfiguration? = nil, skipping: [String]? = nil,
+        maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) {
-        let plan = ModelPlan(try ModelRegistry.model(configuration))
-        let forms = model.namedModules().compactMap { path, module in module.quantization.map { (path, $0) } }
-        let section = BitsAndBytesConfig(plan, forms: Dictionary(forms) { first, _ in first }, skipping: quantization.skipping)
-        var written = configuration
+        var written = if let configuration { configuration } else { try ModelConfiguration(folder) }
+        let plan = ModelPlan(try Self(written))
+        let stored = try written.quantization
+        let forms = namedModules().compactMap { path, module in module.quantization.map { (path, $0) } }
+        let section = BitsAndBytesConfig(
+            plan, forms: Dictionary(forms) { first, _ in first }, skipping: skipping ?? (stored?.quantization == nil ? nil : stored?.skipModules))
         // A section that says the same keeps what else it says.
-        let stored = try configuration.quantization
         if stored?.quantization != section?.quantization || stored?.skipModules != section?.skipModules { written.setQuantization(section) }
+        try written.setTask(Self.task)
         let tensors = try entries(plan, path: path)
         let rewriter = CheckpointRewriter(
             folder: folder, configuration: written, tensors: tensors.map { ($0.key, $0.value.dtype, $0.value.shape) })
@@ -41,13 +48,13 @@ extension LoadedModel {
         let known = Set(plan.entries.map(\.name) + plan.layers.flatMap { layer in WeightEntry.weightParts.map { "\(layer.path).\($0)" } })
         do {
             var codes: Set<String> = []
-            for (place, module) in model.namedModules() {
+            for (place, module) in namedModules() {
                 for weight in module.quantizedWeights {
                     try weight.checkScales(of: "\(place).weight", path: path)
                     codes.insert("\(place).weight")
                 }
             }
-            let entries = try model.entries()
+            let entries = try entries()
             let foreign = entries.map(\.name).filter { !known.contains($0) }
             guard foreign.isEmpty else {
                 throw ModelFileError.problems(
@@ -61,5 +68,25 @@ extension LoadedModel {
         } catch {
             throw ModelFileError(error, path: path)
         }
+    }
+}
+
+extension ModelConfiguration {
+    /// Names the class for `task` in `architectures`, where that is there and names one for another.
+    fileprivate mutating func setTask(_ task: ModelTask) throws(ModelFileError) {
+        guard let named = try fields.optional("architectures", as: [String].self)?.first, let own = task.architecture(like: named), own != named
+        else { return }
+        fields.object.insert(.array([.string(own)]), forKey: "architectures")
+    }
+}
+
+extension LoadedModel {
+    /// Writes the model as it is now into the folder `path`, see ``RegisteredTask/save(to:like:configuration:skipping:maximumFileByteCount:progress:)``.
+    public func save(
+        to path: String, maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
+    ) throws(ModelFileError) {
+        try model.save(
+            to: path, like: folder, configuration: configuration, skipping: quantization.skipping, maximumFileByteCount: maximumFileByteCount,
+            progress: progress)
     }
 }
