@@ -94,12 +94,7 @@ public struct ModelFolder: Sendable, CustomStringConvertible {
 
     /// The error that says what the folder lacks, and what else would have done.
     func missing(_ name: String, or alternative: String? = nil) -> ModelFileError {
-        var message = "has no \(name)" + (alternative.map { " and not \($0)" } ?? "")
-        if name.hasSuffix(".safetensors") && contains("pytorch_model.bin") {
-            message += "; it has pytorch_model.bin, which is not read: save the model as safetensors first"
-        } else {
-            message += "; name a folder in the Hugging Face layout"
-        }
+        let message = "has no \(name)" + (alternative.map { " and not \($0)" } ?? "") + "; name a folder in the Hugging Face layout"
         return .system(FileError(path: description, message: message, code: 2))
     }
 }

@@ -1,44 +1,49 @@
 public import BitsCore
 
-/// The tensors of a model: one safetensors file, or several with an index.
+/// The tensors of a model: one file, or several with an index; safetensors, or where there are none what `torch.save` wrote.
 ///
 /// Headers are read when it is opened, tensors when they are asked for.
 public struct Checkpoint: Sendable {
     /// The files, in the order of their names.
-    public private(set) var files: [SafetensorsFile]
+    public private(set) var files: [any TensorFile]
     private var positions: [String: (file: Int, entry: SafetensorsEntry)] = [:]
 
     /// One file.
-    public init(_ file: SafetensorsFile) {
+    public init(_ file: any TensorFile) {
         files = [file]
         for entry in file.entries { positions[entry.name] = (0, entry) }
     }
 
-    /// The checkpoint in `folder`: `<name>.safetensors` where it is there, else the shards that `<name>.safetensors.index.json` lists.
+    /// The checkpoint in `folder`: `<name>.safetensors` where it is there, else the shards that `<name>.safetensors.index.json` lists, else the same as
+    /// PyTorch saves it: `pytorch_<name>.bin` of a model, `<name>.bin` of an adapter, or the shards of its index.
     ///
     /// - Parameter name: `model`; an adapter's is `adapter_model`.
-    /// - Throws: ``ModelFileError`` when there is neither, a shard is missing, damaged or outside the folder, or does not hold what the
+    /// - Throws: ``ModelFileError`` when there is none of them, a shard is missing, damaged or outside the folder, or does not hold what the
     ///   index says, or two shards hold a tensor of one name.
     public init(_ folder: ModelFolder, name: String = "model") throws(ModelFileError) {
-        if let file = try folder.fileIfPresent("\(name).safetensors") {
-            self = Checkpoint(try SafetensorsFile(file))
-            return
+        let pickled = name == "model" ? "pytorch_model" : name
+        let names = ["\(name).safetensors", "\(pickled).bin"]
+        var found: MappedFile?
+        for name in names where found == nil {
+            if let file = try folder.fileIfPresent(name) {
+                self = Checkpoint(try Checkpoint.open(file))
+                return
+            }
+            found = try folder.fileIfPresent("\(name).index.json")
         }
-        guard let index = try folder.fileIfPresent("\(name).safetensors.index.json") else {
-            throw folder.missing("\(name).safetensors", or: "a \(name).safetensors.index.json with its shards")
-        }
+        guard let index = found else { throw folder.missing(names[0], or: "a \(names[0]).index.json with its shards, nor \(names[1])") }
         let shards = try Checkpoint.shards(index)
-        let names = Set(shards.map(\.file)).sorted()
-        let missing = names.filter { !folder.contains($0) }
+        let shardNames = Set(shards.map(\.file)).sorted()
+        let missing = shardNames.filter { !folder.contains($0) }
         guard missing.isEmpty else {
             throw .malformed(path: index.path, "lists \(missing.joined(separator: ", ")), not there; download the model again")
         }
-        var files = [SafetensorsFile]()
-        for name in names { files.append(try SafetensorsFile(folder.file(name))) }
+        var files: [any TensorFile] = []
+        for name in shardNames { files.append(try Checkpoint.open(folder.file(name))) }
         self.files = files
         try Checkpoint.checkNames(files, index: index)
         for shard in shards {
-            let file = names.firstIndex(of: shard.file) ?? 0
+            let file = shardNames.firstIndex(of: shard.file) ?? 0
             guard let entry = files[file][shard.tensor] else {
                 throw .malformed(path: index.path, "says that '\(shard.tensor)' is in \(shard.file), where it is not; download the model again")
             }
@@ -46,8 +51,13 @@ public struct Checkpoint: Sendable {
         }
     }
 
+    /// The file in the form that its name says.
+    private static func open(_ file: MappedFile) throws(ModelFileError) -> any TensorFile {
+        if file.path.hasSuffix(".safetensors") { try SafetensorsFile(file) } else { try PyTorchFile(file) }
+    }
+
     /// A tensor that two files have: which one is meant?
-    private static func checkNames(_ files: [SafetensorsFile], index: MappedFile) throws(ModelFileError) {
+    private static func checkNames(_ files: [any TensorFile], index: MappedFile) throws(ModelFileError) {
         var owners: [String: String] = [:]
         for file in files {
             for entry in file.entries {
@@ -85,7 +95,7 @@ public struct Checkpoint: Sendable {
 
     /// The tensor called `name`: in place where `device` can read the host's memory, else copied; nil where there is none.
     ///
-    /// - Parameter inPlace: false copies in any case; see ``SafetensorsFile/tensor(_:on:inPlace:)``.
+    /// - Parameter inPlace: false copies in any case; see ``TensorFile/tensor(_:on:inPlace:)``.
     /// - Throws: ``ModelFileError/unsupported(path:_:)`` when tensors cannot have its type.
     public func tensor(_ name: String, on device: Device = .cpu, inPlace: Bool = true) throws(ModelFileError) -> Tensor? {
         guard let (file, entry) = positions[name] else { return nil }

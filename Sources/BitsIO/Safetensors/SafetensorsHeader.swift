@@ -1,6 +1,6 @@
 public import BitsCore
 
-/// One tensor of a safetensors file, as the header describes it.
+/// One tensor of a safetensors file, as the header describes it, or of another file in the same words.
 public struct SafetensorsEntry: Sendable, Equatable {
     public let name: String
     /// The element type as the file names it, for instance `BF16`.
