@@ -111,7 +111,7 @@ extension EvaluationError {
     fileprivate var code: Failure.Code {
         switch self {
         case .windowOutOfRange, .noWindows: .usage
-        case .textTooShort, .unknownToken, .notANumber: .data
+        case .textTooShort, .unknownToken, .notANumber, .notANumberInExamples, .lengthOutOfRange, .labelCount, .unknownLabel, .noLabels: .data
         case .device(let error): error.exitCode
         }
     }

@@ -211,6 +211,24 @@ struct ModelOptions: ParsableArguments {
     ///
     /// - Parameter announcing: false where it has been said already which model that is.
     func load(announcing: Bool = true) throws -> (folder: ModelFolder, loaded: LoadedModel) {
+        try load(announcing: announcing) { folder, options, progress in
+            let loaded = try LoadedModel(folder, options: options, progress: progress)
+            return (loaded, loaded.model, loaded.report)
+        }
+    }
+
+    /// Loads the model for another task than generating.
+    func load<Task: RegisteredTask & TaskModel>(for task: Task.Type) throws -> (folder: ModelFolder, loaded: (model: Task, report: ModelReport)) {
+        try load { folder, options, progress in
+            let loaded = try Task.load(folder, options: options, progress: progress)
+            return (loaded, loaded.model, loaded.report)
+        }
+    }
+
+    private func load<Loaded>(
+        announcing: Bool = true,
+        _ load: (ModelFolder, LoadOptions, @escaping (Double) -> Void) throws -> (loaded: Loaded, model: TaskModel, report: ModelReport)
+    ) throws -> (folder: ModelFolder, loaded: Loaded) {
         let device = try machine.prepare()
         let folder = try source.folder(announcing: announcing)
         try quantization.checkSkips(folder)
@@ -218,10 +236,10 @@ struct ModelOptions: ParsableArguments {
             try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype, activations: compute.activations.dtype,
             cache: compute.cache?.dtype, device: device)
         let bar = ProgressBar("loading")
-        let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
+        let (loaded, model, report) = try load(folder, options) { bar.update($0) }
         bar.finish()
-        if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: loaded.model) }
-        Console.warn(loaded.report.warnings)
+        if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: model) }
+        Console.warn(report.warnings)
         return (folder, loaded)
     }
 }

@@ -5,6 +5,7 @@ import BitsModels
 import BitsNN
 import BitsQuant
 import BitsSystem
+import BitsTune
 import Testing
 import _BitsTestSupport
 
@@ -18,15 +19,16 @@ private struct TaskCase {
     /// The layers that the reference quantizes where nothing is said of them.
     let quantized: [String]
     private let answers: SafetensorsFile
+    private let (ids, segments): ([[Int32]], [[Int32]]?)
 
     init(_ name: String, path: String) throws {
         self.name = name
         folder = try ModelFolder(path: "\(path)/model")
         let answers = try SafetensorsFile(path: "\(path)/reference.safetensors")
         self.answers = answers
-        let (ids, mask) = (try TaskCase.rows("input_ids", answers), try TaskCase.rows("attention_mask", answers))
-        tokens = TokenBatch(
-            try #require(ids), mask: try #require(mask).map { $0.map { $0 != 0 } }, segments: try TaskCase.rows("token_type_ids", answers))
+        (ids, segments) = (try #require(try TaskCase.rows("input_ids", answers)), try TaskCase.rows("token_type_ids", answers))
+        let mask = try #require(try TaskCase.rows("attention_mask", answers))
+        tokens = TokenBatch(ids, mask: mask.map { $0.map { $0 != 0 } }, segments: segments)
         labels = try answers["labels"].map { try answers.tensor($0).integers().map { Int32($0) } } ?? []
         quantized = try ConfigurationFields(MappedFile(path: "\(path)/reference.json")).require("quantized")
         let model = try ModelRegistry.model(ModelConfiguration(folder))
@@ -34,6 +36,16 @@ private struct TaskCase {
     }
 
     func answer(_ key: String) throws -> Tensor? { try answers[key].map { try answers.tensor($0) } }
+
+    /// The real tokens of each row with their labels.
+    var labeled: [LabeledSequence] {
+        tokens.sequences.enumerated().map { row, places in
+            let inner = places.lowerBound - row * tokens.length..<places.upperBound - row * tokens.length
+            return LabeledSequence(
+                Array(ids[row][inner]), segments: segments.map { Array($0[row][inner]) },
+                labels: task == .sequenceClassification ? [labels[row]] : Array(labels[places]))
+        }
+    }
 
     var gradientNames: Set<String> { Set(answers.entries.map(\.name).filter { $0.hasPrefix("grad/") }) }
 
@@ -128,6 +140,26 @@ struct TaskParityTests {
                 }
             }
             #expect(compared == example.gradientNames, "\(example.name)")
+            return nil
+        }
+    }
+
+    @Test("Evaluating gives the recorded loss, and the share of the labels that score highest")
+    func evaluation() throws {
+        try TaskCase.compare("evaluation") { example in
+            guard example.task == .sequenceClassification || example.task == .tokenClassification else { return "it is no classifier" }
+            let (loss, logits) = (try #require(try example.answer("loss")), try #require(try example.answer("logits")))
+            let best = try logits.argMax().integers()
+            let correct = zip(best, example.labels).count { $1 != -100 && $0 == Int($1) }
+            let model = try TaskParityTests.load(example).model
+            let found =
+                if let classifier = model as? SequenceClassifier {
+                    try classifier.evaluate(example.labeled)
+                } else {
+                    try #require(model as? TokenClassifier).evaluate(example.labeled)
+                }
+            #expect(found.correct == correct && found.labels == example.labels.count { $0 != -100 }, "\(example.name)")
+            #expect(try abs(found.nll - Double(loss.item())) < 1e-4, "\(example.name)")
             return nil
         }
     }

@@ -17,3 +17,15 @@ func forEachLoss<Pass, Failure: Error>(
     }
     if let submitted { try take(submitted.pass, submitted.loss) }
 }
+
+/// The same for `count` things, `perPass` of them to a pass.
+func forEachLoss<Failure: Error>(
+    of count: Int, perPass: Int, loss: (Range<Int>) -> Tensor, take: (Range<Int>, LateReading) throws(Failure) -> Void
+) throws(Failure) {
+    var start = 0
+    func next() -> Range<Int>? {
+        defer { start += perPass }
+        return start < count ? start..<min(start + perPass, count) : nil
+    }
+    try forEachLoss({ () throws(Failure) -> Range<Int>? in next() }, loss: loss, take: take)
+}
