@@ -78,6 +78,9 @@ let package = Package(
         // Examples: one idea each, run with `swift run -c release <name>`.
         .executableTarget(
             name: "OptimizerAblation", dependencies: ["BitsAndBytes", "CLexicon"], path: "Examples/OptimizerAblation", swiftSettings: strict),
+        .executableTarget(
+            name: "DebertaClassification", dependencies: ["BitsAndBytes", "BitsModels", "BitsIO"], path: "Examples/DebertaClassification",
+            swiftSettings: strict),
 
         // Tests.
         module("_BitsTestSupport", uses: ["BitsVerify", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
@@ -102,7 +105,7 @@ let package = Package(
             uses: [
                 "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem", "CLexicon",
             ]),
-        tests("CommandTests", uses: ["bnb"]),
+        tests("CommandTests", uses: ["bnb", "DebertaClassification"]),
     ],
     cLanguageStandard: .gnu2x
 )

@@ -21,16 +21,21 @@ struct Outcome {
 
 /// The built command, run as people run it: as a process.
 enum Command {
-    /// It lies beside the test bundle.
-    static let path: String = {
+    static let path = path(of: "bnb")
+
+    /// Programs lie beside the test bundle.
+    private static func path(of program: String) -> String {
         var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         while folder.path != "/" {
-            let candidate = folder.appendingPathComponent("bnb").path
+            let candidate = folder.appendingPathComponent(program).path
             if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
             folder.deleteLastPathComponent()
         }
-        return "bnb"
-    }()
+        return program
+    }
+
+    /// Runs an example.
+    static func run(example: String, _ arguments: [String]) throws -> Outcome { try run(program: path(of: example), arguments) }
 
     /// - Parameters:
     ///   - input: what is piped in.
