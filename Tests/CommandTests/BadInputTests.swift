@@ -191,8 +191,8 @@ import Testing
             Damage(name: "a tokenizer cut short", reason: "tokenizer.json") {
                 try $0.scratch.write(try $0.scratch.data("tokenizer.json").prefix(3000), as: "tokenizer.json")
             },
-            Damage(name: "another kind of tokenizer", reason: "Unigram") {
-                try $0.change("tokenizer.json") { $0["model"] = ["type": "Unigram", "unk_id": 0, "vocab": [["a", -1.5]]] }
+            Damage(name: "another kind of tokenizer", reason: "Neural") {
+                try $0.change("tokenizer.json") { $0["model"] = ["type": "Neural", "vocab": ["a": 0]] }
             },
             Damage(name: "no tokenizer", reason: "has no tokenizer.json", code: 74) {
                 try FileManager.default.removeItem(atPath: "\($0.path)/tokenizer.json")
