@@ -23,10 +23,13 @@ struct CUDAFusion {
         }
 
         /// Whether the order of the two matters.
-        func conflicts(with other: Step) -> Bool {
-            func meet(_ a: [Range<UInt>], _ b: [Range<UInt>]) -> Bool { a.contains { first in b.contains { first.overlaps($0) } } }
-            return !isKernel || !other.isKernel || meet(writes, other.writes) || meet(writes, other.reads) || meet(reads, other.writes)
-        }
+        func conflicts(with later: Step) -> Bool { !isKernel || !later.isKernel || isOverwritten(by: later) || isRead(by: later) }
+
+        func isOverwritten(by later: Step) -> Bool { Step.meet(writes, later.writes) || Step.meet(reads, later.writes) }
+
+        func isRead(by later: Step) -> Bool { Step.meet(writes, later.reads) }
+
+        private static func meet(_ a: [Range<UInt>], _ b: [Range<UInt>]) -> Bool { a.contains { first in b.contains { first.overlaps($0) } } }
     }
 
     /// How many kernels behind one are looked at for what may join it.
@@ -60,11 +63,20 @@ struct CUDAFusion {
         return launch
     }
 
-    /// Shows `join` the kernels that may follow the first step at once, until it says that it is complete; what it takes is part of the launch.
-    private mutating func visit(_ join: (inout CUDAFusion, any CUDALaunching) -> (isTaken: Bool, isComplete: Bool)) {
+    /// A kernel that may follow the first step at once.
+    private struct Candidate {
+        let launch: any CUDALaunching
+        /// Whether it reads what those write that it would join.
+        let isDependent: Bool
+    }
+
+    /// Shows `join` what may follow the first step at once, until it says that it is complete; what it takes is part of the launch.
+    private mutating func visit(_ join: (inout CUDAFusion, Candidate) -> (isTaken: Bool, isComplete: Bool)) {
         for later in steps.indices.dropFirst() {
-            if steps[1..<later].contains(where: { !$0.isTaken && $0.conflicts(with: steps[later]) }) { continue }
-            let (isTaken, isComplete) = join(&self, steps[later].launch)
+            let step = steps[later]
+            if steps[..<later].contains(where: { $0.isTaken ? $0.isOverwritten(by: step) : $0.conflicts(with: step) }) { continue }
+            let isDependent = steps[..<later].contains { $0.isTaken && $0.isRead(by: step) }
+            let (isTaken, isComplete) = join(&self, Candidate(launch: step.launch, isDependent: isDependent))
             steps[later].isTaken = isTaken
             if isComplete { return }
         }
@@ -74,12 +86,12 @@ struct CUDAFusion {
         let queue = CUDAQueue(backend: backend)
         guard let product = steps[0].launch as? FourBitLinear, var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
         group.isConstant = isConstant(product.weight)
-        visit { fusion, launch in
+        visit { fusion, candidate in
             var isTaken = false
-            if let product = launch as? FourBitLinear, group.isConstant, fusion.isConstant(product.weight) {
+            if let product = candidate.launch as? FourBitLinear, !candidate.isDependent, group.isConstant, fusion.isConstant(product.weight) {
                 isTaken = group.add(product) { fusion.haveSameContents($0, $1) }
             }
-            if let activation = launch as? GatedActivation { isTaken = group.add(activation) }
+            if let activation = candidate.launch as? GatedActivation { isTaken = group.add(activation) }
             return (isTaken, group.isFull)
         }
         return group
@@ -88,8 +100,8 @@ struct CUDAFusion {
     private mutating func normedSum() -> (any CUDALaunching & Sendable)? {
         guard let sum = steps[0].launch as? BinaryElementwise, sum.operation == .add else { return nil }
         var joined: CUDAAddRMSNorm?
-        visit { fusion, launch in
-            if let norm = launch as? RMSNorm { joined = CUDAAddRMSNorm(sum, norm, on: CUDAQueue(backend: fusion.backend)) }
+        visit { fusion, candidate in
+            if let norm = candidate.launch as? RMSNorm { joined = CUDAAddRMSNorm(sum, norm, on: CUDAQueue(backend: fusion.backend)) }
             return (joined != nil, joined != nil)
         }
         return joined
@@ -100,10 +112,10 @@ struct CUDAFusion {
         let before = steps
         var key: Rotary?
         var joined: CUDARotaryIntoCache?
-        visit { _, launch in
-            if let write = launch as? CacheWrite, let key { joined = CUDARotaryIntoCache(query: query, key: key, write) }
+        visit { _, candidate in
+            if let write = candidate.launch as? CacheWrite, let key { joined = CUDARotaryIntoCache(query: query, key: key, write) }
             if joined != nil { return (true, true) }
-            guard key == nil, let rotary = launch as? Rotary else { return (false, false) }
+            guard key == nil, !candidate.isDependent, let rotary = candidate.launch as? Rotary else { return (false, false) }
             key = rotary
             return (true, false)
         }
