@@ -16,7 +16,9 @@ struct Bnb: ParsableCommand {
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",
-        subcommands: [Demo.self, Train.self, Quantize.self, Dequantize.self, Generate.self, Chat.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self])
+        subcommands: [
+            Demo.self, Train.self, Quantize.self, Dequantize.self, Generate.self, Chat.self, Evaluate.self, Inspect.self, Doctor.self, Bench.self,
+        ])
 
     static func main() {
         var arguments = Array(CommandLine.arguments.dropFirst())
