@@ -20,6 +20,12 @@ func module(_ name: String, uses: [String] = []) -> Target {
     .target(name: name, dependencies: uses.map { .byName(name: $0) }, swiftSettings: strict)
 }
 
+/// A program that shows one use of the libraries.
+func example(_ name: String) -> Target {
+    let uses = ["BitsAndBytes", "BitsTune", "BitsModels", "BitsIO", "CLexicon"]
+    return .executableTarget(name: name, dependencies: uses.map { .byName(name: $0) }, path: "Examples/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, uses: [String], exclude: [String] = []) -> Target {
     .testTarget(
         name: name, dependencies: (uses + ["_BitsTestSupport"]).map { .byName(name: $0) }, exclude: exclude,
@@ -81,6 +87,10 @@ let package = Package(
         .executableTarget(
             name: "DebertaClassification", dependencies: ["BitsAndBytes", "BitsModels", "BitsIO"], path: "Examples/DebertaClassification",
             swiftSettings: strict),
+        example("QLoRA"),
+        example("FullFineTuning"),
+        example("MergeAdapter"),
+        example("CustomLoop"),
 
         // Tests.
         module("_BitsTestSupport", uses: ["BitsVerify", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
@@ -105,7 +115,7 @@ let package = Package(
             uses: [
                 "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem", "CLexicon",
             ]),
-        tests("CommandTests", uses: ["bnb", "DebertaClassification"]),
+        tests("CommandTests", uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop"]),
     ],
     cLanguageStandard: .gnu2x
 )

@@ -27,6 +27,8 @@ enum HuggingFaceNames {
         "--early-stopping-patience": "--patience",
         "--lora-r": "--lora-rank",
         "--lora-target-modules": "--target-modules",
+        "--lora-modules-to-save": "--modules-to-save",
+        "--init-lora-weights": "--lora-start",
     ]
 
     /// Options that are on or off, there with `True` or `False` behind them or without.

@@ -56,6 +56,11 @@ extension Train {
             set("lora_alpha", weights.loraAlpha.map { Double($0) } ?? Double(2 * weights.loraRank))
             set("lora_dropout", Double(weights.loraDropout))
             set("target_modules", weights.targetModules)
+            set("exclude_modules", weights.excludeModules)
+            set("modules_to_save", weights.modulesToSave)
+            set("use_dora", weights.useDora)
+            set("use_rslora", weights.useRslora)
+            set("lora_start", weights.loraStart.rawValue)
         }
         set("max_length", data.maxLength)
         set("truncation", data.truncation.rawValue)

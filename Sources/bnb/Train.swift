@@ -67,7 +67,7 @@ struct Train: ParsableCommand {
         let evaluation = try evaluationFiles.isEmpty ? nil : TrainingData(evaluationFiles, encoder)
         bar.finish()
         if training.skipped > 0 { Console.warn(["\(training.skipped) examples have nothing to learn within --max-length and are left out"]) }
-        let trained = try trainedWeights(loaded.model)
+        let trained = try trainedWeights(loaded)
         let trainer = try Trainer(
             loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder), folder: folder)
         // An interruption ends the run, not the writing of what it has come to.
@@ -123,15 +123,18 @@ struct Train: ParsableCommand {
     }
 
     private func encoder(_ folder: ModelFolder, _ loaded: LoadedModel) throws -> ExampleEncoder {
-        ExampleEncoder(
+        try ExampleEncoder(
             for: loaded, tokenizer: try Tokenizer(folder), maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength),
             truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
     }
 
-    private func trainedWeights(_ model: CausalLanguageModel) throws -> TrainedWeights {
+    private func trainedWeights(_ loaded: LoadedModel) throws -> TrainedWeights {
+        let model = loaded.model
         guard weights.full else {
             var generator = RandomGenerator(seed: course.seed.number)
-            return TrainedWeights(try Adapter(on: model, weights.configuration, using: &generator), in: model)
+            let original = weights.loraStart == .kaiming ? nil : CheckpointSource(try Checkpoint(loaded.folder))
+            let configuration = weights.configuration(baseModel: source.model)
+            return TrainedWeights(try Adapter(on: model, configuration, original: original, using: &generator), in: model)
         }
         let patterns = weights.trainOnly.map { ModulePattern($0) }
         return try TrainedWeights(of: model) { path in
@@ -158,11 +161,12 @@ struct Train: ParsableCommand {
         let folder = try source.folder()
         let generation = try GenerationConfiguration(folder)
         let encoder = ExampleEncoder(
-            tokenizer: try Tokenizer(folder), beginToken: generation.beginToken, endToken: generation.endTokens.first,
+            tokenizer: try Tokenizer(folder), template: try ChatTemplate.ifPresent(in: folder), beginToken: generation.beginToken,
+            endToken: generation.endTokens.first,
             maximumLength: data.maxLength ?? 1024, truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
         for file in files {
             for index in 0..<min(3, file.count) {
-                let example = encoder.tokens(of: try file.example(index))
+                let example = try file.example(index, encoder)
                 try Console.writeLine("\(file.place(of: index)): \(example.ids.count) tokens, \(example.targetCount) learned")
                 try Console.writeLine(example.described(by: encoder.tokenizer).printable)
             }

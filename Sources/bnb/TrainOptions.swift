@@ -32,7 +32,7 @@ struct DataOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A file of examples, JSON lines with 'text', or 'prompt' and 'completion', or a CSV table with such columns; with =2 it is gone through twice an "
+            "A file of examples, JSON lines with 'text', 'prompt' and 'completion', or 'messages', or a CSV table with such columns; with =2 it is gone through twice an "
                 + "epoch, with =0.5 half; may be repeated.", valueName: "file"))
     var data: [WeightedPath]
 
@@ -45,7 +45,7 @@ struct DataOptions: ParsableArguments {
     @Option(help: "What is left of an example that is too long.")
     var truncation = Truncation.keepStart
 
-    @Option(help: "What is learned of an example with a prompt: its completion, or the prompt too.")
+    @Option(help: "What is learned of a prompt or a conversation: completions and what the assistant says, or all of it.")
     var lossOn = LearnedPart.completions
 
     @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
@@ -96,6 +96,21 @@ struct WeightOptions: ParsableArguments {
             "Layers that get an adapter: names such as q_proj, with commas between, or all-linear for all but the output head.", valueName: "names"))
     var targetModules = "all-linear"
 
+    @Option(help: ArgumentHelp("Targets that get no adapter all the same: names with commas between. (default: none)", valueName: "names"))
+    var excludeModules: String?
+
+    @Option(help: ArgumentHelp("Modules that are trained and saved whole: names with commas between. (default: none)", valueName: "names"))
+    var modulesToSave: String?
+
+    @Flag(help: "Train the norms of an adapted weight's rows by themselves (DoRA).")
+    var useDora = false
+
+    @Flag(help: "Scale updates by --lora-alpha over the root of the rank (rsLoRA).")
+    var useRslora = false
+
+    @Option(help: "What an adapter starts from; pissa and olora take it out of the weights, loftq makes up for what 4 bits have lost.")
+    var loraStart = StartName.kaiming
+
     @Flag(help: "Train the model itself instead of an adapter.")
     var full = false
 
@@ -111,11 +126,32 @@ struct WeightOptions: ParsableArguments {
         if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) { throw ValidationError("--lora-alpha \(loraAlpha) is not above 0") }
     }
 
-    var configuration: LoRAConfiguration {
-        let names = targetModules.split(separator: ",").map { String($0.drop { $0 == " " }) }
-        return LoRAConfiguration(
+    /// - Parameter baseModel: what the adapter is for, as its file is to say.
+    func configuration(baseModel: String?) -> LoRAConfiguration {
+        func names(_ text: String) -> [String] { text.split(separator: ",").map { String($0.drop { $0 == " " }) } }
+        var configuration = LoRAConfiguration(
             rank: loraRank, alpha: loraAlpha ?? Float(2 * loraRank), dropout: loraDropout,
-            targets: targetModules == "all-linear" ? .allLinear : .named(names))
+            targets: targetModules == "all-linear" ? .allLinear : .named(names(targetModules)), isRankStabilized: useRslora, baseModel: baseModel)
+        configuration.excluded = excludeModules.map { .named(names($0)) }
+        configuration.modulesToSave = modulesToSave.map(names) ?? []
+        configuration.isWeightDecomposed = useDora
+        configuration.start = loraStart.start
+        return configuration
+    }
+}
+
+/// What an adapter starts from.
+enum StartName: String, CaseIterable, ExpressibleByArgument {
+    case kaiming, gaussian, pissa, olora, loftq
+
+    var start: LoRAStart {
+        switch self {
+        case .kaiming: .kaiming
+        case .gaussian: .gaussian
+        case .pissa: .pissa()
+        case .olora: .olora
+        case .loftq: .loftQ
+        }
     }
 }
 

@@ -114,6 +114,23 @@ import Testing
         #expect(before != nil && before?.count == after?.count && before != after)
     }
 
+    @Test(
+        "adapters of every kind are trained on a model in 4 bits, and gone on with",
+        arguments: [["--use-dora"], ["--lora-start", "pissa"], ["--lora-start", "loftq"]])
+    func kinds(options: [String]) throws {
+        let arguments = base + ["--load-in", "nf4", "--steps", "4", "--save-every", "2"] + options
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let expected = try files(run)
+        for name in ["checkpoint-4", "adapter_model.safetensors", "adapter_config.json"] {
+            try FileManager.default.removeItem(atPath: "\(run)/\(name)")
+        }
+        let rest = try Command.run("train", "--output", run, "--resume")
+        #expect(rest.status == 0 && rest.errors.contains("going on after step 2"), "\(rest.errors)")
+        let found = try files(run)
+        for (name, bytes) in expected { #expect(found[name] == bytes, "\(name)") }
+    }
+
     @Test("examples can be looked at as they are learned, without a run")
     func tokens() throws {
         let outcome = try Command.run(base + ["--show-tokens"])

@@ -30,7 +30,8 @@ struct ExampleFileTests {
         "A line that is broken is named, with what was expected",
         arguments: [
             ("{\"text\": 1}", "has no text in 'text'"), ("{\"prompt\": \"a\"}", "has no text in 'completion'"),
-            ("{\"completion\": \"a\"}", "has no text in 'prompt'"), ("{\"a\": 1, \"b\": 2}", "has the keys 'a', 'b'; 'text', or 'prompt' and"),
+            ("{\"completion\": \"a\"}", "has no text in 'prompt'"),
+            ("{\"a\": 1, \"b\": 2}", "has the keys 'a', 'b'; 'text', 'prompt' and 'completion', or 'messages'"),
             ("{}", "has no keys"), ("[1]", "is not an object"), ("{\"text\": \"a\"", "at line 1, column"), ("{\"text\": \"\"}", "an empty 'text'"),
             ("{\"prompt\": \"a\", \"completion\": \"\"}", "an empty 'completion'"),
         ])

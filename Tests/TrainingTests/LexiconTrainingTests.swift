@@ -26,12 +26,12 @@ import _BitsTestSupport
             let loaded = try LoadedModel(
                 folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType))
             let tokenizer = try Tokenizer(folder)
-            let encoder = ExampleEncoder(for: loaded, tokenizer: tokenizer)
+            let encoder = try ExampleEncoder(for: loaded, tokenizer: tokenizer)
             func data(_ name: String) throws -> TrainingData {
                 try TrainingData([(ExampleFile(#require(MappedFile(embedded: name))), 1)], encoder)
             }
             let questions = try ExampleFile(#require(MappedFile(embedded: "text/sft_valid.jsonl")))
-            sample = try TrainingData((0..<32).map { encoder.tokens(of: try questions.example($0)) })
+            sample = try TrainingData((0..<32).map { try questions.example($0, encoder) })
             var generator = RandomGenerator(seed: seed)
             model = loaded.model
             adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32, dropout: dropout), using: &generator)

@@ -48,20 +48,40 @@ struct TrainingDataTests {
     func encoding() throws {
         var encoder = ExampleEncoder(tokenizer: try Self.tokenizer(), beginToken: 1, endToken: 2, maximumLength: 64)
         let ids = { encoder.tokenizer.encode($0, addsSpecialTokens: false) }
-        #expect(encoder.tokens(of: .text("a tide")) == TokenizedExample(ids: [1] + ids("a tide") + [2], completionStart: 0))
+        #expect(try encoder.tokens(of: .text("a tide")) == TokenizedExample(ids: [1] + ids("a tide") + [2], completionStart: 0))
         let prompt = [1] + ids("What?")
         let whole = prompt + ids(" a tide") + [2]
         let completion = TrainingText.completion(prompt: "What?", completion: " a tide")
-        #expect(encoder.tokens(of: completion) == TokenizedExample(ids: whole, completionStart: prompt.count))
+        #expect(try encoder.tokens(of: completion) == TokenizedExample(ids: whole, completionStart: prompt.count))
         encoder.learnsPrompts = true
-        #expect(encoder.tokens(of: completion).targetCount == whole.count - 1)
+        #expect(try encoder.tokens(of: completion).targetCount == whole.count - 1)
+    }
+
+    @Test("Of a conversation what the assistant says is learned, with what ends its turns; without a template it is an error of its line")
+    func conversation() throws {
+        let source = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+        let tokenizer = try Self.tokenizer()
+        var encoder = ExampleEncoder(tokenizer: tokenizer, template: try ChatTemplate(source), maximumLength: 64)
+        let folder = try TemporaryFolder()
+        let line =
+            #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b c"}, {"role": "user", "content": "d"}, "#
+            + #"{"role": "assistant", "content": "e"}]}"#
+        let file = try ExampleFile(path: folder.write("{\"text\": \"x\"}\n\(line)\n", as: "data.jsonl"))
+        let example = try file.example(1, encoder)
+        #expect(tokenizer.decode(example.ids) == "user: a\nassistant: b c\nuser: d\nassistant: e\n")
+        #expect(example.learned.map { tokenizer.decode(example.ids[$0]).trimmingPrefix(" ") } == ["b c\n", "e\n"])
+        encoder.learnsPrompts = true
+        #expect(try file.example(1, encoder).targetCount == example.ids.count - 1)
+        encoder.template = nil
+        let error = #expect(throws: ModelFileError.self) { try file.example(1, encoder) }
+        #expect("\(try #require(error))".contains("data.jsonl, line 2: has 'messages', but the model has no chat template"))
     }
 
     @Test("What is given and what is learned can be read")
     func description() throws {
         let tokenizer = try Self.tokenizer()
         let encoder = ExampleEncoder(tokenizer: tokenizer, maximumLength: 64)
-        let text = encoder.tokens(of: .completion(prompt: "in the\nend", completion: " of the day")).described(by: tokenizer)
+        let text = try encoder.tokens(of: .completion(prompt: "in the\nend", completion: " of the day")).described(by: tokenizer)
         let lines = text.split(separator: "\n").map { $0.filter { $0 != "|" } }
         #expect(lines == ["  given    in the\\nend", "  learned   of the day"])
     }
@@ -159,10 +179,10 @@ struct TrainingDataTests {
         var counts: [[Int32]: Int] = [:]
         while stream.position.epoch < 2 { counts[try stream.step(of: 1)[0][0].ids, default: 0] += 1 }
         let (a, b) = ((0..<5), (0..<8))
-        func ids(_ letter: String, _ index: Int) -> [Int32] {
-            encoder.tokens(of: .text("\(letter)\(String(repeating: " \(letter)", count: index))")).ids
+        func ids(_ letter: String, _ index: Int) throws -> [Int32] {
+            try encoder.tokens(of: .text("\(letter)\(String(repeating: " \(letter)", count: index))")).ids
         }
-        #expect(a.allSatisfy { counts[ids("a", $0)] == 4 } && b.allSatisfy { counts[ids("b", $0)] == 1 }, "\(counts)")
+        #expect(try a.allSatisfy { try counts[ids("a", $0)] == 4 } && b.allSatisfy { try counts[ids("b", $0)] == 1 }, "\(counts)")
     }
 
     @Test("Examples with nothing to learn are left out and counted; without others there is no data")

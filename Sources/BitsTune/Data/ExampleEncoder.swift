@@ -4,6 +4,8 @@ public import BitsModels
 /// How examples become tokens for a model: with its begin and end token, cut to a length, and with what is learned marked.
 public struct ExampleEncoder: Sendable {
     public let tokenizer: Tokenizer
+    /// How the model wants conversations written; nil where it was not made for them.
+    public var template: ChatTemplate?
     /// What stands before every example and behind it; nil for nothing.
     public var beginToken: Int32?
     public var endToken: Int32?
@@ -14,11 +16,13 @@ public struct ExampleEncoder: Sendable {
     public var learnsPrompts: Bool
 
     public init(
-        tokenizer: Tokenizer, beginToken: Int32? = nil, endToken: Int32? = nil, maximumLength: Int, truncation: Truncation = .keepStart,
+        tokenizer: Tokenizer, template: ChatTemplate? = nil, beginToken: Int32? = nil, endToken: Int32? = nil, maximumLength: Int,
+        truncation: Truncation = .keepStart,
         learnsPrompts: Bool = false
     ) {
         precondition(maximumLength >= 2, "examples of at most \(maximumLength) tokens: one to learn from, and one to learn, are the least")
         self.tokenizer = tokenizer
+        self.template = template
         self.beginToken = beginToken
         self.endToken = endToken
         self.maximumLength = maximumLength
@@ -26,19 +30,23 @@ public struct ExampleEncoder: Sendable {
         self.learnsPrompts = learnsPrompts
     }
 
-    /// Examples as `loaded` reads texts.
+    /// Examples as `loaded` reads texts, and conversations where it has a template for them.
     ///
     /// - Parameter maximumLength: nil for all that the model was made for.
+    /// - Throws: ``BitsIO/ModelFileError`` when its template cannot be read.
     public init(
         for loaded: LoadedModel, tokenizer: Tokenizer, maximumLength: Int? = nil, truncation: Truncation = .keepStart, learnsPrompts: Bool = false
-    ) {
+    ) throws(ModelFileError) {
         self.init(
-            tokenizer: tokenizer, beginToken: loaded.generation.beginToken, endToken: loaded.generation.endTokens.first,
+            tokenizer: tokenizer, template: try ChatTemplate.ifPresent(in: loaded.folder), beginToken: loaded.generation.beginToken,
+            endToken: loaded.generation.endTokens.first,
             maximumLength: maximumLength ?? loaded.model.contextLength, truncation: truncation, learnsPrompts: learnsPrompts)
     }
 
-    /// Begin token, text, end token; prompt and completion are tokenized apart.
-    public func tokens(of text: TrainingText) -> TokenizedExample {
+    /// Begin token, text, end token; prompt and completion are tokenized apart. A conversation is what the template makes of it.
+    ///
+    /// - Throws: ``BitsIO/ModelFileError`` for a conversation that the template refuses, or where there is no template.
+    public func tokens(of text: TrainingText) throws(ModelFileError) -> TokenizedExample {
         let begin = beginToken.map { [$0] } ?? []
         let end = endToken.map { [$0] } ?? []
         let example: TokenizedExample
@@ -50,6 +58,13 @@ public struct ExampleEncoder: Sendable {
             let start = begin + tokenizer.encode(prompt, addsSpecialTokens: false)
             let ids = start + tokenizer.encode(completion, addsSpecialTokens: false) + end
             example = TokenizedExample(ids: ids, completionStart: learnsPrompts ? 0 : start.count)
+        case .conversation(let messages, let tools):
+            guard let template else {
+                throw .malformed(
+                    path: "", "has 'messages', but the model has no chat template; give 'prompt' and 'completion', or a model made for conversations")
+            }
+            let tokens = try template.tokensWithAssistant(messages, tokenizer: tokenizer, ChatTemplate.Options(tools: tools))
+            example = TokenizedExample(ids: tokens.ids, learned: learnsPrompts ? [0..<tokens.ids.count] : tokens.assistant)
         }
         return example.truncated(to: maximumLength, truncation)
     }

@@ -58,10 +58,20 @@ public struct ExampleFile: Sendable {
     ///
     /// - Throws: ``BitsIO/ModelFileError/malformed(path:_:)`` with file and line when it is broken, not UTF-8, or of no kind.
     public func example(_ index: Int) throws(ModelFileError) -> TrainingText {
-        let bytes = file.bytes(in: records[index])
-        do throws(ModelFileError) {
-            return try TrainingText(try object(bytes), place: "")
-        } catch {
+        try placed(index) { () throws(ModelFileError) in try TrainingText(try object(file.bytes(in: records[index])), place: "") }
+    }
+
+    /// Reads an example as tokens.
+    ///
+    /// - Throws: as ``example(_:)``, and what the encoder objects to.
+    public func example(_ index: Int, _ encoder: ExampleEncoder) throws(ModelFileError) -> TokenizedExample {
+        let text = try example(index)
+        return try placed(index) { () throws(ModelFileError) in try encoder.tokens(of: text) }
+    }
+
+    /// What `read` gives; its error with file and line of the example.
+    private func placed<Value>(_ index: Int, _ read: () throws(ModelFileError) -> Value) throws(ModelFileError) -> Value {
+        do throws(ModelFileError) { return try read() } catch {
             // Which line it is, is looked for only now: it takes reading all that is before it.
             guard case .malformed(_, let reason) = error else { throw error }
             throw .malformed(path: place(of: index), reason)

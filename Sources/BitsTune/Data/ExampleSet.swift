@@ -33,7 +33,7 @@ struct ExampleSet: Sendable {
         var (places, lengths, kept): ([Int32], [Int32], [TokenizedExample]) = ([], [], [])
         var (digest, total) = (ExampleDigest(), 0)
         for index in 0..<file.count {
-            let example = encoder.tokens(of: try file.example(index))
+            let example = try file.example(index, encoder)
             progress(Double(index + 1) / Double(file.count))
             guard example.targetCount > 0 else { continue }
             places.append(Int32(index))
@@ -53,7 +53,7 @@ struct ExampleSet: Sendable {
     func example(_ index: Int) throws(ModelFileError) -> TokenizedExample {
         switch origin {
         case .kept(let examples): examples[index]
-        case .file(let file, let encoder, let places): encoder.tokens(of: try file.example(Int(places[index])))
+        case .file(let file, let encoder, let places): try file.example(Int(places[index]), encoder)
         }
     }
 }
