@@ -47,7 +47,7 @@ struct Failure: Error {
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
         case let error as TrainingError: self.init(error.code, "\(error)")
-        case let error as AdapterError: self.init(.usage, "\(error)")
+        case let error as AdapterError: self.init(error.code, "\(error)")
         case let error as OptimizerError: self.init(error.code, "\(error)")
         default: return nil
         }
@@ -123,6 +123,17 @@ extension QuantizationError {
         case .unsupportedBlockSize, .unknownFormat, .invalidCodebook, .storageDoesNotFit, .invalidOutlierThreshold: .usage
         case .inconsistentState, .malformedState: .data
         case .device(let error): error.exitCode
+        }
+    }
+}
+
+extension AdapterError {
+    fileprivate var code: Failure.Code {
+        switch self {
+        case .file(let error): error.code
+        case .device(let error): error.exitCode
+        case .quantization(_, let error): error.code
+        default: .usage
         }
     }
 }

@@ -193,8 +193,10 @@ struct ModelOptions: ParsableArguments {
 
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("A LoRA adapter to put on the model: a folder as PEFT writes it. (default: none)", valueName: "folder"))
-    var adapter: String?
+        help: ArgumentHelp(
+            "A LoRA adapter to put on the model: a folder as PEFT writes it, with =0.5 behind it for half of it; may be repeated. (default: none)",
+            valueName: "folder"))
+    var adapter: [WeighedAdapter] = []
 
     @Option(help: ArgumentHelp("Quantize linear layers while loading. (default: they stay as they are)", valueName: "format"))
     var loadIn: Quantization?
@@ -238,7 +240,7 @@ struct ModelOptions: ParsableArguments {
         let bar = ProgressBar("loading")
         let (loaded, model, report) = try load(folder, options) { bar.update($0) }
         bar.finish()
-        if let adapter { _ = try Adapter(ModelFolder(path: adapter), on: model) }
+        for adapter in adapter { _ = try adapter.load(on: model) }
         Console.warn(report.warnings)
         return (folder, loaded)
     }

@@ -3,7 +3,7 @@ import Testing
 @Suite struct HelpTests {
     @Test(
         "every verb explains itself",
-        arguments: [[], ["demo"], ["quantize"], ["dequantize"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
+        arguments: [[], ["demo"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
         #expect(outcome.status == 0)
@@ -13,7 +13,7 @@ import Testing
 
     @Test(
         "every option says what holds without it, unless it has to be given",
-        arguments: ["demo", "quantize", "dequantize", "generate", "chat", "evaluate", "inspect", "doctor", "bench"])
+        arguments: ["demo", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench"])
     func defaults(verb: String) throws {
         let help = try Command.run([verb, "--help"], environment: ["COLUMNS": "10000"]).output
         let usage = try #require(help.split(separator: "\n").first { $0.hasPrefix("USAGE:") })
@@ -47,6 +47,10 @@ import Testing
             (["quantize", "--to", "int8", "--outlier-threshold=-1", "--output", "x"], "--outlier-threshold -1.0 is not a number from 0"),
             (["quantize", "--to", "nf4", "--max-shard-size", "0", "--output", "x"], "'0'"),
             (["quantize", "--to", "nf4", "--max-shard-size", "5PB", "--output", "x"], "5PB"),
+            (["merge", "--output", "x"], "--adapter"),
+            (["merge", "--adapter", "x"], "--output"),
+            (["merge", "--adapter", "x=nan", "--output", "x"], "x=nan"),
+            (["merge", "--adapter", "x", "--output", "x", "--skip", "lm_head"], "--skip needs --load-in"),
             (["dequantize", "--output", "x"], "--model"),
             (["dequantize", "--model", "x"], "--output"),
             (["dequantize", "--model", "x", "--output", "x", "--dtype", "int8"], "int8"),

@@ -121,6 +121,7 @@ struct AdapterKindParityTests {
         }
     }
 
+    /// `BNB_SAVED_ADAPTERS` names a folder that keeps what is saved, for `Tools/verify-with-peft`.
     @Test("An adapter that is saved again gives the same logits, and PEFT's entries where its start did not change the base")
     func saved() throws {
         try compare("saved") { example in
@@ -129,6 +130,7 @@ struct AdapterKindParityTests {
             let adapters = try example.adapters(on: model)
             let scratch = try TemporaryFolder()
             for (index, adapter) in adapters.enumerated() { try adapter.save(to: "\(scratch.path)/\(index)") }
+            if let kept = FileSystem.environment("BNB_SAVED_ADAPTERS"), adapters.count == 1 { try adapters[0].save(to: "\(kept)/\(example.name)") }
             let fresh = try example.model()
             for (index, adapter) in adapters.enumerated() {
                 let again = try Adapter(ModelFolder(path: "\(scratch.path)/\(index)"), on: fresh)

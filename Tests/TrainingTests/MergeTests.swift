@@ -53,3 +53,49 @@ struct MergeTests {
         #expect(try packed.model.logits(ids).bytes() == loaded.model.logits(ids).bytes() && packed.report.quantized.count == 42)
     }
 }
+
+/// What a merge through files measures and writes.
+@Suite("Merging from files to files")
+struct MergeReportTests {
+    private let ids = TokenBatch([3, 1, 4, 1, 5, 9, 2, 6])
+
+    @Test("A head that shares the table of an adapted embedding is written with a weight of its own, and read as one")
+    func untied() throws {
+        clexicon_link()
+        let scratch = try TemporaryFolder()
+        let loaded = try LoadedModel(ModelFolder("lexicon-5m"))
+        #expect(try loaded.configuration.fields.value("tie_word_embeddings", default: false), "the built-in model ties its head")
+        var generator = RandomGenerator(seed: 4)
+        let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 4, targets: .named(["embed_tokens", "q_proj"])), using: &generator)
+        for (_, layer) in adapter.layers { layer.down.value = .normal(layer.down.shape, standardDeviation: 0.05, using: &generator) }
+        let before = loaded.model.logits(ids)
+        let report = try loaded.merge([adapter], to: "\(scratch.path)/m")
+        #expect(report.layers.count == adapter.layers.count && report.quantization == nil)
+        // Rounded to bfloat16, as the model's weights are: 2^-9 of each at most.
+        #expect(report.meanError > 0 && report.meanError < 3e-3 && report.logitsError < 3e-2)
+        let again = try LoadedModel(ModelFolder(path: "\(scratch.path)/m"))
+        #expect(try again.configuration.fields.value("tie_word_embeddings", default: true) == false)
+        #expect(try distance(again.model.logits(ids), before) < 2e-2 && again.report.warnings == [])
+    }
+
+    @Test("Quantizing the merged model costs what 4 bits cost, and the report says so")
+    func quantized() throws {
+        clexicon_link()
+        let scratch = try TemporaryFolder()
+        let loaded = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4)))
+        var generator = RandomGenerator(seed: 4)
+        let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 4, targets: .named(["q_proj"])), using: &generator)
+        for (_, layer) in adapter.layers { layer.up.value = .normal(layer.up.shape, standardDeviation: 0.02, using: &generator) }
+        let others = try loaded.model.namedModules().compactMap {
+            try $0.path.hasSuffix("v_proj") ? ($0.module as? Linear4bit)?.weight.packed.bytes() : nil
+        }
+        let report = try loaded.merge(
+            [adapter], quantizingTo: ModelQuantization(.fourBit(.nf4)), probe: [3, 1, 4, 1, 5], to: "\(scratch.path)/m")
+        #expect(report.tokens == 5 && report.quantization?.quantized.count == adapter.layers.count)
+        #expect(report.meanError > 0.02 && report.meanError < 0.2 && report.worstLayer?.path.hasSuffix("q_proj") == true)
+        // Layers without an adapter that have the form already keep their codes.
+        let again = try LoadedModel(ModelFolder(path: "\(scratch.path)/m")).model
+        let kept = try again.namedModules().compactMap { try $0.path.hasSuffix("v_proj") ? ($0.module as? Linear4bit)?.weight.packed.bytes() : nil }
+        #expect(kept == others && !kept.isEmpty)
+    }
+}

@@ -23,7 +23,12 @@ extension RegisteredTask {
         maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) {
         var written = if let configuration { configuration } else { try ModelConfiguration(folder) }
-        let plan = ModelPlan(try Self(written))
+        var plan = ModelPlan(try Self(written))
+        // A head that was given a weight of its own is read as one.
+        if !plan.tiedHeads.isEmpty, !namedModules().contains(where: { $0.module is TiedLinear }) {
+            written.fields.object.insert(false, forKey: "tie_word_embeddings")
+            plan = ModelPlan(try Self(written))
+        }
         let stored = try written.quantization
         let forms = namedModules().compactMap { path, module in module.quantization.map { (path, $0) } }
         let section = BitsAndBytesConfig(
