@@ -19,10 +19,8 @@ extension ScalarSet {
         if let groups = groups[key] { return groups.split(separator: " ").reduce(ScalarSet()) { $0.union(category($1)) } }
         if let name = CharacterData.categories.split(separator: " ").first(where: { $0.lowercased() == key }) { return category(name) }
         if let short = shortNames[key] { return named(short) }
-        guard let entry = CharacterData.sets.first(where: { $0.name.lowercased().filter { $0 != "_" } == key }), !key.hasPrefix("rust") else {
-            return nil
-        }
-        return property(entry.name)
+        guard let name = properties.keys.first(where: { $0.lowercased().filter { $0 != "_" } == key }), !key.hasPrefix("rust") else { return nil }
+        return property(name)
     }
 
     /// A bracketed class's `[:name:]`; nil where there is none.
@@ -99,12 +97,17 @@ extension ScalarSet {
         return Dictionary(uniqueKeysWithValues: zip(names, parts.map { ScalarSet(joining: $0) }))
     }()
 
+    private static let properties: [String: (categories: Substring, differences: Substring)] = {
+        let entries = CharacterData.sets.split(separator: "\n").map { $0.split(separator: ";", omittingEmptySubsequences: false) }
+        return Dictionary(uniqueKeysWithValues: entries.map { (String($0[0]), ($0[1], $0[2])) })
+    }()
+
     private static func property(_ name: String) -> ScalarSet {
-        guard let entry = CharacterData.sets.first(where: { $0.name == name }) else { return ScalarSet() }
-        let base = entry.categories.split(separator: " ").flatMap { category($0).ranges }
+        guard let parts = properties[name] else { return ScalarSet() }
+        let base = parts.categories.split(separator: " ").flatMap { category($0).ranges }
         var differences = [Range<UInt32>]()
         var (position, isInside) = (UInt32(0), false)
-        for count in entry.differences.split(separator: " ").compactMap({ UInt32($0, radix: 16) }) {
+        for count in parts.differences.split(separator: " ").compactMap({ UInt32($0, radix: 16) }) {
             if isInside { differences.append(position..<position + count) }
             position += count
             isInside.toggle()
