@@ -20,8 +20,10 @@ struct BytePairModel: TokenModel {
     private let byteTokens: [UInt32]
     /// For each byte, the token `<0xNN>`; empty without byte fallback.
     private let fallbackTokens: [UInt32]
-    /// In text without pieces, where no merge can reach across: before this character unless it stands before it too.
-    private let boundary: [UInt8]?
+    /// Where text without pieces can be cut; nil where it is not to be.
+    private let junctions: MergeJunctions?
+    /// Whether text may be cut only between characters that are tokens: others would be dropped, or fuse.
+    private let cutsKnownOnly: Bool
 
     init(
         vocabulary: Vocabulary, merges: [(left: UInt32, right: UInt32, merged: UInt32)], ignoresMerges: Bool, isByteLevel: Bool, unknown: UInt32?,
@@ -42,8 +44,13 @@ struct BytePairModel: TokenModel {
             return token((isFirst ? [] : continuation) + ByteAlphabet.encoded(UInt8(index & 255)) + (isLast ? ending : []))
         }
         fallbackTokens = fallsBackToBytes ? (0..<256).map { token(BytePairModel.fallbackText(UInt8($0))) } : []
+        // Tokens that stand for other characters than those of their texts join at places that these do not tell of.
+        var standsIn = [Bool](repeating: false, count: vocabulary.upperBound)
+        for id in fallbackTokens + (unknown.map { [$0] } ?? []) where id != MergeTable.none { standsIn[Int(id)] = true }
         let isPlain = !isByteLevel && !ignoresMerges && continuation.isEmpty && ending.isEmpty
-        boundary = isPlain ? BytePairModel.boundary(vocabulary, merges) : nil
+        let joinsStandIns = isPlain && merges.contains { standsIn[Int($0.left)] || standsIn[Int($0.right)] }
+        junctions = isPlain && !joinsStandIns ? MergeJunctions(vocabulary, merges) : nil
+        cutsKnownOnly = (unknown == nil || fusesUnknown) && (fallbackTokens.isEmpty || fallbackTokens.contains(MergeTable.none))
     }
 
     /// Places of a byte, as they are found in ``byteTokens``.
@@ -56,52 +63,29 @@ struct BytePairModel: TokenModel {
         return Array("<0x\(byte < 16 ? "0" : "")\(digits)>".utf8)
     }
 
-    /// The mark of a word's start, when no merge makes a token in which it follows another character.
-    private static func boundary(_ vocabulary: Vocabulary, _ merges: [(left: UInt32, right: UInt32, merged: UInt32)]) -> [UInt8]? {
-        let mark = Array("▁".utf8)
-        guard vocabulary.id(of: mark) != nil else { return nil }
-        for merge in merges {
-            let reaches = vocabulary.withText(of: Int(merge.merged)) { text in
-                var seenOther = false
-                var index = 0
-                while index < text.count {
-                    let isMark = UTF8Text.scalar(in: text, at: &index) == 0x2581
-                    if isMark && seenOther { return true }
-                    seenOther = seenOther || !isMark
-                }
-                return false
-            }
-            if reaches { return nil }
-        }
-        return mark
-    }
-
     /// Appends the tokens of `piece`.
     func encode(_ piece: Span<UInt8>, into output: inout [Int32], scratch: inout BytePairScratch) {
-        guard let boundary, piece.count > boundary.count else { return encodeWhole(piece, into: &output, scratch: &scratch) }
+        guard let junctions, piece.count > 0 else { return encodeWhole(piece, into: &output, scratch: &scratch) }
         var start = 0
-        var index = 1
-        while index + 2 < piece.count {
-            if piece[index] == boundary[0], piece[index + 1] == boundary[1], piece[index + 2] == boundary[2] {
-                let followsMark = index >= 3 && piece[index - 3] == boundary[0] && piece[index - 2] == boundary[1] && piece[index - 1] == boundary[2]
-                // Unknown characters fuse across the boundary, and dropped ones may have a mark before them, so it is one only after a known token.
-                if !followsMark && !((fusesUnknown || unknown == nil) && endsInUnknown(piece, index)) {
-                    encodeWhole(piece.extracting(start..<index), into: &output, scratch: &scratch)
-                    start = index
-                }
-                index += 3
-            } else {
-                index += 1
+        var index = 0
+        var lastStart = 0
+        var last = UTF8Text.scalar(in: piece, at: &index)
+        while index < piece.count {
+            let place = index
+            let scalar = UTF8Text.scalar(in: piece, at: &index)
+            if !junctions.mayJoin(last, scalar), !cutsKnownOnly || isKnown(piece, lastStart..<place) && isKnown(piece, place..<index) {
+                encodeWhole(piece.extracting(start..<place), into: &output, scratch: &scratch)
+                start = place
             }
+            (last, lastStart) = (scalar, place)
         }
         encodeWhole(piece.extracting(start..<piece.count), into: &output, scratch: &scratch)
     }
 
-    /// Whether the character before `index` is in no vocabulary and has no bytes to fall back to.
-    private func endsInUnknown(_ piece: Span<UInt8>, _ index: Int) -> Bool {
-        let start = UTF8Text.start(before: index, in: piece)
-        guard vocabulary.id(of: piece.extracting(start..<index)) == nil else { return false }
-        return fallbackTokens.isEmpty || (start..<index).contains { fallbackTokens[Int(piece[$0])] == MergeTable.none }
+    /// Whether a character is a token, or the bytes that it falls back to are.
+    private func isKnown(_ piece: Span<UInt8>, _ character: Range<Int>) -> Bool {
+        if vocabulary.id(of: piece.extracting(character)) != nil { return true }
+        return !fallbackTokens.isEmpty && character.allSatisfy { fallbackTokens[Int(piece[$0])] != MergeTable.none }
     }
 
     private func encodeWhole(_ piece: Span<UInt8>, into output: inout [Int32], scratch: inout BytePairScratch) {
