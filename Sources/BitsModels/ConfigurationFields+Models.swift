@@ -12,6 +12,18 @@ extension ConfigurationFields {
         throw .unsupported(path: path, "has \(key) '\(name)'; supported are \(Activation.names.joined(separator: ", "))")
     }
 
+    /// A number above 0, nil where the field is null, and `usual` where it is not there.
+    func positive(_ key: String, orUnlessNull usual: Float?) throws(ModelFileError) -> Float? {
+        if contains(key) { return try requirePositive(key) }
+        return object[key] == nil ? usual : nil
+    }
+
+    /// A whole number from 1, nil where the field is null, and `usual` where it is not there.
+    func count(_ key: String, orUnlessNull usual: Int?) throws(ModelFileError) -> Int? {
+        if contains(key) { return try requireCount(key) }
+        return object[key] == nil ? usual : nil
+    }
+
     /// The first of `keys` that is there, or the last of them: families have several names for a size.
     func key(_ keys: String...) -> String { keys.first { contains($0) } ?? keys[keys.count - 1] }
 

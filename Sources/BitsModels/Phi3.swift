@@ -74,7 +74,7 @@ final class Phi3Block: Module, DecoderBlock {
 extension ModelFamily {
     static let phi3 = ModelFamily("phi3", backbone: "model", heads: llama.heads) { (configuration) throws(ModelFileError) in
         var sizes = try LlamaConfiguration(configuration, usualNormEpsilon: 1e-5, rotatesInPart: true)
-        sizes.window = configuration.fields.contains("sliding_window") ? try configuration.fields.requireCount("sliding_window") : nil
+        sizes.window = try configuration.fields.count("sliding_window", orUnlessNull: nil)
         return Llama(sizes) { _, rotary in Phi3Block(sizes, rotary) }
     }
 }

@@ -25,8 +25,8 @@ extension LlamaConfiguration {
     /// The window, if it is turned on: that of the layers from `max_window_layers` on, where no list says which.
     fileprivate mutating func readQwenWindow(_ fields: ConfigurationFields) throws(ModelFileError) {
         let isOn = try fields.value("use_sliding_window", default: false)
-        guard isOn, fields.contains("sliding_window") || fields.object["sliding_window"] == nil else { return }
-        window = try fields.count("sliding_window", default: 4096)
+        guard isOn else { return }
+        window = try fields.count("sliding_window", orUnlessNull: 4096)
         let first = try fields.value("max_window_layers", default: 28)
         windowlessLayers = try fields.fullLayers(of: layers) { $0 < first }
     }

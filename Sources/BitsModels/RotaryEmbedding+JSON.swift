@@ -17,11 +17,14 @@ extension RotaryEmbedding {
 
     /// Reads a section; what it does not say stands in `fields`.
     ///
-    /// - Parameter theta: the base where neither says.
+    /// - Parameters:
+    ///   - theta: the base where neither says.
+    ///   - thetaKey: what it is called in `fields`.
     init(
-        _ section: ConfigurationFields?, in fields: ConfigurationFields, headWidth: Int, contextLength: Int, theta: Float, isPartial: Bool = false
+        _ section: ConfigurationFields?, in fields: ConfigurationFields, headWidth: Int, contextLength: Int, theta: Float,
+        thetaKey: String = "rope_theta", isPartial: Bool = false
     ) throws(ModelFileError) {
-        var base = try fields.positive("rope_theta", default: theta)
+        var base = try fields.positive(thetaKey, default: theta)
         base = try section?.positive("rope_theta", default: base) ?? base
         var rotated = headWidth
         if isPartial {

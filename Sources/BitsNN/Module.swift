@@ -20,6 +20,10 @@ open class Module {
     /// has no such rule for a classifier. By default all.
     open var impliedHeads: [any LinearLayer] { outputHeads }
 
+    /// The layers that choose which others compute: a quantization leaves them as it leaves heads, and a pass cannot be replayed, as the host looks at their
+    /// choice. By default those of the modules below.
+    open var routers: [any LinearLayer] { children.flatMap(\.module.routers) }
+
     /// What is particular about the names in the files of a model like this one.
     open var checkpointNames: CheckpointNames { CheckpointNames() }
 

@@ -114,7 +114,8 @@ struct FamilyTests {
                 #expect(try distance(after.value, before.value) < 0.3, "\(path)")
             }
             let summary = try CheckpointSummary(ModelFolder(path: path))
-            #expect(summary.layers.count == family.linearLayers && summary.keptLayers?.count == (family.tiesEmbeddings ? 0 : 1))
+            #expect(
+                summary.layers.count == family.linearLayers && summary.keptLayers?.count == (family.keptLayers ?? (family.tiesEmbeddings ? 0 : 1)))
         }
     }
 

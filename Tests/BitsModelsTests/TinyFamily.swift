@@ -20,6 +20,8 @@ struct TinyFamily: CustomTestStringConvertible, Sendable {
     /// How many linear layers a quantization takes.
     let linearLayers: Int
     var tiesEmbeddings = false
+    /// How many it leaves; an untied head unless given.
+    var keptLayers: Int?
     /// Entries of old checkpoints that nobody reads.
     var unused: [(String, Tensor)] = []
 
@@ -80,7 +82,9 @@ extension TinyFamily {
             linearLayers: 14, tiesEmbeddings: ties)
     }
 
-    static let decoders: Set = ["bloom", "gpt2", "llama", "mistral", "opt", "phi3", "qwen2", "qwen3"]
+    static let decoders: Set = [
+        "bloom", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3", "qwen3_moe",
+    ]
 
     static let all: [TinyFamily] = [
         likeLlama("llama"), likeLlama("mistral", "a window", ["sliding_window": "3"], senseless: [("sliding_window", "0", "sliding_window")]),
@@ -118,6 +122,27 @@ extension TinyFamily {
                 ("partial_rotary_factor", "0.4", "rotates 3 of the 8"), ("partial_rotary_factor", "0.1", "rotates 0 of the 8"),
                 ("sliding_window", "0", "sliding_window"),
             ], linearLayers: 8),
+        likeLlama(
+            "gemma3_text", "",
+            [
+                "head_dim": "8", "sliding_window": "3", "sliding_window_pattern": "2", "query_pre_attn_scalar": "16", "final_logit_softcapping": "5",
+            ],
+            senseless: [
+                ("attn_logit_softcapping", "50", "attn_logit_softcapping 50.0"), ("final_logit_softcapping", "-1", "final_logit_softcapping"),
+                ("use_bidirectional_attention", "true", "use_bidirectional_attention"), ("query_pre_attn_scalar", "0", "query_pre_attn_scalar"),
+                ("rope_local_base_freq", "0", "'rope_local_base_freq'; it has 0"),
+            ], ties: true),
+        TinyFamily(
+            modelType: "mixtral", fields: sizes.merging(["num_local_experts": "3", "num_experts_per_tok": "2"]) { $1 },
+            needed: neededSizes + ["num_local_experts", "num_experts_per_tok"], senseless: [("num_experts_per_tok", "4", "more than the 3 experts")],
+            linearLayers: 26, keptLayers: 3),
+        TinyFamily(
+            modelType: "qwen3_moe",
+            fields: sizes.merging([
+                "num_experts": "3", "num_experts_per_tok": "3", "moe_intermediate_size": "24", "mlp_only_layers": "[1]", "norm_topk_prob": "true",
+            ]) { $1 }, needed: neededSizes + ["num_experts", "num_experts_per_tok", "moe_intermediate_size"],
+            senseless: [("decoder_sparse_step", "0", "decoder_sparse_step"), ("mlp_only_layers", "3", "a list")], linearLayers: 4 + 9 + 7,
+            keptLayers: 2),
         TinyFamily(
             modelType: "gpt2",
             fields: ["vocab_size": "40", "n_embd": "32", "n_layer": "2", "n_head": "4", "n_positions": "24", "n_inner": "null"],

@@ -38,6 +38,9 @@ struct ModelCase {
         return answer.reshaped(rows.count * rows[0].count, -1).rows(Tensor(places))
     }
 
+    /// Whether the model has experts, which the reference does not quantize.
+    var hasExperts: Bool { get throws { try ModelConfiguration(folder("model")).fields.contains("num_experts_per_tok") } }
+
     /// Whether padding sees something else here than there.
     var seesPaddingOtherwise: Bool {
         get throws { try modelType == "opt" || ModelConfiguration(folder("model")).fields.contains("sliding_window") }

@@ -11,7 +11,10 @@ struct ModelParityTests {
     @Test("All families that are recorded can be loaded")
     func coverage() throws {
         let recorded = try ModelCase.families()
-        #expect(recorded.isSuperset(of: ["bert", "bloom", "deberta-v2", "gpt2", "llama", "mistral", "opt", "qwen2", "qwen3"]))
+        let known: Set = [
+            "bert", "bloom", "deberta-v2", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3", "qwen3_moe",
+        ]
+        #expect(recorded.isSuperset(of: known))
         #expect(recorded.isSubset(of: ModelRegistry.families))
     }
 
@@ -54,6 +57,7 @@ struct ModelParityTests {
         let form = ModelParityTests.processorForms[index]
         try ModelCase.compare("quantized here, logits_\(form.name) of a processor") { example in
             guard try example.gpuAnswer("logits_\(form.name)") == nil else { return "a GPU has answered" }
+            if try example.hasExperts { return "the reference leaves experts in floating point" }
             guard let recorded = try example.answer("logits_\(form.name)") else { return "no answer" }
             let model = try LoadedModel(example.folder("model"), options: LoadOptions(quantization: form.quantization)).model
             let found = try distance(example.real(model.logits(example.tokens)), example.real(recorded))

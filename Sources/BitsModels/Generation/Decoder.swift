@@ -11,6 +11,8 @@ public final class Decoder {
     private let cache: KeyValueCache
     private let sampler: TokenSampler
     private let recorder: PassRecorder
+    /// Whether the host takes part in a step beyond submitting it.
+    private let routes: Bool
 
     /// - Parameters:
     ///   - seeds: one a sequence. A draw is a function of its seed and its position in the sequence.
@@ -21,6 +23,7 @@ public final class Decoder {
         _ model: CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType? = nil
     ) {
         self.model = model
+        routes = !model.routers.isEmpty
         recorder = PassRecorder(on: model.computeDevice)
         cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
         sampler = TokenSampler(
@@ -40,7 +43,7 @@ public final class Decoder {
 
     /// Draws the next token of every sequence that has not ended, from those drawn before.
     public func step() {
-        recorder.submit(at: cache.place, noteRepetition: cache.noteRepeatedPass) {
+        recorder.submit(at: routes ? nil : cache.place, noteRepetition: cache.noteRepeatedPass) {
             pass(sampler.tokens, cache: cache, sequences: 0..<sequences)
         }
     }

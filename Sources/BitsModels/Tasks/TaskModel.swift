@@ -24,7 +24,7 @@ public class TaskModel: BackboneModel {
         // A checkpoint of the backbone alone has its entries without the name before them.
         if names.optionalPrefix.isEmpty { names.optionalPrefix = "\(backboneName)." }
         // Some checkpoints hold a copy of a head that is tied.
-        if head is TiedLinear { names.unused.append("\(headName).weight") }
+        names.unused += head.namedModules(headName).filter { $0.module is TiedLinear }.map { "\($0.path).weight" }
         return names
     }
 }

@@ -50,8 +50,8 @@ public struct LayerSelection {
 extension Module {
     /// What a quantization of this tree leaves as it is unless it is told otherwise: path and reason.
     ///
-    /// The output heads; modules whose weight another module uses too; the module with the last weight of the tree (a bias behind it makes it an ordinary
-    /// one), which is the head where the model does not say which is. As transformers does.
+    /// The output heads; the routers of experts; modules whose weight another module uses too; the module with the last weight of the tree (a bias behind
+    /// it makes it an ordinary one), which is the head where the model does not say which is. As transformers does.
     public var keptByDefault: [String: String] { kept(heads: outputHeads) }
 
     /// What a reader takes to have been left where config.json lists nothing.
@@ -60,11 +60,13 @@ extension Module {
     private func kept(heads: [any LinearLayer]) -> [String: String] {
         var kept: [String: String] = [:]
         let (modules, heads) = (namedModules(), Set(heads.map { ObjectIdentifier($0) }))
+        let routers = Set(routers.map { ObjectIdentifier($0) })
         let owners = Dictionary(
             grouping: modules.flatMap { entry in entry.module.parameters.map { (entry.path, ObjectIdentifier($0.parameter)) } }, by: \.1)
         if let last = namedParameters().last?.path, last.hasSuffix(".weight") {
             kept[String(last.dropLast(".weight".count))] = "the last layer stays as it is"
         }
+        for (path, module) in modules where routers.contains(ObjectIdentifier(module)) { kept[path] = "routers of experts stay as they are" }
         for (path, module) in modules where heads.contains(ObjectIdentifier(module)) { kept[path] = "output heads stay as they are" }
         for paths in owners.values.map({ $0.map(\.0) }) where paths.count > 1 {
             for path in paths { kept[path] = "shares its weight with \(paths.filter { $0 != path }.joined(separator: ", "))" }
