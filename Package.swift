@@ -36,7 +36,7 @@ let package = Package(
     name: "swift-bitsandbytes",
     products: [
         .library(name: "BitsAndBytes", targets: ["BitsAndBytes"]),
-        .library(name: "BitsTune", targets: ["BitsTune", "BitsCheckpoints", "BitsModels", "BitsIO"]),
+        .library(name: "BitsTune", targets: ["BitsTune", "BitsCheckpoints", "BitsModels", "BitsHub", "BitsIO"]),
         .executable(name: "bnb", targets: ["bnb"]),
     ],
     dependencies: [
@@ -44,7 +44,7 @@ let package = Package(
     ],
     targets: [
         // C: what is asked of the system, kernels for the processor, and the demo's model compiled in.
-        .target(name: "CBitsSystem", cSettings: strictC),
+        .target(name: "CBitsSystem", cSettings: strictC, linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("pthread")]),
         .target(
             name: "CBitsCPU", cSettings: strictC + [.headerSearchPath(".")], linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
         // NVIDIA's libraries by hand, found at run time, and kernels for its GPUs as text.
@@ -62,6 +62,7 @@ let package = Package(
         module("BitsNN", uses: ["BitsQuant", "BitsCore", "BitsSystem"]),
         module("BitsTemplate", uses: ["BitsSystem"]),
         module("BitsIO", uses: ["BitsTemplate", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        module("BitsHub", uses: ["BitsIO", "BitsSystem"]),
         module("BitsOptim", uses: ["BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
         module("BitsModels", uses: ["BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
         module("BitsCheckpoints", uses: ["BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem"]),
@@ -76,7 +77,8 @@ let package = Package(
         .executableTarget(
             name: "bnb",
             dependencies: [
-                "BitsBench", "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem",
+                "BitsBench", "BitsHub", "BitsCheckpoints", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore",
+                "BitsSystem",
                 "CLexicon",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: strict),
@@ -101,6 +103,7 @@ let package = Package(
         tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         tests("BitsTemplateTests", uses: ["BitsTemplate", "BitsSystem"]),
+        tests("BitsHubTests", uses: ["BitsHub", "BitsIO", "BitsKernels", "BitsSystem"]),
         tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsSystem", "BitsCheckpoints", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(

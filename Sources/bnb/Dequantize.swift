@@ -33,7 +33,7 @@ struct Dequantize: ParsableCommand {
         clexicon_link()
         try OutputFolder.check(result.output)
         let device = try machine.prepare()
-        let dequantizer = try CheckpointDequantizer(try ModelFolder(model), to: dtype?.dtype, on: device)
+        let dequantizer = try CheckpointDequantizer(try ModelName.folder(model), to: dtype?.dtype, on: device)
         let bar = ProgressBar("dequantizing")
         let report = try dequantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import BitsCore
+import BitsHub
 import BitsIO
 import BitsModels
 import BitsNN
@@ -176,14 +177,24 @@ struct ModelName: ParsableArguments {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A folder in the Hugging Face layout, or a model in the local cache: organization/name, with @revision if wanted. (default: the one built in)",
+            "A folder in the Hugging Face layout, or organization/name, with @revision if wanted, from the local cache or the hub. (default: the one built in)",
             valueName: "model"))
     var model: String?
 
     /// The model's files; says on standard error when they are those built in because none were named.
     func folder(announcing: Bool = true) throws(ModelFileError) -> ModelFolder {
         if model == nil && announcing { Console.note("bnb: no --model; this is the built-in lexicon-5m\n") }
-        return try ModelFolder(model ?? "lexicon-5m")
+        return try ModelName.folder(model ?? "lexicon-5m")
+    }
+
+    /// The files of the model called `name`, fetched from the hub where that has to be.
+    static func folder(_ name: String) throws(ModelFileError) -> ModelFolder {
+        guard Hub.isMeant(by: name) else { return try ModelFolder(name) }
+        let bar = ProgressBar("downloading")
+        defer { bar.finish() }
+        return try Hub().model(name, onWait: { Console.note("bnb: waiting for another process that downloads the same\n") }) { progress in
+            bar.update(Double(progress.bytes) / Double(max(1, progress.ofBytes)))
+        }
     }
 }
 

@@ -52,6 +52,31 @@ enum Command {
         }
     }
 
+    /// Runs the command, and talks with it: `body` writes what it reads, and reads what it writes.
+    static func run(_ arguments: [String], _ body: (Process, _ input: FileHandle, _ output: FileHandle) throws -> Void) throws -> Outcome {
+        let (process, input, output, errors) = (Process(), Pipe(), Pipe(), Pipe())
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
+        try unblockingSignals { try process.run() }
+        try body(process, input.fileHandleForWriting, output.fileHandleForReading)
+        let rest = output.fileHandleForReading.readDataToEndOfFile()
+        let said = errors.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+            output: String(decoding: rest, as: UTF8.self), errors: String(decoding: said, as: UTF8.self))
+    }
+
+    /// Threads of the test runner block signals; what `body` starts would inherit that.
+    private static func unblockingSignals(_ body: () throws -> Void) throws {
+        var (none, blocked) = (sigset_t(), sigset_t())
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &blocked)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &blocked, nil) }
+        try body()
+    }
+
     /// Runs a line of shell; `arguments` are its $0, $1, ...
     static func run(shell line: String, _ arguments: [String]) throws -> Outcome { try run(program: "/bin/sh", ["-c", line] + arguments) }
 
@@ -63,7 +88,8 @@ enum Command {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        // Nothing is fetched from the network.
+        process.environment = ProcessInfo.processInfo.environment.merging(["HF_HUB_OFFLINE": "1"]) { $1 }.merging(environment) { $1 }
         let (outputPath, errorsPath) = (output ?? "\(scratch.path)/output", "\(scratch.path)/errors")
         for path in [outputPath, errorsPath] where !FileManager.default.fileExists(atPath: path) {
             try Data().write(to: URL(fileURLWithPath: path))
@@ -75,12 +101,7 @@ enum Command {
             try scratch.write(input, as: "input")
             process.standardInput = FileHandle(forReadingAtPath: "\(scratch.path)/input")
         }
-        // Threads of the test runner block signals; the command would inherit that.
-        var (none, blocked) = (sigset_t(), sigset_t())
-        unsafe sigemptyset(&none)
-        unsafe pthread_sigmask(SIG_SETMASK, &none, &blocked)
-        defer { unsafe pthread_sigmask(SIG_SETMASK, &blocked, nil) }
-        try process.run()
+        try unblockingSignals { try process.run() }
         try meanwhile(process)
         process.waitUntilExit()
         return Outcome(

@@ -2,7 +2,7 @@ internal import BitsCore
 internal import BitsKernels
 internal import BitsSystem
 
-/// The folder in which Hugging Face's tools keep downloaded models; only looked into, never written.
+/// The folder in which Hugging Face's tools keep downloaded models. `Hub` in BitsHub puts there what it fetches; here it is only looked into.
 ///
 /// A repository `organization/model` lies in `models--organization--model`: `refs/main` names the current revision, `snapshots/<revision>` holds
 /// its files.
@@ -29,13 +29,13 @@ public struct HuggingFaceCache: Sendable {
     }
 
     /// `organization/model@revision` taken apart; the revision is `main` where none is named.
-    static func parts(of name: String) -> (repository: String, revision: String) {
+    package static func parts(of name: String) -> (repository: String, revision: String) {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         return parts.count == 2 && !parts[1].isEmpty ? (parts[0], parts[1]) : (name, "main")
     }
 
     /// Whether `name` could be a repository's: `model` or `organization/model`.
-    static func isRepository(_ name: String) -> Bool {
+    package static func isRepository(_ name: String) -> Bool {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         return (1...2).contains(parts.count) && parts.allSatisfy(isPlain)
     }
