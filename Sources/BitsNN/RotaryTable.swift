@@ -4,10 +4,19 @@ public import BitsCore
 /// The angles of a rotary embedding by position, where they are needed: made once, and again with twice the positions when longer sequences come.
 public final class RotaryTable {
     public let embedding: RotaryEmbedding
-    private var made: (kind: Kind, cosine: Tensor, sine: Tensor)?
+    private var made: [Kind: Table] = [:]
+    /// The table of the length that a dynamic base read last.
+    private var passing: (kind: Kind, table: Table)?
+    /// Tables that became too short: a step that was recorded with one still reads it.
+    private var outgrown: [Table] = []
+
+    private struct Table {
+        let cosine: Tensor
+        let sine: Tensor
+    }
 
     /// Which frequencies the rows of a table have.
-    private enum Kind: Equatable {
+    private enum Kind: Hashable {
         /// All of them those of sequences of this length.
         case length(Int)
         /// Each row those of a sequence that ends there.
@@ -22,13 +31,26 @@ public final class RotaryTable {
     /// of a dynamic base by what they have grown to, so that a token keeps the angle of when it came, as in transformers.
     public func angles(at places: TokenPlaces) -> RotaryAngles {
         let (kind, device) = (kind(places), places.positions.device)
-        if let made, made.kind == kind, made.cosine.device == device, made.cosine.shape[0] >= places.span {
-            return RotaryAngles(cosine: made.cosine, sine: made.sine, positions: places.positions)
+        // Of a dynamic base, passes over several tokens have a table each, which no step reads.
+        let isPassing = isDynamic && kind != .growing
+        let known = isPassing ? passing.flatMap { $0.kind == kind ? $0.table : nil } : made[kind]
+        if let known, known.cosine.device == device, known.cosine.shape[0] >= places.span {
+            return RotaryAngles(cosine: known.cosine, sine: known.sine, positions: places.positions)
         }
         let rows = max(256, 1 << (Int.bitWidth - max(places.span - 1, 0).leadingZeroBitCount))
-        let (cosine, sine) = table(kind, rows: rows, device: device)
-        made = (kind, cosine, sine)
-        return RotaryAngles(cosine: cosine, sine: sine, positions: places.positions)
+        let table = table(kind, rows: rows, device: device)
+        if isPassing {
+            passing = (kind, table)
+        } else {
+            if let known { outgrown.append(known) }
+            made[kind] = table
+        }
+        return RotaryAngles(cosine: table.cosine, sine: table.sine, positions: places.positions)
+    }
+
+    private var isDynamic: Bool {
+        if case .dynamic = embedding.scaling { return true }
+        return false
     }
 
     private func kind(_ places: TokenPlaces) -> Kind {
@@ -40,13 +62,13 @@ public final class RotaryTable {
     }
 
     /// Cosines and sines of `position * frequency`, float32 [rows, H / 2].
-    private func table(_ kind: Kind, rows: Int, device: Device) -> (cosine: Tensor, sine: Tensor) {
+    private func table(_ kind: Kind, rows: Int, device: Device) -> Table {
         var shared: [Float]?
         if case .length(let length) = kind { shared = embedding.frequencies(length: length) }
         let angles = (0..<rows).flatMap { position in (shared ?? embedding.frequencies(length: position + 1)).map { Float(position) * $0 } }
         func tensor(_ function: (Float) -> Float) -> Tensor {
             Tensor(angles.map { embedding.amplitude * function($0) }, shape: [rows, embedding.headWidth / 2], device: device)
         }
-        return (tensor(cosf), tensor(sinf))
+        return Table(cosine: tensor(cosf), sine: tensor(sinf))
     }
 }
