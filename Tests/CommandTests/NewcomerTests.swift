@@ -13,7 +13,7 @@ import _BitsTestSupport
             (["run", "llama"], "no verb 'run'; there are: demo, train, quantize,"),
             (["--model", "lexicon-5m"], "a verb comes first, as in 'bnb generate --model lexicon-5m'; there are: demo,"),
             (["generate", "hello"], "generate takes options only, not 'hello'; did you mean '--prompt hello'? see 'bnb generate --help'"),
-            (["generate"], "no prompt; give --prompt TEXT, --prompt - to read standard input, or --prompt-file; see"),
+            (["generate"], "no prompt; give --prompt TEXT, --prompt - to read standard input, --prompt-file or --messages; see"),
             (["generate", "--prompt", "hello", "there"], "generate takes options only, not 'there'; put words that belong together in quotes; see"),
             (["generate", "--prompt"], "missing value for '--prompt <text>' (What to continue; - reads standard input; may be repeated); see"),
             (["generate", "--promt", "a"], "generate has no option '--promt'; did you mean '--prompt'?"),
