@@ -1,7 +1,7 @@
 public import BitsIO
 import BitsCore
 
-/// The sizes and constants of a DeBERTa model of the second or third version; see ``init(_:)`` for the checkpoint's `config.json`.
+/// The sizes and constants of a DeBERTa model of the second or third version, read from a ``BitsIO/ModelConfiguration`` for a checkpoint.
 public struct DebertaConfiguration: Sendable, Equatable {
     /// What it has in common with other encoders.
     public var encoder: EncoderConfiguration

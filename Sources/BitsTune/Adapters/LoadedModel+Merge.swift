@@ -28,7 +28,7 @@ extension LoadedModel {
     ///   - adapters: all that are on the model, in the order in which they were put there.
     ///   - quantization: what linear layers become; nil leaves none quantized, whether an adapter was on it or not.
     ///   - probe: the text that logits are compared on; nil for tokens drawn at random. Its first 128 tokens count.
-    /// - Throws: ``AdapterError``, ``BitsIO/ModelFileError``, ``BitsQuant/QuantizationError``; nothing is left behind then, unless what was written reads back
+    /// - Throws: ``BitsTune/AdapterError``, ``BitsIO/ModelFileError``, ``BitsQuant/QuantizationError``; nothing is left behind then, unless what was written reads back
     ///   otherwise.
     public func merge(
         _ adapters: [Adapter], quantizingTo quantization: ModelQuantization? = nil, probe: [Int32]? = nil, to path: String,

@@ -35,7 +35,7 @@ extension SequenceClassifier {
     /// - Parameters:
     ///   - sequences: with one label each.
     ///   - progress: called with the share of the sequences whose scores have been read.
-    /// - Throws: ``EvaluationError`` for sequences that the model cannot take, labels that it does not have, or a model that computes NaN.
+    /// - Throws: ``BitsTune/EvaluationError`` for sequences that the model cannot take, labels that it does not have, or a model that computes NaN.
     public func evaluate(
         _ sequences: [LabeledSequence], tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> ClassificationEvaluation {

@@ -53,7 +53,7 @@ extension MaskedLanguageModel {
     /// Windows run several to a pass, up to about `tokensPerPass`; a pass's loss is read when the pass after it has been submitted.
     ///
     /// - Parameter progress: called with the share of the windows whose loss has been read.
-    /// - Throws: ``EvaluationError/device(_:)``; ``EvaluationError/notANumber(windows:)`` for a model that computes NaN.
+    /// - Throws: ``BitsTune/EvaluationError/device(_:)``; ``BitsTune/EvaluationError/notANumber(windows:)`` for a model that computes NaN.
     public func evaluate(
         _ masked: MaskedWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {

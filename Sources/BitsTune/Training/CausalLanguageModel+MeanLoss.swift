@@ -18,7 +18,7 @@ extension CausalLanguageModel {
     /// The mean negative log-likelihood of what is learned in `data`, token by token. A batch's loss is read when the batch after it has been submitted.
     ///
     /// - Parameter batches: how many go through the model at a time; their order does not matter.
-    /// - Throws: ``TrainingError`` for a token that the model does not know, a file that has changed, or what the device reports.
+    /// - Throws: ``BitsTune/TrainingError`` for a token that the model does not know, a file that has changed, or what the device reports.
     public func meanLoss(of data: TrainingData, batches: BatchPlan.Size = .examples(32)) throws(TrainingError) -> Double {
         try data.check(for: self)
         var stream = BatchStream(data, BatchPlan(batches, shuffles: false), seed: 0)
