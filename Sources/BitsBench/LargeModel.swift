@@ -41,7 +41,7 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
     let training = [("kept", false), ("recomputed", true)].map { name, recomputes in
         Measurement("qlora-8b-\(name)", shape: "4 sequences of 1024 tokens, r 16, AdamW 8-bit; \(shape)", tokens: 4096) { duration in
             let model = try model()
-            device.forgetPeak()
+            device.memory.forgetPeak()
             var generator = RandomGenerator(seed: 3)
             let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
             let data = try TrainingData((0..<64).map { TokenizedExample(ids: tokens(1024, UInt64($0)), completionStart: 1) })
@@ -60,7 +60,7 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
                 if times.count >= 3, now >= end ?? now { trainer.stop() }
             }
             try trainer.run()
-            return Samples(times: times, peakByteCount: device.peakByteCount)
+            return Samples(times: times, peakByteCount: device.memory.peak.total)
         }
     }
     return decoding + training + [

@@ -10,6 +10,8 @@ public final class Parameter {
         get { packed?.unpacked() ?? stored }
         set {
             packed = nil
+            // What takes the place of a weight is used as one, an adapter's as an adapter's.
+            newValue.slice.buffer.count(as: stored.slice.buffer.use)
             stored = newValue.detached()
             changeCount += 1
         }
@@ -37,6 +39,9 @@ public final class Parameter {
 
     public init(_ value: Tensor, isTrainable: Bool = true) {
         stored = value.detached()
+        if stored.slice.buffer.use == .activations {
+            stored.slice.buffer.count(as: MemoryCategory.current == .activations ? .weights : .current)
+        }
         self.isTrainable = isTrainable
         leaf = TapeNode(slot: GradientSlot())
     }
@@ -71,7 +76,7 @@ public final class Parameter {
         var slice = stored.elements
         stored = Parameter.vacant
         if slice.isOnlyReference() { return slice }
-        let copy = slice.device.allocate(slice.dtype, count: slice.count)
+        let copy = counted(as: slice.buffer.use) { slice.device.allocate(slice.dtype, count: slice.count) }
         let whole = [slice.count]
         slice.device.run(StridedCopy(from: StridedSlice(contiguous: slice, shape: whole), to: StridedSlice(contiguous: copy, shape: whole)))
         return copy

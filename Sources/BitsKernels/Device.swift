@@ -16,6 +16,9 @@ public struct Device: Sendable {
     /// Bytes held by living buffers.
     public var allocatedByteCount: Int { backend.allocatedByteCount }
 
+    /// Bytes of the device's memory that nobody has; nil where that is not the device's to say.
+    package var freeByteCount: Int? { backend.freeByteCount }
+
     /// How often kernels ran by their plain references so far, by name: for want of a version of the device's own, or of one that takes their operands.
     package var referenceRuns: [String: Int] { backend.referenceRuns }
 

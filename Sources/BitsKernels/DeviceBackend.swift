@@ -7,12 +7,18 @@ package import BitsSystem
 package protocol DeviceBackend: AnyObject, Sendable {
     var name: String { get }
     var allocatedByteCount: Int { get }
+    /// What the memory is used for; buffers keep it.
+    var ledger: MemoryLedger { get }
+    /// Bytes of memory that nobody has; nil where that is not the device's to say.
+    var freeByteCount: Int? { get }
     var referenceRuns: [String: Int] { get }
     /// Whether work is done when ``submit(_:)`` returns, so that nothing is ever waited for.
     var worksAtOnce: Bool { get }
 
     /// The address of new memory in the device's own address space; 0 when there is none left (the error surfaces at the next wait).
     func allocate(byteCount: Int) -> UInt
+    /// What a block of `byteCount` bytes takes of the memory.
+    func blockByteCount(_ byteCount: Int) -> Int
     /// Frees memory behind all work submitted before.
     func deallocate(address: UInt, byteCount: Int)
     /// The address under which the device can read mapped bytes in place, at once when work is submitted; nil when it has to copy them.
@@ -58,6 +64,10 @@ package enum RecordingResult {
 }
 
 extension DeviceBackend {
+    package var freeByteCount: Int? { nil }
+
+    package func blockByteCount(_ byteCount: Int) -> Int { byteCount }
+
     package func record(_ work: () -> Void) -> RecordingResult { .unsupported }
 
     package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }

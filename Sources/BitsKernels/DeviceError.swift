@@ -6,8 +6,8 @@
 public enum DeviceError: Error, Equatable, Sendable {
     /// `kernel` refused its operands with `status`.
     case kernelFailed(String, device: String, status: Int)
-    /// `byteCount` bytes could not be had on `device`.
-    case outOfMemory(byteCount: Int, device: String)
+    /// `byteCount` bytes could not be had on `device`, where that much was held.
+    case outOfMemory(byteCount: Int, device: String, held: MemoryUse)
     /// A backend that this build does not have, by name.
     case unsupportedBackend(String)
     /// No device is called so.
@@ -25,8 +25,8 @@ extension DeviceError: CustomStringConvertible {
         switch self {
         case .kernelFailed(let kernel, let device, let status):
             "kernel '\(kernel)' failed on \(device) with status \(status)"
-        case .outOfMemory(let byteCount, let device):
-            "\(device) could not allocate \(byteCount) bytes; use a smaller batch, a shorter context or a 4-bit model"
+        case .outOfMemory(let byteCount, let device, let held):
+            "\(device) could not allocate \(byteCount) bytes; it holds \(held); use a smaller batch, a shorter context or a 4-bit model"
         case .unsupportedBackend(let name):
             "backend '\(name)' is not supported; use cuda or cpu"
         case .unknownDevice(let name):

@@ -13,12 +13,28 @@ package final class Pager {
         /// Whether it has been away.
         fileprivate var wasGivenUp = false
 
+        /// Where it counts as moments while it is in; nil while it is not.
+        private var ledger: MemoryLedger?
+
         package init() {}
+
+        deinit { noteOut() }
 
         /// Whether work on it needs no ``Pager/use(_:next:_:)``.
         package var isIn: Bool { pages.isEmpty || isResident }
 
         fileprivate var byteCount: Int { pages.reduce(0) { $0 + $1.byteCount } }
+
+        fileprivate func noteIn(_ ledger: MemoryLedger) {
+            guard self.ledger == nil else { return }
+            ledger.add(byteCount, to: .moments)
+            self.ledger = ledger
+        }
+
+        fileprivate func noteOut() {
+            ledger?.remove(byteCount, from: .moments)
+            ledger = nil
+        }
     }
 
     package private(set) var counters = PagingCounters()
@@ -53,9 +69,13 @@ package final class Pager {
 
     /// Submits `work` on `group`, which is not in, with its memory brought in, while that of `next` is on its way.
     package func use(_ group: Group, next: Group?, _ work: () -> Void) {
-        if let next, next.wasGivenUp { for page in next.pages { page.prefetch() } }
+        if let next, next.wasGivenUp {
+            for page in next.pages { page.prefetch() }
+            next.noteIn(device.memory)
+        }
         let faults = store.faultCount
         wait { for page in group.pages { page.bringIn() } }
+        group.noteIn(device.memory)
         if group.wasGivenUp { counters.bytesIn += group.byteCount }
         work()
         counters.faults += store.faultCount - faults
@@ -66,6 +86,7 @@ package final class Pager {
     package func finish() {
         guard let group = leaving else { return }
         wait { for page in group.pages { page.finishEviction() } }
+        group.noteOut()
         counters.bytesOut += group.byteCount
         group.wasGivenUp = true
         leaving = nil
@@ -75,6 +96,7 @@ package final class Pager {
     package func admit(_ group: Group) {
         guard !group.pages.isEmpty else { return }
         for page in group.pages { page.bringIn() }
+        group.noteIn(device.memory)
         settle(group)
     }
 

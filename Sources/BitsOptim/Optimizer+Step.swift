@@ -26,7 +26,7 @@ extension Optimizer {
         try validateSettings()
         let work = try prepare()
         for item in work { item.state.step += 1 }
-        for (item, factor) in zip(work, gradientFactors(work)) { item.factor = factor }
+        for (item, factor) in zip(work, counted(as: .workspace) { gradientFactors(work) }) { item.factor = factor }
         // What is in memory takes its step in one launch; what comes and goes is stepped one by one, the next on its way meanwhile.
         run(work.filter { $0.state.pages.isIn })
         let others = work.filter { !$0.state.pages.isIn }
@@ -60,7 +60,7 @@ extension Optimizer {
                 if let known = states[ObjectIdentifier(parameter)] {
                     state = known
                 } else {
-                    state = try newState(of: parameter, settings)
+                    state = try counted(as: .moments) { () throws(OptimizerError) in try newState(of: parameter, settings) }
                     fresh[ObjectIdentifier(parameter)] = state
                 }
                 let (kept, needed) = (state.moments.count, settings.rule.moments.count)

@@ -52,16 +52,22 @@ public struct FourBitTensor: Sendable {
         let shape = try FourBitTensor.packedShape(byteCount: byteCount, storage: storage)
         let device = input.device
         let packed = device.allocate(.uint8, count: byteCount)
-        let absmax = device.allocate(.float32, count: blockCount(input.count, blockSize: blockSize.count))
-        let nonFiniteCount = device.allocate(.int64, count: 1)
+        let (absmax, nonFiniteCount) = counted(as: .statistics) {
+            (
+                device.allocate(.float32, count: blockCount(input.count, blockSize: blockSize.count)),
+                device.allocate(.int64, count: 1)
+            )
+        }
         device.run(
             QuantizeFourBit(
                 input.elements, format: format, blockSize: blockSize.count, packed: packed, absmax: absmax, nonFiniteCount: nonFiniteCount))
-        let state = QuantState(
-            scales: doubleQuantization
-                ? .doublyQuantized(DoublyQuantizedScales(absmax, blockSize: .statistics)) : .plain(Tensor(absmax, shape: [absmax.count])),
-            codebook: Tensor(device.upload(format.values, as: .float32), shape: [16]), blockSize: blockSize, shape: input.shape, dtype: input.dtype,
-            format: format)
+        let state = counted(as: .statistics) {
+            QuantState(
+                scales: doubleQuantization
+                    ? .doublyQuantized(DoublyQuantizedScales(absmax, blockSize: .statistics)) : .plain(Tensor(absmax, shape: [absmax.count])),
+                codebook: Tensor(device.upload(format.values, as: .float32), shape: [16]), blockSize: blockSize, shape: input.shape,
+                dtype: input.dtype, format: format)
+        }
         self.init(
             packed: Tensor(Slice(buffer: packed.buffer, dtype: storage, count: shape[0]), shape: shape), state: state,
             nonFiniteCount: nonFiniteCount)

@@ -47,8 +47,9 @@ public struct Int8Tensor: Sendable {
         precondition(input.dtype.isFloatingPoint && input.rank > 0, "quantization of a \(input.dtype.rawValue) tensor of shape \(input.shape)")
         let device = input.device
         let codes = input.empty(input.shape, .int8)
-        let scales = device.allocate(.float32, count: input.rows)
-        let nonFiniteCount = device.allocate(.int64, count: 1)
+        let (scales, nonFiniteCount) = counted(as: .statistics) {
+            (device.allocate(.float32, count: input.rows), device.allocate(.int64, count: 1))
+        }
         device.run(
             QuantizeInt8Rows(
                 input.elements, columns: input.width, threshold: outlierThreshold, codes: codes.slice, scales: scales, outliers: outliers,

@@ -37,6 +37,7 @@ final class DeferredBackend: DeviceBackend {
     let name = "deferred"
     let worksAtOnce = false
     let memory = DeferredMemory()
+    let ledger = MemoryLedger()
     private let capacity: Int
     private let failingKernels: Set<String>
     private let missingKernels: Set<String>
@@ -72,7 +73,8 @@ extension DeferredBackend {
         let address = state.withLock { state -> UInt in
             // What is allocated after a failure would never be filled.
             guard state.failure == nil && state.allocated + byteCount <= capacity else {
-                state.failure = DeviceFailure(state.failure, .outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
+                let error = DeviceError.outOfMemory(byteCount: byteCount, device: name, held: ledger.live)
+                state.failure = DeviceFailure(state.failure, error, leavesMemoryMissing: true)
                 return 0
             }
             state.allocated += byteCount

@@ -34,6 +34,7 @@ private final class MeteredBackend: DeviceBackend {
 
     let name = "metered"
     let counts = Mutex(Counts())
+    let ledger = MemoryLedger()
     private let processor = Device.cpu.backend
 
     /// Forgets the peak; returns what is held now.
@@ -62,6 +63,8 @@ private final class MeteredBackend: DeviceBackend {
         counts.withLock { $0.allocated -= byteCount }
         processor.deallocate(address: address, byteCount: byteCount)
     }
+
+    func blockByteCount(_ byteCount: Int) -> Int { processor.blockByteCount(byteCount) }
 
     func adopt(_ file: MappedFile) -> UInt? { processor.adopt(file) }
 

@@ -7,15 +7,7 @@ struct Bytes: CustomStringConvertible {
 
     init(_ count: Int) { self.count = count }
 
-    var description: String {
-        let units = ["bytes", "kB", "MB", "GB", "TB"]
-        var (value, unit) = (Double(count), 0)
-        while value >= 1000 && unit < units.count - 1 {
-            value /= 1000
-            unit += 1
-        }
-        return unit == 0 ? "\(count) bytes" : "\(Bytes.rounded(value, 1)) \(units[unit])"
-    }
+    var description: String { "\(ByteCount(count))" }
 
     /// How many times smaller `after` is than `before`.
     static func ratio(_ before: Int, _ after: Int) -> String { rounded(Double(before) / Double(max(1, after)), 2) }

@@ -99,7 +99,7 @@ struct CUDADeviceTests {
     func outOfMemory() throws {
         let backend = try CUDABackend(ordinal: 0, memoryLimit: 64 << 20)
         var slice: Slice? = backend.device.allocate(.float32, count: 100_000_000)
-        #expect(throws: DeviceError.outOfMemory(byteCount: 400_000_000, device: "cuda:0")) { try backend.device.synchronize() }
+        #expect(throws: DeviceError.outOfMemory(byteCount: 400_000_000, device: "cuda:0", held: [:])) { try backend.device.synchronize() }
         slice = nil
         let small = backend.device.upload([Float(1), 2, 3], as: .float32)
         #expect(try small.downloadFloats() == [1, 2, 3] && slice == nil)

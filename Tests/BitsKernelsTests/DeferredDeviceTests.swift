@@ -37,7 +37,7 @@ struct DeferredDeviceTests {
         var first: Slice? = device.allocate(.float32, count: 200)
         #expect(device.allocatedByteCount == 800)
         device.run(Fill(1, into: device.allocate(.float32, count: 100)))
-        #expect(throws: DeviceError.outOfMemory(byteCount: 400, device: "deferred")) { try device.synchronize() }
+        #expect(throws: DeviceError.outOfMemory(byteCount: 400, device: "deferred", held: [.activations: 800])) { try device.synchronize() }
         first = nil
         #expect(first == nil && device.allocatedByteCount == 0)
         #expect(try device.slice([Float](repeating: 3, count: 250)).downloadFloats().reduce(0, +) == 750)

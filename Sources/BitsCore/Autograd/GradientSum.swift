@@ -12,6 +12,9 @@ struct GradientSum: Sendable {
     /// The sum, in the type of the first contribution.
     var value: Tensor { sum.cast(to: dtype) }
 
+    /// Says that the sum has arrived at a parameter, and stays.
+    func countAsGradient() { sum.slice.buffer.count(as: .gradients) }
+
     mutating func add(_ other: GradientSum) { add(other.sum) }
 
     mutating func add(_ gradient: Tensor) {

@@ -61,11 +61,17 @@ package final class GradientSlot: Sendable {
     /// The sum so far, rounded to the type of what was added first.
     var gradient: Tensor? { sum.withLock { $0 }?.value }
 
-    func set(_ gradient: Tensor?) { sum.withLock { $0 = gradient.map(GradientSum.init) } }
+    func set(_ gradient: Tensor?) {
+        sum.withLock {
+            $0 = gradient.map(GradientSum.init)
+            $0?.countAsGradient()
+        }
+    }
 
     func add(_ gradient: GradientSum) {
         sum.withLock { sum in
             if sum == nil { sum = gradient } else { sum?.add(gradient) }
+            sum?.countAsGradient()
         }
     }
 }

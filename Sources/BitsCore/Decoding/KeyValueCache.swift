@@ -42,8 +42,10 @@ public final class KeyValueCache {
         self.capacity = capacity
         range = 0..<sequences
         func empty() -> Tensor { Tensor(device.allocate(dtype, count: 0), shape: [sequences, 0, heads, headWidth]) }
-        memory = Memory(
-            layers: (0..<layers).map { _ in (empty(), empty()) }, lengths: Tensor([Int32](repeating: 0, count: sequences), device: device))
+        memory = counted(as: .cache) {
+            Memory(
+                layers: (0..<layers).map { _ in (empty(), empty()) }, lengths: Tensor([Int32](repeating: 0, count: sequences), device: device))
+        }
     }
 
     private init(_ memory: Memory, range: Range<Int>, capacity: Int) {
@@ -131,7 +133,7 @@ public final class KeyValueCache {
         memory.place += 1
         let (old, larger) = (room, min(capacity, max(needed, 2 * room, 256)))
         func grown(_ tensor: Tensor) -> Tensor {
-            let result = tensor.empty([tensor.shape[0], larger] + tensor.shape[2...])
+            let result = counted(as: .cache) { tensor.empty([tensor.shape[0], larger] + tensor.shape[2...]) }
             // Of all sequences, whichever of them it is that grows.
             if old > 0 { tensor.device.run(StridedCopy(from: tensor.strided, to: result.narrowed(axis: 1, to: 0..<old).strided)) }
             return result

@@ -24,6 +24,7 @@ final class CPUBackend: DeviceBackend {
     /// Whether there is a ``failure``; kernels are left out then, as their operands may not exist.
     let hasFailed = Atomic<Bool>(false)
     private let allocated = Atomic<Int>(0)
+    let ledger = MemoryLedger()
     let blocks = BlockAllocator()
     private let references = Mutex<[String: Int]>([:])
     /// Memory of recordings, and how many there are.
@@ -37,11 +38,11 @@ final class CPUBackend: DeviceBackend {
     var referenceRuns: [String: Int] { references.withLock { $0 } }
 
     func allocate(byteCount: Int) -> UInt {
-        let size = CPUBackend.roundedUp(byteCount)
+        let size = blockByteCount(byteCount)
         // What is allocated after a failure would never be filled.
         let address = hasFailed.load(ordering: .acquiring) ? 0 : recordedBlock(byteCount: size) ?? blocks.allocate(byteCount: size)
         guard address != 0 else {
-            record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true)
+            record(.outOfMemory(byteCount: byteCount, device: name, held: ledger.live), leavesMemoryMissing: true)
             return 0
         }
         allocated.wrappingAdd(size, ordering: .relaxed)
@@ -53,12 +54,14 @@ final class CPUBackend: DeviceBackend {
             changeFailure { $0?.released() }
             return
         }
-        allocated.wrappingSubtract(CPUBackend.roundedUp(byteCount), ordering: .relaxed)
+        allocated.wrappingSubtract(blockByteCount(byteCount), ordering: .relaxed)
         if recordings.load(ordering: .acquiring) > 0 && recorded.withLock({ $0.takeBack(address) }) { return }
-        blocks.deallocate(address: address, byteCount: CPUBackend.roundedUp(byteCount))
+        blocks.deallocate(address: address, byteCount: blockByteCount(byteCount))
     }
 
-    private static func roundedUp(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
+    func blockByteCount(_ byteCount: Int) -> Int { CPUBackend.blockByteCount(byteCount) }
+
+    static func blockByteCount(_ byteCount: Int) -> Int { max(64, (byteCount + 63) & ~63) }
 
     func adopt(_ file: MappedFile) -> UInt? { file.address }
 

@@ -6,7 +6,7 @@ extension Processor {
         private let bytes: Slice
 
         /// - Parameter byteCount: far more than the processor's caches hold; a multiple of 64.
-        /// - Throws: ``DeviceError/outOfMemory(byteCount:device:)``.
+        /// - Throws: ``DeviceError/outOfMemory(byteCount:device:held:)``.
         public init(byteCount: Int) throws(DeviceError) {
             precondition(byteCount > 0 && byteCount % 64 == 0, "\(byteCount) bytes to read, not a positive multiple of 64")
             bytes = Device.cpu.allocate(.uint8, count: byteCount)

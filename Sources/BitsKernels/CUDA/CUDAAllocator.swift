@@ -10,7 +10,6 @@ final class CUDAAllocator: Sendable {
         var idle: [(size: Int, addresses: [UInt])] = []
         var usedByteCount = 0
         var idleByteCount = 0
-        var peakByteCount = 0
         var recorded = RecordedMemory()
     }
 
@@ -30,21 +29,18 @@ final class CUDAAllocator: Sendable {
     /// Bytes that are held for later use.
     var idleByteCount: Int { state.withLock { $0.idleByteCount } }
 
-    /// The most bytes that were ever in use.
-    var peakByteCount: Int { state.withLock { $0.peakByteCount } }
-
     /// The address of at least `byteCount` bytes; 0 when there are no more, with what the driver said.
     func allocate(byteCount: Int) -> (address: UInt, status: Int32) {
         let size = CUDAAllocator.roundedUp(byteCount)
         return state.withLock { state in
             if let address = state.recorded.takeFreed(size) {
-                noteUse(size, &state)
+                state.usedByteCount += size
                 return (address, 0)
             }
             let (address, status) = takeIdle(size, &state).map { ($0, 0) } ?? fresh(size, &state)
             if address != 0 {
                 if state.recorded.isRecording { state.recorded.add(address, size: size) }
-                noteUse(size, &state)
+                state.usedByteCount += size
             }
             return (address, status)
         }
@@ -69,14 +65,6 @@ final class CUDAAllocator: Sendable {
         state.withLock { state in
             for block in state.recorded.release(blocks) { addIdle(block.address, size: block.size, &state) }
         }
-    }
-
-    /// From now on the peak is what is in use.
-    func forgetPeak() { state.withLock { $0.peakByteCount = $0.usedByteCount } }
-
-    private func noteUse(_ size: Int, _ state: inout State) {
-        state.usedByteCount += size
-        state.peakByteCount = max(state.peakByteCount, state.usedByteCount)
     }
 
     private func addIdle(_ address: UInt, size: Int, _ state: inout State) {

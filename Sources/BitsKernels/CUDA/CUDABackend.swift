@@ -8,6 +8,7 @@ final class CUDABackend: DeviceBackend {
     let worksAtOnce = false
     let context: CUDAContext
     let memory: CUDAAllocator
+    let ledger = MemoryLedger()
     let stream: CUDAStream
     /// For reading what no work changes while others are recorded.
     let reading: CUDAStream
@@ -67,6 +68,9 @@ final class CUDABackend: DeviceBackend {
     // MARK: Memory
 
     var allocatedByteCount: Int { memory.usedByteCount }
+    var freeByteCount: Int? { context.memory.free }
+
+    func blockByteCount(_ byteCount: Int) -> Int { CUDAAllocator.roundedUp(byteCount) }
 
     func allocate(byteCount: Int) -> UInt {
         turn.hold {
@@ -74,7 +78,7 @@ final class CUDABackend: DeviceBackend {
             var (address, status): (UInt, Int32) = (0, 0)
             if !hasFailed.load(ordering: .acquiring) { (address, status) = memory.allocate(byteCount: byteCount) }
             if status != 0 && status != CUDADriver.outOfMemory { note(status, in: "allocation") }
-            if address == 0 { record(.outOfMemory(byteCount: byteCount, device: name), leavesMemoryMissing: true) }
+            if address == 0 { record(.outOfMemory(byteCount: byteCount, device: name, held: ledger.live), leavesMemoryMissing: true) }
             return address
         }
     }

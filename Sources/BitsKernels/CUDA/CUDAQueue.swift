@@ -29,7 +29,7 @@ struct CUDAQueue: Sendable {
     }
 
     /// Memory for the launches of one kernel: whoever gets it next is launched later.
-    func scratch(_ dtype: DType, count: Int) -> Slice { backend.device.allocate(dtype, count: count) }
+    func scratch(_ dtype: DType, count: Int) -> Slice { counted(as: .workspace) { backend.device.allocate(dtype, count: count) } }
 
     /// Sets all bytes to 0.
     func clear(_ slice: Slice) { backend.clear(slice) }

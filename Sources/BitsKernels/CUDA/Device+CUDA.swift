@@ -12,15 +12,6 @@ extension Device {
     /// What is known of the GPU; nil for other devices.
     package var cudaProperties: CUDAProperties? { (backend as? CUDABackend)?.context.properties }
 
-    /// Bytes of the GPU's memory that nobody has; nil for other devices.
-    package var freeByteCount: Int? { (backend as? CUDABackend)?.context.memory.free }
-
-    /// The most bytes that living buffers ever held; nil for devices that do not count them.
-    package var peakByteCount: Int? { (backend as? CUDABackend)?.memory.peakByteCount }
-
-    /// Counts ``peakByteCount`` anew.
-    package func forgetPeak() { (backend as? CUDABackend)?.memory.forgetPeak() }
-
     /// Gives memory back that the device keeps for later use. On the processor nothing happens.
     public func emptyCache() { (backend as? CUDABackend)?.emptyCache() }
 }

@@ -77,7 +77,7 @@ public final class Linear8bitLt: Module, LinearLayer {
             return codes
         }
         if let copy, copy.change == weight.changeCount, copy.codes.device == weight.device { return copy.codes }
-        let fresh = Int8Tensor(weight: weight.value)
+        let fresh = counted(as: .weights) { Int8Tensor(weight: weight.value) }
         copy = (fresh, weight.changeCount)
         return fresh
     }

@@ -51,7 +51,9 @@ extension ModelLoader {
         func part(_ name: String) -> [String] { names.candidates("\(layer.path).\(name)") }
         do {
             guard let type = try WeightEntry.quantizedType({ try located(part($0))?.entry }) else { return nil }
-            let weight = try type.init(named: "weight", as: options.dtype ?? .float16) { try located(part($0)).flatMap { try take($0) } }
+            let weight = try type.init(named: "weight", as: options.dtype ?? .float16) { name in
+                try counted(as: name == "weight" ? .weights : .statistics) { () throws in try located(part(name)).flatMap { try take($0) } }
+            }
             guard weight.shape == layer.weight.shape else {
                 return fail(.unsuitableEntry(layer.weight.name, expected: "\(layer.weight.shape)", found: "\(weight.formatName) \(weight.shape)"))
             }

@@ -69,10 +69,10 @@ extension Module {
         var (selection, report) = (LayerSelection(quantization), ModelReport())
         report.byteCountBefore = byteCount
         func answer(_ layer: ModelPlan.Layer, _ module: Module) throws -> (new: NewLayer?, reason: String?) {
-            if let new = try stored(layer, module) { return (new, nil) }
+            if let new = try counted(as: .weights, { () throws in try stored(layer, module) }) { return (new, nil) }
             switch selection.choice(layer) {
             case .quantize(let form):
-                let new = try replacement(layer, module, form)
+                let new = try counted(as: .weights) { () throws in try replacement(layer, module, form) }
                 return (new, new == nil ? "was not to be replaced" : nil)
             case .keep(let reason): return (nil, reason)
             case .leave: return (nil, nil)

@@ -62,7 +62,7 @@ extension Optimizer {
                 let reader = StateReader(
                     file: file, entries: entries, parameter: parameter, name: member.name, rule: rule, codebooks: codebooks,
                     memory: MomentMemory(device: parameter.device, pager: pager))
-                let state = try reader.state()
+                let state = try counted(as: .moments, reader.state)
                 loaded[ObjectIdentifier(parameter)] = state
                 pager?.admit(state.pages)
             }

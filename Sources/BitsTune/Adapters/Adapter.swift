@@ -61,7 +61,9 @@ public final class Adapter {
     ) throws(AdapterError) {
         let (plan, selection) = (try AdapterPlan(configuration, for: model), try AdapterSelection(configuration, for: model))
         var layers: [(path: String, layer: any LoRALayer)] = []
-        for (layer, (_, module)) in zip(plan.layers, selection.adapted) { layers.append((layer.path, try make(layer, module))) }
+        for (layer, (_, module)) in zip(plan.layers, selection.adapted) {
+            layers.append((layer.path, try counted(as: .adapters) { () throws(AdapterError) in try make(layer, module) }))
+        }
         let places = Dictionary(uniqueKeysWithValues: layers.map { ($0.path, $0.layer) })
         var unsuitable: AdapterError?
         model.replaceModules("") { path, module, fits in
