@@ -30,6 +30,7 @@ LEXICON = ROOT / "Sources" / "CLexicon" / "lexicon-5m"
 TEXT = ROOT / "Sources" / "CLexicon" / "text"
 
 PREFILL, DECODE = 512, 64
+TEXTS, LENGTH = 8, 64
 
 MEASUREMENTS = {}
 
@@ -232,19 +233,31 @@ def register_optimizers(on):
     add("adamw-torch-fused", lambda p: torch.optim.AdamW(p, lr=1e-4, fused=True))
 
 
-def random_llama(on):
-    """The model of the generation measurements, through the files that a person would load."""
-    import torch
-    from transformers import BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
+# Sizes as in Sources/BitsBench/Generation.swift.
+ALIKE = {"vocab_size": 32000, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
+GROUPED = ALIKE | {"num_key_value_heads": 4, "intermediate_size": 2048, "max_position_embeddings": 2048}
+EXPERTS = {"num_hidden_layers": 6, "head_dim": 64, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 512, "norm_topk_prob": True}
+DECODERS = [
+    ("", "llama", GROUPED, "12 layers, width 768, 12 heads (4 KV), inner 2048"),
+    ("-alibi", "bloom", ALIKE, "BLOOM, 12 layers, width 768, 12 heads"),
+    ("-learned-positions", "gpt2", ALIKE | {"max_position_embeddings": 1024}, "GPT-2, 12 layers, width 768, 12 heads"),
+    ("-experts", "qwen3_moe", GROUPED | EXPERTS, "Qwen 3, 6 layers, width 768, 12 heads (4 KV), 16 experts of 512, 2 a token"),
+]
+ENCODER = ("bert", ALIKE | {"intermediate_size": 3072}, "BERT, 12 layers, width 768, 12 heads, inner 3072")
+REST = "vocabulary 32000, NF4, bf16"
 
-    config = LlamaConfig(
-        vocab_size=32000, hidden_size=768, intermediate_size=2048, num_hidden_layers=12, num_attention_heads=12,
-        num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=False,
-    )
+
+def random_model(on, auto, model_type, fields):
+    """A model of the generation measurements, through the files that a person would load."""
+    import torch
+    from transformers import AutoConfig, BitsAndBytesConfig
+
     torch.manual_seed(1)
     with tempfile.TemporaryDirectory() as folder:
-        LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
-        return LlamaForCausalLM.from_pretrained(
+        # No token ends a text here.
+        config = AutoConfig.for_model(model_type, **fields, bos_token_id=None, eos_token_id=None)
+        auto.from_config(config).to(torch.bfloat16).save_pretrained(folder)
+        return auto.from_pretrained(
             folder, device_map=on.name, dtype=torch.bfloat16,
             quantization_config=BitsAndBytesConfig(
                 load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
@@ -254,48 +267,64 @@ def random_llama(on):
 
 def register_generation(on):
     import torch
+    from transformers import AutoModel, AutoModelForCausalLM
 
-    shape = "12 layers, width 768, 12 heads (4 KV), inner 2048, vocabulary 32000, NF4, bf16"
+    def tokens(*shape):
+        return torch.randint(0, 32000, shape, generator=torch.Generator().manual_seed(2)).to(on.name)
 
-    def tokens(count):
-        return torch.randint(0, 32000, (1, count), generator=torch.Generator().manual_seed(2)).to(on.name)
+    def add(suffix, model_type, fields, shape):
+        def made():
+            return prepared.get(f"random {model_type}", lambda: random_model(on, AutoModelForCausalLM, model_type, fields))
 
-    @measurement("prefill", f"{PREFILL} tokens; {shape}", tokens=PREFILL)
+        @measurement(f"prefill{suffix}", f"{PREFILL} tokens; {shape}, {REST}", tokens=PREFILL)
+        def _(name, seconds):
+            model, ids = made(), tokens(1, PREFILL)
+            with torch.no_grad():
+                return on.timed(lambda: model(ids, logits_to_keep=1).logits.cpu(), seconds)
+
+        @measurement(f"decode{suffix}", f"{DECODE} tokens after 16; {shape}, {REST}", tokens=1)
+        def _(name, seconds):
+            return decoding(made(), tokens(1, 16), seconds)
+
+    for decoder in DECODERS:
+        add(*decoder)
+    model_type, fields, shape = ENCODER
+
+    @measurement("encode", f"{TEXTS} texts of {LENGTH} tokens; {shape}, {REST}", tokens=TEXTS * LENGTH)
     def _(name, seconds):
-        model = prepared.get("random llama", lambda: random_llama(on))
-        ids = tokens(PREFILL)
+        model = prepared.get(name, lambda: random_model(on, AutoModel, model_type, fields))
+        ids = tokens(TEXTS, LENGTH)
         with torch.no_grad():
-            return on.timed(lambda: model(ids, logits_to_keep=1).logits.cpu(), seconds)
+            return on.timed(lambda: model(ids).last_hidden_state.cpu(), seconds)
 
-    @measurement("decode", f"{DECODE} tokens after 16; {shape}", tokens=1)
-    def _(name, seconds):
-        model = prepared.get("random llama", lambda: random_llama(on))
-        prompt = tokens(16)
 
-        def once():
-            """Milliseconds a token of greedy decoding, the prompt's own pass left out."""
-            stamps = []
+def decoding(model, prompt, seconds):
+    """Milliseconds a token of greedy decoding, the prompt's own pass left out."""
+    import torch
 
-            class Clock:
-                def put(self, value):
-                    stamps.append(time.perf_counter())
+    def once():
+        stamps = []
 
-                def end(self):
-                    pass
+        class Clock:
+            def put(self, value):
+                stamps.append(time.perf_counter())
 
-            model.generate(
-                prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=DECODE, min_new_tokens=DECODE, do_sample=False,
-                pad_token_id=0, streamer=Clock(),
-            )
-            # The first stamp is the prompt, the second the token that its pass gave.
-            return (stamps[-1] - stamps[1]) * 1e3 / (len(stamps) - 2)
+            def end(self):
+                pass
 
-        with torch.no_grad():
-            once()
-            values, end = [], time.perf_counter() + seconds
-            while len(values) < 3 or time.perf_counter() < end:
-                values.append(once())
-        return values
+        model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=DECODE, min_new_tokens=DECODE, do_sample=False,
+            pad_token_id=0, streamer=Clock(),
+        )
+        # The first stamp is the prompt, the second the token that its pass gave.
+        return (stamps[-1] - stamps[1]) * 1e3 / (len(stamps) - 2)
+
+    with torch.no_grad():
+        once()
+        values, end = [], time.perf_counter() + seconds
+        while len(values) < 3 or time.perf_counter() < end:
+            values.append(once())
+    return values
 
 
 def register_training(on):

@@ -1,28 +1,61 @@
 import BitsCore
+import BitsIO
 import BitsModels
 import BitsNN
 import BitsQuant
 
-/// A Llama of random weights in NF4, products in bfloat16: a prompt's pass, and token after token.
+/// Models of random weights in NF4, products in bfloat16, one of each shape: a Llama, attention that distance weakens, learned positions, experts of
+/// which a token asks for a few. Of each a prompt's pass, and token after token; and the pass of an encoder over several texts.
 func generationMeasurements(on device: Device) -> [Measurement] {
-    let shape = "12 layers, width 768, 12 heads (4 KV), inner 2048, vocabulary 32000, NF4, bf16"
-    let (prompt, newTokens) = (512, 64)
-    @Sendable func randomLlama() throws -> CausalLanguageModel {
-        let configuration = LlamaConfiguration(vocabularySize: 32_000, width: 768, innerWidth: 2048, layers: 12, heads: 12, keyValueHeads: 4)
-        let model = Llama.languageModel(configuration)
+    let alike: JSONObject = ["vocab_size": 32_000, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12]
+    let grouped: JSONObject = ["num_key_value_heads": 4, "intermediate_size": 2048, "max_position_embeddings": 2048]
+    let experts: JSONObject = [
+        "num_hidden_layers": 6, "head_dim": 64, "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 512, "norm_topk_prob": true,
+    ]
+    let sizes = "width 768, 12 heads"
+    let shapes = [
+        RandomModel("", "llama", alike + grouped, "12 layers, \(sizes) (4 KV), inner 2048"),
+        RandomModel("-alibi", "bloom", alike, "BLOOM, 12 layers, \(sizes)"),
+        RandomModel("-learned-positions", "gpt2", alike + ["max_position_embeddings": 1024], "GPT-2, 12 layers, \(sizes)"),
+        RandomModel("-experts", "qwen3_moe", alike + grouped + experts, "Qwen 3, 6 layers, \(sizes) (4 KV), 16 experts of 512, 2 a token"),
+    ]
+    let encoder = RandomModel("", "bert", alike + ["intermediate_size": 3072], "BERT, 12 layers, \(sizes), inner 3072")
+    return shapes.flatMap { continuing($0, on: device) } + [encoding(encoder, on: device)] + samplingMeasurements(on: device)
+}
+
+/// A model that its configuration describes, with random weights.
+private struct RandomModel: Sendable {
+    /// What its measurements' names end in.
+    let suffix: String
+    let shape: String
+    private let fields: JSONObject
+
+    init(_ suffix: String, _ modelType: String, _ fields: JSONObject, _ shape: String) {
+        self.suffix = suffix
+        self.shape = "\(shape), vocabulary 32000, NF4, bf16"
+        self.fields = fields + ["model_type": .string(modelType)]
+    }
+
+    func callAsFunction<Task: RegisteredTask>(_ task: Task.Type, on device: Device) throws -> Task {
+        let model = try Task(ModelConfiguration(ConfigurationFields(fields, path: "config.json")))
         var options = LoadOptions(quantization: .fourBit(.nf4, doubleQuantization: false))
         options.device = device
         try model.load(from: RandomWeights(for: model, dtype: .bfloat16, using: RandomGenerator(seed: 1)), options: options)
         model.policy.products = .bfloat16
         return model
     }
-    @Sendable func tokens(_ count: Int) -> [Int32] {
+
+    static func tokens(_ count: Int) -> [Int32] {
         var generator = RandomGenerator(seed: 2)
         return (0..<count).map { _ in Int32.random(in: 0..<32_000, using: &generator) }
     }
+}
+
+private func continuing(_ random: RandomModel, on device: Device) -> [Measurement] {
+    let (prompt, newTokens) = (512, 64)
     return [
-        Measurement("prefill", shape: "\(prompt) tokens; \(shape)", tokens: prompt, on: device) {
-            let (model, ids) = (try randomLlama(), tokens(prompt))
+        Measurement("prefill\(random.suffix)", shape: "\(prompt) tokens; \(random.shape)", tokens: prompt, on: device) {
+            let (model, ids) = (try random(CausalLanguageModel.self, on: device), RandomModel.tokens(prompt))
             return {
                 let cache = model.makeCache(capacity: prompt + 1)
                 _ = try noGradient { () throws(DeviceError) in
@@ -30,8 +63,8 @@ func generationMeasurements(on device: Device) -> [Measurement] {
                 }
             }
         },
-        Measurement("decode", shape: "\(newTokens) tokens after 16; \(shape)", tokens: 1) { duration in
-            let (model, ids) = (try randomLlama(), tokens(16))
+        Measurement("decode\(random.suffix)", shape: "\(newTokens) tokens after 16; \(random.shape)", tokens: 1) { duration in
+            let (model, ids) = (try random(CausalLanguageModel.self, on: device), RandomModel.tokens(16))
             let options = GenerationOptions(maxNewTokens: newTokens)
             var times: [Duration] = []
             _ = try repeated(for: duration) {
@@ -39,7 +72,19 @@ func generationMeasurements(on device: Device) -> [Measurement] {
             }
             return Array(times.dropFirst())
         },
-    ] + samplingMeasurements(on: device)
+    ]
+}
+
+private func encoding(_ random: RandomModel, on device: Device) -> Measurement {
+    let (texts, length) = (8, 64)
+    return Measurement("encode\(random.suffix)", shape: "\(texts) texts of \(length) tokens; \(random.shape)", tokens: texts * length, on: device) {
+        let model = try random(FeatureExtractor.self, on: device)
+        let ids = RandomModel.tokens(texts * length)
+        let sequences = (0..<texts).map { Array(ids[$0 * length..<($0 + 1) * length]) }
+        return {
+            _ = try noGradient { () throws(DeviceError) in try model.hiddenStates(TokenBatch(packing: sequences, device: device)).floats() }
+        }
+    }
 }
 
 /// Drawing one token from a large vocabulary.
@@ -54,5 +99,14 @@ private func samplingMeasurements(on device: Device) -> [Measurement] {
                 temperature: 0.8, topK: topK, topP: topP, minP: 0, repetitionPenalty: 1, seeds: [1], vocabulary: vocabulary, device: device)
             return { sampler.draw(from: logits, places: places, sequences: 0..<1) }
         }
+    }
+}
+
+extension JSONObject {
+    /// The fields of both; those of `changes` count.
+    fileprivate static func + (fields: JSONObject, changes: JSONObject) -> JSONObject {
+        var all = fields
+        for key in changes.keys { all[key] = changes[key] }
+        return all
     }
 }
