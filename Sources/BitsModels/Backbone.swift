@@ -41,10 +41,13 @@ public struct CacheLayout: Sendable, Equatable {
     /// Key and value heads.
     public var heads: Int
     public var headWidth: Int
+    /// Whether what is kept of a token depends on how long its text is, or may become.
+    public var dependsOnLength: Bool
 
-    public init(layers: Int, heads: Int, headWidth: Int) {
+    public init(layers: Int, heads: Int, headWidth: Int, dependsOnLength: Bool = false) {
         self.layers = layers
         self.heads = heads
         self.headWidth = headWidth
+        self.dependsOnLength = dependsOnLength
     }
 }

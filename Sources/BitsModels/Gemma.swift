@@ -127,7 +127,8 @@ final class Gemma: Module, Backbone {
     var contextLength: Int { configuration.sizes.contextLength }
     var cacheLayout: CacheLayout? {
         let s = configuration.sizes
-        return CacheLayout(layers: s.layers, heads: s.keyValueHeads, headWidth: s.headWidth)
+        return CacheLayout(
+            layers: s.layers, heads: s.keyValueHeads, headWidth: s.headWidth, dependsOnLength: s.rotary.dependsOnLength)
     }
 
     func hiddenStates(_ tokens: TokenBatch, dtype: DType, cache: KeyValueCache?) -> Tensor {

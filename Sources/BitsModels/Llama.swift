@@ -161,7 +161,9 @@ public final class Llama: Module, Backbone {
 
     public var contextLength: Int { configuration.contextLength }
     public var cacheLayout: CacheLayout? {
-        CacheLayout(layers: configuration.layers, heads: configuration.keyValueHeads, headWidth: configuration.headWidth)
+        CacheLayout(
+            layers: configuration.layers, heads: configuration.keyValueHeads, headWidth: configuration.headWidth,
+            dependsOnLength: configuration.rotary.dependsOnLength)
     }
 
     public override var checkpointNames: CheckpointNames {

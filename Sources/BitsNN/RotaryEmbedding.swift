@@ -36,6 +36,14 @@ public struct RotaryEmbedding: Sendable, Equatable {
         (self.headWidth, self.theta, self.scaling, self.amplitude) = (headWidth, theta, scaling, amplitude)
     }
 
+    /// Whether a token's angle depends on how long its sequence is, or may become, and not on its position alone.
+    public var dependsOnLength: Bool {
+        switch scaling {
+        case .none, .linear, .llama3, .yarn: false
+        case .dynamic, .longRope: true
+        }
+    }
+
     /// float32 [H / 2], for sequences of no more tokens than the model was trained on.
     public var frequencies: [Float] { frequencies(length: 0) }
 

@@ -42,6 +42,7 @@ struct Chat: ParsableCommand {
         Console.warn(completion.warning.map { [$0] } ?? [])
         let chat = ChatCompletion(completion, template: template)
         let options = try drawing.options(loaded.generation, defaultLength: loaded.model.contextLength)
+        let kept = KeptText()
         var conversation = Conversation(system: system)
         while let line = Console.readLine(prompt: "> ") {
             switch Turn(line) {
@@ -51,19 +52,21 @@ struct Chat: ParsableCommand {
             case .reset: conversation = Conversation(system: conversation.system)
             case .system(let text): conversation = Conversation(system: text)
             case .unknown(let command): Console.note("bnb: there is no '\(command)'; /help tells what there is\n")
-            case .text(let text): try answer(text, in: &conversation, chat, options)
+            case .text(let text): try answer(text, in: &conversation, chat, options, keeping: kept)
             }
         }
         if Console.isTyped { Console.note("\n") }
     }
 
     /// Has a turn answered. What the model or its template refuses is told, and the turn is taken back; with nobody there to see that, it ends the command.
-    private func answer(_ text: String, in conversation: inout Conversation, _ chat: ChatCompletion, _ options: GenerationOptions) throws {
+    private func answer(
+        _ text: String, in conversation: inout Conversation, _ chat: ChatCompletion, _ options: GenerationOptions, keeping kept: KeptText
+    ) throws {
         let messages = conversation.messages + [.user(text)]
         do {
             let (result, wasStopped) = try Console.stoppable {
                 try chat(
-                    messages, options: options, onText: { (text) throws(ModelFileError) in try Console.write(text) },
+                    messages, options: options, keeping: kept, onText: { (text) throws(ModelFileError) in try Console.write(text) },
                     while: { Console.interruption == nil })
             }
             try Console.writeLine("")

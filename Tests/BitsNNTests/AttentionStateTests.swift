@@ -132,13 +132,14 @@ struct KeyValueCacheTests {
         #expect(try byteCount(dtype) - places == 3 * 2 * 2 * 300 * 16 * 2)
     }
 
-    @Test("After truncation the cache goes on from there")
-    func truncation() throws {
+    @Test("The cache goes on from an earlier token, also after its sequences have ended")
+    func resumption() throws {
         let whole = attention(query: query, key: key, value: value, ranges: causal)
         let cache = KeyValueCache(layers: 2, sequences: 2, capacity: 6, heads: 2, headWidth: 8)
         _ = attended(cache, 0..<2)
         _ = attended(cache, 4..<6)
-        cache.truncate(to: 2)
+        cache.end(1)
+        cache.resume(at: 2)
         #expect(cache.length == 2)
         #expect(try distance(attended(cache, 2..<6), whole.narrowed(axis: 1, to: 2..<6)) < 1e-6)
     }
@@ -154,7 +155,7 @@ struct KeyValueCacheTests {
     @Test("More tokens than fit, and keys without a place, stop the process")
     func mistakes() async {
         await #expect(processExitsWith: .failure) { _ = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).advance(by: 3) }
-        await #expect(processExitsWith: .failure) { KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).truncate(to: 1) }
+        await #expect(processExitsWith: .failure) { KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).resume(at: 1) }
         await #expect(processExitsWith: .failure) {
             _ = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).append(
                 layer: 0, key: .zeros([1, 1, 1, 2]), value: .zeros([1, 1, 1, 2]))

@@ -112,11 +112,11 @@ public final class KeyValueCache {
         setLength(-1, of: range.lowerBound + sequence, count: nil)
     }
 
-    /// Forgets all tokens of every sequence after the first `length`.
-    public func truncate(to length: Int) {
+    /// Has every sequence go on after its first `length` tokens, also one that has ended: what it had until then is still there.
+    public func resume(at length: Int) {
         for sequence in range {
-            guard let count = memory.counts[sequence] else { continue }
-            precondition(length >= 0 && length <= count, "cannot truncate \(count) tokens to \(length)")
+            let count = memory.counts[sequence] ?? room
+            precondition(length >= 0 && length <= count, "cannot go on after \(length) of \(count) tokens")
             setLength(length, of: sequence, count: length)
         }
     }

@@ -27,16 +27,18 @@ public struct ChatCompletion {
     ///
     /// - Parameters:
     ///   - options: whose end tokens are ``endTokens`` unless given.
+    ///   - kept: what the model knows of the conversation already, see ``KeptText``; nil (the default) reads all of it.
     ///   - onText: takes the answer piece by piece; when it throws, generation ends.
     ///   - isWanted: is asked at every token; when it says no, the answer ends there.
     /// - Throws: ``BitsIO/ModelFileError`` when the template refuses the conversation, ``GenerationError``, or what `onText` throws.
     public func callAsFunction(
-        _ messages: [ChatMessage], options: GenerationOptions = GenerationOptions(), onText: (String) throws(ModelFileError) -> Void = { _ in },
-        while isWanted: () -> Bool = { true }
+        _ messages: [ChatMessage], options: GenerationOptions = GenerationOptions(), keeping kept: KeptText? = nil,
+        onText: (String) throws(ModelFileError) -> Void = { _ in }, while isWanted: () -> Bool = { true }
     ) throws -> TextCompletion.Result {
         var options = options
         options.endTokens = options.endTokens ?? endTokens
         return try completion(
-            tokens: [try prompt(messages)], options: options, onText: { (_, text) throws(ModelFileError) in try onText(text) }, while: isWanted)[0]
+            tokens: [try prompt(messages)], options: options, keeping: kept, onText: { (_, text) throws(ModelFileError) in try onText(text) },
+            while: isWanted)[0]
     }
 }

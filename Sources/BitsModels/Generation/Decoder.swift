@@ -19,13 +19,22 @@ public final class Decoder {
     ///   - capacity: tokens that a sequence has at most, with its prompt.
     ///   - cacheType: type of the keys and values that are kept, that of the model's policy unless given; float32 is exact, bfloat16 and float16 take half the
     ///     memory.
-    public init(
+    public convenience init(
         _ model: CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], capacity: Int, cacheType: DType? = nil
     ) {
+        let cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
+        self.init(model, sampling: sampling, seeds: seeds, continuing: cache)
+    }
+
+    /// - Parameters:
+    ///   - seeds: one a sequence of `cache`.
+    ///   - cache: what the sequences have been so far, if anything; the model's, and nobody else's while this decodes.
+    public init(_ model: CausalLanguageModel, sampling: SamplingOptions = .greedy, seeds: [UInt64] = [0], continuing cache: KeyValueCache) {
+        precondition(seeds.count == cache.sequences, "\(seeds.count) seeds for a cache of \(cache.sequences) sequences")
         self.model = model
+        self.cache = cache
         routes = !model.routers.isEmpty
         recorder = PassRecorder(on: model.computeDevice)
-        cache = model.makeCache(sequences: seeds.count, capacity: capacity, dtype: cacheType)
         sampler = TokenSampler(
             temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
             repetitionPenalty: sampling.repetitionPenalty, seeds: seeds, vocabulary: model.vocabularySize, device: model.computeDevice)
@@ -33,12 +42,14 @@ public final class Decoder {
 
     public var sequences: Int { cache.sequences }
 
-    /// Reads the prompt of a sequence in one pass, and draws its next token.
+    /// Reads the prompt of a sequence in one pass, but for its beginning that the cache holds, and draws its next token.
     public func start(_ sequence: Int, with prompt: [Int32]) {
-        precondition(!prompt.isEmpty && prompt.allSatisfy { $0 >= 0 && $0 < model.vocabularySize }, "a prompt of tokens that the model does not know")
-        sampler.see(prompt, sequence: sequence)
         let own = cache[sequence]
-        pass(Tensor(prompt, shape: [1, prompt.count], device: sampler.tokens.device), cache: own, sequences: sequence..<sequence + 1)
+        precondition(prompt.count > own.length, "a prompt of \(prompt.count) tokens for a cache that holds \(own.length) of them")
+        precondition(prompt.allSatisfy { $0 >= 0 && $0 < model.vocabularySize }, "a prompt of tokens that the model does not know")
+        sampler.see(prompt, sequence: sequence)
+        let new = Array(prompt[own.length...])
+        pass(Tensor(new, shape: [1, new.count], device: sampler.tokens.device), cache: own, sequences: sequence..<sequence + 1)
     }
 
     /// Draws the next token of every sequence that has not ended, from those drawn before.

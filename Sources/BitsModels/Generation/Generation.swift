@@ -45,6 +45,8 @@ public struct GenerationResult: Sendable {
     public var tokens: [Int32] = []
     public var ending = Ending.length
     public var promptTokens: Int
+    /// Those of the prompt that were kept of an earlier text and not read again.
+    public var keptTokens = 0
     /// Until the first token (of several prompts: of each of them), and from there to the last.
     public var prefillTime = Duration.zero
     public var decodeTime = Duration.zero
@@ -59,22 +61,28 @@ public struct GenerationResult: Sendable {
 extension CausalLanguageModel {
     /// Continues `prompt`, token by token; ends at an end token, at `maxNewTokens`, at the end of the context, or when `onToken` returns false.
     ///
+    /// - Parameter kept: what is left of the text before, and will be of this one; nil (the default) reads all of the prompt.
     /// - Throws: ``GenerationError`` for an empty prompt, one that fills the context or has a token that the model does not know, options out of range,
     ///   and a model that computes NaN.
     public func generate(
-        _ prompt: [Int32], options: GenerationOptions = GenerationOptions(), onToken: (Int32) -> Bool = { _ in true }
+        _ prompt: [Int32], options: GenerationOptions = GenerationOptions(), keeping kept: KeptText? = nil,
+        onToken: (Int32) -> Bool = { _ in true }
     ) throws(GenerationError) -> GenerationResult {
-        try generate([prompt], options: options) { onToken($1) }[0]
+        try generate([prompt], options: options, keeping: kept) { onToken($1) }[0]
     }
 
     /// Continues several prompts together, each to its own end. Every continuation is the one that its prompt has alone with its own seed, but for the
     /// rounding of products of several rows, which may decide between tokens that are about equally likely.
     ///
-    /// - Parameter onToken: takes a prompt's number and its next token; when it returns false, this continuation ends.
+    /// - Parameters:
+    ///   - kept: for one prompt alone.
+    ///   - onToken: takes a prompt's number and its next token; when it returns false, this continuation ends.
     /// - Throws: ``GenerationError``, as for one prompt.
     public func generate(
-        _ prompts: [[Int32]], options: GenerationOptions = GenerationOptions(), onToken: (_ prompt: Int, _ token: Int32) -> Bool = { _, _ in true }
+        _ prompts: [[Int32]], options: GenerationOptions = GenerationOptions(), keeping kept: KeptText? = nil,
+        onToken: (_ prompt: Int, _ token: Int32) -> Bool = { _, _ in true }
     ) throws(GenerationError) -> [GenerationResult] {
+        precondition(kept == nil || prompts.count == 1, "one text can be kept, not \(prompts.count)")
         try check(prompts, options)
         let rooms = prompts.map { min(options.maxNewTokens, contextLength - $0.count) }
         let clock = ContinuousClock()
@@ -82,9 +90,12 @@ extension CausalLanguageModel {
         var results = prompts.map { GenerationResult(promptTokens: $0.count) }
         var running = rooms.indices.filter { rooms[$0] > 0 }
         guard !running.isEmpty else { return results }
+        let cache =
+            kept?.cache(of: self, for: prompts[0], dtype: options.cacheType)
+            ?? makeCache(sequences: prompts.count, capacity: zip(prompts, rooms).map { $0.count + $1 }.max() ?? 0, dtype: options.cacheType)
+        results[0].keptTokens = cache.length
         let decoder = Decoder(
-            self, sampling: options.sampling, seeds: prompts.indices.map { options.seed &+ UInt64($0) },
-            capacity: zip(prompts, rooms).map { $0.count + $1 }.max() ?? 0, cacheType: options.cacheType)
+            self, sampling: options.sampling, seeds: prompts.indices.map { options.seed &+ UInt64($0) }, continuing: cache)
         for (sequence, prompt) in prompts.enumerated() { decoder.start(sequence, with: prompt) }
 
         /// Has the next tokens computed, of those sequences that have room for more than `ahead` after the tokens that were taken.
@@ -121,6 +132,7 @@ extension CausalLanguageModel {
             running = going
             latest = running.isEmpty ? nil : following ?? next(ahead: 0)
         }
+        kept?.keep(prompts[0] + results[0].tokens.dropLast())
         return results
     }
 

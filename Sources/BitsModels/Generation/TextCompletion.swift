@@ -51,11 +51,12 @@ public struct TextCompletion {
     /// Continues prompts that are tokens already, as those of a conversation.
     ///
     /// - Parameters:
+    ///   - kept: for one prompt alone, see ``KeptText``.
     ///   - onText: takes a prompt's number and the next piece of its continuation; when it throws, generation ends.
     ///   - isWanted: is asked at every token; when it says no, the texts end there.
     /// - Throws: ``GenerationError``, or what `onText` throws.
     public func callAsFunction(
-        tokens prompts: [[Int32]], options: GenerationOptions = GenerationOptions(),
+        tokens prompts: [[Int32]], options: GenerationOptions = GenerationOptions(), keeping kept: KeptText? = nil,
         onText: (_ prompt: Int, _ text: String) throws(ModelFileError) -> Void = { _, _ in }, while isWanted: () -> Bool = { true }
     ) throws -> [Result] {
         if let problem = options.problem { throw GenerationError.badOption(problem) }
@@ -70,7 +71,7 @@ public struct TextCompletion {
         let ends = options.endTokens ?? model.endTokens
         var tokenOptions = options
         tokenOptions.stopStrings = []
-        let generations = try model.generate(prompts, options: tokenOptions) { prompt, token in
+        let generations = try model.generate(prompts, options: tokenOptions, keeping: kept) { prompt, token in
             if !ends.contains(token) { give(texts[prompt].append(token), of: prompt) }
             return problem == nil && !texts[prompt].stops.isFound && isWanted()
         }
