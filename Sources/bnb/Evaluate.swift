@@ -14,15 +14,16 @@ struct Evaluate: ParsableCommand {
         discussion: """
             A text is tokenized as one, without special tokens, and cut into windows; in each, every token but the first is predicted from those \
             before it (causal), or those that were masked at random from all others (masked). A classifier is given the texts of --data, a file with \
-            a JSON object a line (text, label, and text_pair where there are two), or a table (.tsv, .csv) of text and label.
+            a JSON object a line (text, label, and text_pair where there are two), or a table (.tsv, .csv) of text and label. One of tokens is given \
+            words with a label each (tokens, labels), and asked for that of a word's first token.
             """)
 
     @OptionGroup var model: ModelOptions
 
-    @Option(help: ArgumentHelp("What the model is to do: causal, masked or sequences. (default: what config.json says)", valueName: "task"))
+    @Option(help: ArgumentHelp("What the model is to do: causal, masked, sequences or tokens. (default: what config.json says)", valueName: "task"))
     var task: EvaluatedTask?
 
-    @Option(help: ArgumentHelp("A file of texts with labels, which --task sequences needs. (default: none)", valueName: "file"))
+    @Option(help: ArgumentHelp("A file of texts with labels, which --task sequences and tokens need. (default: none)", valueName: "file"))
     var data: String?
 
     @Option(help: ArgumentHelp("A file of text, or - for standard input. (default: the text built in)", valueName: "file"))
@@ -59,12 +60,21 @@ struct Evaluate: ParsableCommand {
         clexicon_link()
         if let logits { try OutputFile.check(logits) }
         let task = try task ?? EvaluatedTask(ModelConfiguration(model.source.folder(announcing: false)))
-        if data != nil && task != .sequences { throw ValidationError("--data is for --task sequences; name a --text for \(task.rawValue)") }
+        if data != nil && task != .sequences && task != .tokens {
+            throw ValidationError("--data is for --task sequences and tokens; name a --text for \(task.rawValue)")
+        }
         if logits != nil && task != .causal { throw ValidationError("--logits is for --task causal") }
         switch task {
         case .causal: try evaluateCausal()
         case .masked: try evaluateMasked()
-        case .sequences: try evaluateSequences()
+        case .sequences:
+            try evaluateClassifier(
+                SequenceClassifier.self, LabeledText.read, sequence: { LabeledSequence($0, tokenizer: $1, context: $2) },
+                evaluate: { try $0.evaluate($1, progress: $2) })
+        case .tokens:
+            try evaluateClassifier(
+                TokenClassifier.self, LabeledWords.read, sequence: { LabeledSequence($0, tokenizer: $1, context: $2) },
+                evaluate: { try $0.evaluate($1, progress: $2) })
         }
     }
 
@@ -96,22 +106,28 @@ struct Evaluate: ParsableCommand {
         try report(evaluation, window: length, folder: folder, loadReport, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
 
-    private func evaluateSequences() throws {
+    /// - Parameters:
+    ///   - read: the examples of a file, with the names of the model's labels.
+    ///   - sequence: an example's tokens, for a model of so many.
+    private func evaluateClassifier<Task: RegisteredTask & TaskModel, Example>(
+        _ task: Task.Type, _ read: (MappedFile, [String]) throws -> [Example], sequence: (Example, Tokenizer, Int) -> LabeledSequence,
+        evaluate: (Task, [LabeledSequence], (Double) -> Void) throws -> ClassificationEvaluation
+    ) throws {
         guard let data else { throw ValidationError("--data is missing; name a file of texts with labels") }
         let file: MappedFile
         do { file = try MappedFile(path: data) } catch { throw ModelFileError.system(error) }
-        let (folder, (loaded, loadReport)) = try model.load(for: SequenceClassifier.self)
-        let texts = try LabeledText.read(file, labels: ModelConfiguration(folder).labels)
+        let (folder, (loaded, loadReport)) = try model.load(for: task)
+        let examples = try read(file, ModelConfiguration(folder).labels)
         let tokenizer = try Tokenizer(folder)
-        let sequences = texts.map { LabeledSequence($0, tokenizer: tokenizer, context: loaded.contextLength) }
+        let sequences = examples.map { sequence($0, tokenizer, loaded.contextLength) }
         let bar = ProgressBar("evaluating")
         let start = ContinuousClock.now
-        let evaluation = try loaded.evaluate(sequences) { bar.update($0) }
+        let evaluation = try evaluate(loaded, sequences) { bar.update($0) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         guard json else {
             return try Console.writeLine(
                 "accuracy \(Bytes.rounded(evaluation.accuracy, 4)) (\(evaluation.correct) of \(evaluation.labels)), nll \(Bytes.rounded(evaluation.nll, 5)), "
-                    + "\(Int(Double(texts.count) / seconds)) texts/s")
+                    + "\(Int(Double(examples.count) / seconds)) texts/s")
         }
         try write(
             [

@@ -4,7 +4,7 @@ import BitsModels
 
 /// What `bnb evaluate` has a model do.
 enum EvaluatedTask: String, ExpressibleByArgument, CaseIterable {
-    case causal, masked, sequences
+    case causal, masked, sequences, tokens
 
     /// What the model of `configuration` is made for.
     init(_ configuration: ModelConfiguration) throws(ModelFileError) {
@@ -13,7 +13,8 @@ enum EvaluatedTask: String, ExpressibleByArgument, CaseIterable {
         case .causalLanguageModeling: self = .causal
         case .maskedLanguageModeling: self = .masked
         case .sequenceClassification: self = .sequences
-        case .tokenClassification, .featureExtraction, nil:
+        case .tokenClassification: self = .tokens
+        case .featureExtraction, nil:
             throw .unsupported(
                 path: configuration.fields.path,
                 "is a model for \(task?.rawValue ?? "no task"), which is not evaluated; name one of the others as --task")

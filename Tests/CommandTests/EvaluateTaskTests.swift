@@ -67,6 +67,35 @@ private struct TinyEncoder {
         #expect(outcome.output.hasPrefix("accuracy 0.5000 (1 of 2), nll "))
     }
 
+    @Test("of tokens every word's first counts, as far as the model's context reaches")
+    func tokens() throws {
+        let model = try TinyEncoder(
+            "BertForTokenClassification",
+            head: [("classifier.weight", [2, 64], [Float](repeating: 0, count: 128)), ("classifier.bias", [2], [0, 5])])
+        let words = [String](repeating: "quantization", count: 200)
+        let lines = """
+            {"tokens": ["the", "quantization", "fox", ""], "labels": [1, "up", 0, 1]}
+            {"words": ["jumps", "over"], "ner_tags": [-100, "down"]}
+            """
+        let data = try write(lines, as: "data.jsonl", in: model)
+        let json = try Command.run(["evaluate", "--model", model.scratch.path, "--data", data, "--json"]).json
+        #expect(json["labels"] as? Int == 4 && json["correct"] as? Int == 2 && json["accuracy"] as? Double == 0.5)
+        let long = try JSONSerialization.data(withJSONObject: ["tokens": words, "tags": words.map { _ in "up" }])
+        try model.scratch.write(long, as: "long.jsonl")
+        let path = "\(model.scratch.path)/long.jsonl"
+        let cut = try Command.run(["evaluate", "--model", model.scratch.path, "--task", "tokens", "--data", path, "--json"]).json
+        #expect(1..<127 ~= cut["labels"] as? Int ?? 0 && cut["accuracy"] as? Double == 1)
+        for (line, reason) in [
+            ("{\"tokens\": [\"a\"], \"labels\": [0, 1]}", "line 1: has 2 labels for 1 words"),
+            ("{\"tokens\": [\"a\"]}", "line 1: has the fields tokens; 'tokens', a list of words"),
+            ("{\"tokens\": [1], \"labels\": [0]}", "line 1: has the word 1; a string was expected"),
+            ("{\"tokens\": [\"a\"], \"labels\": [\"left\"]}", "one of down, up was expected"), ("\n", "has no examples"),
+        ] {
+            let outcome = try Command.run(["evaluate", "--model", model.scratch.path, "--data", try write(line, as: "bad.jsonl", in: model)])
+            #expect(outcome.status == 65 && outcome.errors.contains(reason), "\(outcome.errors)")
+        }
+    }
+
     @Test("a masked model that knows nothing is torn between all tokens of its vocabulary")
     func masked() throws {
         let zeros = { (count: Int) in [Float](repeating: 0, count: count) }

@@ -15,7 +15,7 @@ extension LabeledText {
     /// The names of the fields, of which the first that is there counts.
     private static let texts = ["text", "sentence", "sentence1", "premise", "question"]
     private static let pairs = ["text_pair", "sentence2", "hypothesis", "answer"]
-    static let expectation = "'text' and 'label', and 'text_pair' where there is a second text"
+    private static let expectation = "'text' and 'label', and 'text_pair' where there is a second text"
 
     /// Reads a file of examples: a JSON object a line, or a table whose columns are separated by tabs (`.tsv`) or commas (`.csv`). The first row of a table
     /// names the columns, or the columns are text, label, or text, second text, label.
@@ -25,31 +25,17 @@ extension LabeledText {
     public static func read(_ file: MappedFile, labels: [String]) throws(ModelFileError) -> [LabeledText] {
         let name = file.path.lowercased()
         let separator: UInt8? = name.hasSuffix(".tsv") ? UInt8(ascii: "\t") : name.hasSuffix(".csv") ? UInt8(ascii: ",") : nil
-        var (records, finder): ([Range<Int>], RecordFinder) = ([], RecordFinder(mindsQuotes: separator == UInt8(ascii: ",")))
-        finder.append(file.bytes(in: 0..<file.byteCount), to: &records)
-        finder.finish(&records)
-        var (columns, texts): ([String]?, [LabeledText]) = (nil, [])
-        for (index, record) in records.enumerated() {
-            let bytes = file.bytes(in: record)
-            do throws(ModelFileError) {
-                guard let separator else {
-                    texts.append(try LabeledText(fields(bytes), labels))
-                    continue
-                }
-                let row = try row(bytes, separator: separator)
-                if columns == nil {
-                    let isHeader = row.contains { $0.lowercased() == "label" }
-                    columns = isHeader ? row.map { $0.lowercased() } : row.count == 3 ? ["text", "text_pair", "label"] : ["text", "label"]
-                    if isHeader { continue }
-                }
-                texts.append(try LabeledText(fields(row, columns: columns ?? []), labels))
-            } catch {
-                guard case .malformed(_, let reason) = error else { throw error }
-                throw .malformed(path: "\(file.path), line \(line(of: index, records, file))", reason)
+        var columns: [String]?
+        return try LabeledFile(file, mindsQuotes: separator == UInt8(ascii: ",")).examples(expectation) { (record) throws(ModelFileError) in
+            guard let separator else { return try LabeledText(LabeledFile.fields(record, expectation), labels) }
+            let row = try row(record, separator: separator)
+            if columns == nil {
+                let isHeader = row.contains { $0.lowercased() == "label" }
+                columns = isHeader ? row.map { $0.lowercased() } : row.count == 3 ? ["text", "text_pair", "label"] : ["text", "label"]
+                if isHeader { return nil }
             }
+            return try LabeledText(fields(row, columns: columns ?? []), labels)
         }
-        guard !texts.isEmpty else { throw .malformed(path: file.path, "has no examples; one a line was expected, with \(expectation)") }
-        return texts
     }
 
     private init(_ fields: JSONObject, _ labels: [String]) throws(ModelFileError) {
@@ -60,23 +46,7 @@ extension LabeledText {
         guard let first = text(LabeledText.texts), let value = fields["label"] else {
             throw .malformed(path: "", "has the fields \(fields.keys.joined(separator: ", ")); \(LabeledText.expectation) were expected")
         }
-        let label: Int32? =
-            switch value {
-            case .string(let name): labels.firstIndex(of: name).map { Int32($0) } ?? Int32(name)
-            default: Int32(value)
-            }
-        guard let label else {
-            let known = labels.isEmpty ? "a number from 0" : "a number from 0, or one of \(labels.joined(separator: ", "))"
-            throw .malformed(path: "", "has the label \(value.compactText); \(known) was expected")
-        }
-        self.init(first, pair: text(LabeledText.pairs), label: label)
-    }
-
-    private static func fields(_ bytes: [UInt8]) throws(ModelFileError) -> JSONObject {
-        guard case .object(let object) = try JSONValue(parsing: bytes, path: "") else {
-            throw .malformed(path: "", "is not an object with \(expectation)")
-        }
-        return object
+        self.init(first, pair: text(LabeledText.pairs), label: try LabeledFile.label(value, labels))
     }
 
     private static func row(_ bytes: [UInt8], separator: UInt8) throws(ModelFileError) -> [String] {
@@ -93,10 +63,5 @@ extension LabeledText {
         var object = JSONObject()
         for (column, field) in zip(columns, row) { object.insert(.string(field), forKey: column) }
         return object
-    }
-
-    /// Counted from 1; lines of white space alone count as well.
-    private static func line(of index: Int, _ records: [Range<Int>], _ file: MappedFile) -> Int {
-        1 + file.bytes(in: 0..<records[index].lowerBound).count { $0 == RecordFinder.lineFeed }
     }
 }

@@ -28,6 +28,9 @@ struct PreTokenizer: Sendable {
         self.steps = isByteLevel ? steps.dropLast() : steps
     }
 
+    /// Whether a piece without a space before it gets one.
+    var prefixesSpace: Bool { steps.contains { if case .prefixSpace = $0 { true } else { false } } }
+
     /// The same steps for a model of characters, which needs the alphabet written.
     var writingAlphabet: PreTokenizer { PreTokenizer(ofCharacters: steps + (isByteLevel ? [.alphabet] : [])) }
 
