@@ -112,7 +112,16 @@ struct TokenizerFormatTests {
             let error = #expect(throws: ModelFileError.self) { try Tokenizer(ModelFolder(path: folder.path)) }
             return error.map { "\($0)" } ?? ""
         }
-        #expect(try message([("config.json", "{}")]).contains("has no tokenizer.json and not tokenizer.model"))
+        #expect(try message([("config.json", "{}")]).contains("has no tokenizer.json and not tekken.json, tokenizer.model"))
+        #expect(try message([("tekken.json", "[]")]).contains("holds no object"))
+        #expect(try message([("tekken.json", #"{"config": {}, "vocab": []}"#)]).contains("'config.pattern'"))
+        #expect(try message([("tekken.json", #"{"config": {"default_vocab_size": 20}, "vocab": []}"#)]).contains("20 special tokens"))
+        #expect(try message([("tekken.json", #"{"config": {}, "vocab": [{"token_bytes": "?"}]}"#)]).contains("rank 0"))
+        let twice = #"{"config": {}, "vocab": [{"token_bytes": "YQ=="}, {"token_bytes": "YQ=="}]}"#
+        #expect(try message([("tekken.json", twice)]).contains("rank 1 twice"))
+        #expect(
+            try message([("tekken.json", #"{"config": {}, "special_tokens": [{"rank": 3, "token_str": "<s>"}], "vocab": []}"#)]).contains(
+                "not those from 0 on"))
         #expect(try message([("tokenizer.model", "")]).contains("has no pieces"))
         #expect(
             try message([("tokenizer.model", "hello world, this is text")]).contains("a model of SentencePiece or a list of tiktoken's was expected"))

@@ -11,6 +11,7 @@ import base64, importlib.util, io, json, pathlib, tempfile
 import sentencepiece
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
+from transformers.integrations.mistral.tokenizer import MistralConverter
 
 HERE = pathlib.Path(__file__).parent
 spec = importlib.util.spec_from_file_location("kinds", HERE / "record-tokenizer-kinds.py")
@@ -48,6 +49,14 @@ def ranks(model):
     return tokens, "".join(f"{base64.b64encode(bytes(byte_of[c] for c in token)).decode()} {rank}\n" for rank, token in enumerate(tokens)).encode()
 
 
+def tekken(tokens, **config):
+    """Mistral's file: bytes by rank, and more of them than the vocabulary takes."""
+    vocabulary = [{"rank": rank, "token_bytes": base64.b64encode(token).decode(), "token_str": None} for rank, token in enumerate(tokens)]
+    special = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<mask>", "the"]
+    config = {"pattern": r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+", "num_vocab_tokens": len(tokens), "version": "v7", **config}
+    return json.dumps({"config": config, "vocab": vocabulary, "special_tokens": [{"rank": rank, "token_str": token, "is_control": True} for rank, token in enumerate(special)]}).encode()
+
+
 def folders():
     bytes_model = byte_pairs()
     vocabulary = {"vocab.json": json.dumps(bytes_model["vocab"]).encode(), "merges.txt": ("#version: 0.2\n" + "\n".join(" ".join(m) for m in bytes_model["merges"]) + "\n").encode()}
@@ -74,6 +83,8 @@ def folders():
     yield "roberta", "roberta", vocabulary, {"tokenizer_class": "RobertaTokenizer"}
     yield "opt", "opt", vocabulary, {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, "bos_token": dict(start, content="</s>", __type="AddedToken"), "eos_token": "</s>", "unk_token": "</s>"}
     yield "qwen 2", "qwen2", vocabulary, {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": {"330": dict(start, content="<|im_start|>")}}
+    of_bytes = [base64.b64decode(line.split()[0]) for line in listed.splitlines()]
+    yield "tekken", "mistral", {"tekken.json": tekken(of_bytes, default_vocab_size=len(of_bytes), default_num_special_tokens=12)}, None
     yield "tiktoken", "llama", {"tokenizer.model": listed}, {"tokenizer_class": "PreTrainedTokenizerFast", "added_tokens_decoder": {str(len(tokens) + 1): start}, "bos_token": "<|begin_of_text|>"}
 
 
@@ -92,9 +103,11 @@ def main():
                 texts = [text for text in TEXTS if "<" not in text and "[" not in text]
                 ids, decoded = [processor.encode(text) for text in texts], None
             else:
-                tokenizer = AutoTokenizer.from_pretrained(folder)
-                ids = [tokenizer.backend_tokenizer.encode(text).ids for text in texts]
-                decoded = [tokenizer.backend_tokenizer.decode(i, skip_special_tokens=False) for i in ids]
+                # transformers reads this one by itself only together with mistral-common.
+                converter = MistralConverter(f"{folder}/tekken.json").converted() if name == "tekken" else None
+                tokenizer = converter or AutoTokenizer.from_pretrained(folder).backend_tokenizer
+                ids = [tokenizer.encode(text).ids for text in texts]
+                decoded = [tokenizer.decode(i, skip_special_tokens=False) for i in ids]
         cases.append({"name": name, "files": {file: base64.b64encode(content).decode() for file, content in files.items()}, "texts": texts, "ids": ids, "decoded": decoded})
     text = '{"cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n"
     (HERE / "tokenizer-formats.json").write_text(text)

@@ -6,16 +6,12 @@ extension TokenizerFile {
         try settings.addReserved(to: &added)
         try settings.addTokens(to: &added)
         let expression = settings.family == .qwen2 ? TokenizerFile.qwenExpression : TokenizerFile.llamaExpression
-        let model: JSONObject = [
-            "type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false,
-            "byte_fallback": false, "ignore_merges": true,
-        ]
         self.init(
             TokenizerComponentsText(
                 preTokenizer: TokenizerParts.sequence("pretokenizers", [TokenizerParts.split(expression), TokenizerParts.byteLevel(splits: false)]),
                 postProcessor: try settings.template(default: .gpt2).json(added, path: path), decoder: TokenizerParts.byteLevel(addsPrefixSpace: true)
             ),
-            model, vocabulary, merges: TokenizerFile.merges(vocabulary, byLength: false), added: added)
+            TokenizerParts.bytePairs, vocabulary, merges: TokenizerFile.merges(vocabulary, byLength: false), added: added)
     }
 
     /// The tokens in the alphabet of byte-level vocabularies.

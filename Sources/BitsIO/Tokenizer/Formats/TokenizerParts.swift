@@ -2,6 +2,12 @@
 enum TokenizerParts {
     static let mark = "▁"
 
+    /// Byte pairs of bytes, of which a piece that is a token as a whole needs none.
+    static let bytePairs: JSONObject = [
+        "type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false,
+        "byte_fallback": false, "ignore_merges": true,
+    ]
+
     static func sequence(_ key: String, _ parts: [JSONValue]) -> JSONValue {
         parts.isEmpty ? nil : parts.count == 1 ? parts[0] : ["type": "Sequence", .init(key): .array(parts)]
     }

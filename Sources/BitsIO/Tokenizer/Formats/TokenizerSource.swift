@@ -2,17 +2,19 @@ internal import BitsCore
 
 /// The file of a model's folder that its tokenizer is read from.
 ///
-/// tokenizer.json where it is there; else a model of SentencePiece, a list of tiktoken's, byte pairs in two files, or a list of word pieces.
+/// tokenizer.json where it is there; else Mistral's tekken.json, a model of SentencePiece, a list of tiktoken's, byte pairs in two files, or a list of word
+/// pieces.
 struct TokenizerSource {
     /// Largest file accepted, in bytes.
     static let maximumByteCount = 512 << 20
 
     private static let sentencePieceNames = ["tokenizer.model", "spm.model", "spiece.model", "sentencepiece.bpe.model", "sentencepiece.model"]
     private static let rankNames = ["tiktoken.model", "qwen.tiktoken"]
+    private static let tekkenName = "tekken.json"
     /// The files that a tokenizer may be read from, and those that say how it is used.
     static let names =
         ["tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
-        + sentencePieceNames + rankNames
+        + sentencePieceNames + rankNames + [tekkenName]
 
     private let folder: ModelFolder
 
@@ -21,6 +23,9 @@ struct TokenizerSource {
     /// What tokenizer.json holds, or would hold.
     func read() throws(ModelFileError) -> (file: TokenizerFile, path: String) {
         if let file = try folder.fileIfPresent("tokenizer.json") { return (try TokenizerFile(file), file.path) }
+        if let file = try folder.fileIfPresent(TokenizerSource.tekkenName) {
+            return (try TokenizerFile(tekken: TokenizerSource.bytes(of: file), TokenizerSettings(folder), path: file.path), file.path)
+        }
         for name in TokenizerSource.sentencePieceNames + TokenizerSource.rankNames {
             guard let file = try folder.fileIfPresent(name) else { continue }
             let bytes = try TokenizerSource.bytes(of: file)
@@ -43,7 +48,7 @@ struct TokenizerSource {
         if let file = try folder.fileIfPresent("vocab.txt") {
             return (try TokenizerFile(words: TokenizerSource.bytes(of: file), TokenizerSettings(folder), path: file.path), file.path)
         }
-        throw folder.missing("tokenizer.json", or: "tokenizer.model, spm.model, spiece.model, vocab.json with merges.txt, or vocab.txt")
+        throw folder.missing("tokenizer.json", or: "tekken.json, tokenizer.model, spm.model, spiece.model, vocab.json with merges.txt, or vocab.txt")
     }
 
     static func bytes(of file: MappedFile) throws(ModelFileError) -> [UInt8] {
