@@ -96,6 +96,7 @@ let package = Package(
 
         // Tests.
         module("_BitsTestSupport", uses: ["BitsVerify", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem"]),
+        .target(name: "HubServer", dependencies: ["BitsSystem"], path: "Tests/HubServer", swiftSettings: strict),
         tests("BitsSystemTests", uses: ["BitsSystem"]),
         tests("BitsKernelsTests", uses: ["BitsSystem", "BitsKernels"]),
         tests("BitsCoreTests", uses: ["BitsSystem", "BitsCore", "BitsKernels"]),
@@ -103,7 +104,7 @@ let package = Package(
         tests("BitsNNTests", uses: ["BitsSystem", "BitsNN", "BitsQuant", "BitsCore"]),
         tests("BitsOptimTests", uses: ["BitsSystem", "BitsOptim", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels"]),
         tests("BitsTemplateTests", uses: ["BitsTemplate", "BitsSystem"]),
-        tests("BitsHubTests", uses: ["BitsHub", "BitsIO", "BitsKernels", "BitsSystem"]),
+        tests("BitsHubTests", uses: ["HubServer", "BitsHub", "BitsIO", "BitsKernels", "BitsSystem"]),
         tests("BitsIOTests", uses: ["BitsSystem", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "CLexicon"], exclude: ["Cases"]),
         tests("BitsModelsTests", uses: ["BitsSystem", "BitsCheckpoints", "BitsModels", "BitsNN", "BitsIO", "BitsQuant", "BitsCore"]),
         tests(
@@ -118,7 +119,8 @@ let package = Package(
             uses: [
                 "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem", "CLexicon",
             ]),
-        tests("CommandTests", uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop"]),
+        tests(
+            "CommandTests", uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer"]),
     ],
     cLanguageStandard: .gnu2x
 )

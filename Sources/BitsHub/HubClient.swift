@@ -86,6 +86,9 @@ struct HubClient: Sendable {
         case .cut: return .again(fault("was cut off while it was downloaded (\(failure.message)); run again to go on from there"), after: nil)
         case .notTrusted:
             return .final(fault("cannot be downloaded: \(host) cannot be trusted (\(failure.message)); check its certificate, and the clock"))
+        case .noProxy:
+            return .final(
+                fault("cannot be downloaded: the proxy does not let it pass (\(failure.message)); check HTTPS_PROXY, ALL_PROXY and NO_PROXY"))
         case .stopped, .failed: return .final(fault("cannot be downloaded (\(failure.message)); check HF_ENDPOINT"))
         }
     }
@@ -110,6 +113,7 @@ struct HubClient: Sendable {
             throw .final(fault("is no folder here, and not on \(settings.endpoint): check its name\(token)"))
         case 403: throw .final(fault("was refused: the token may not read it; use one that may, and see \(settings.endpoint)/\(repository)"))
         case 404: throw .final(fault("has no \(what) any more; run again"))
+        case 407: throw .final(fault("cannot be downloaded: the proxy asks who wants to pass; use http_proxy=http://name:password@host:port"))
         case 408, 429, 500...:
             let wait = response.headers["retry-after"].flatMap { Double($0) }
             let why = response.status == 429 ? "asked too often; wait some minutes, or log in with 'hf auth login'" : "out of order; try again later"

@@ -93,7 +93,13 @@ struct HubFolder: Sendable {
         }
         do {
             let response = try client.perform(request, take)
-            if response.status == 416 { try? partial.empty() } else { try client.check(response, of: file.name) }
+            if response.status == 416 {
+                // The server has less than there is here.
+                onBytes(-partial.byteCount)
+                try? partial.empty()
+            } else {
+                try client.check(response, of: file.name)
+            }
         } catch {
             if let fault { throw .final(.system(fault)) }
             throw error

@@ -20,6 +20,11 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
         self.init(path: path, message: "cannot be written: \(FileError.reason(code)); nothing was left behind", code: code)
     }
 
+    /// Of a file that is written over several runs.
+    package init(adding path: String, errno code: Int32) {
+        self.init(path: path, message: "cannot be written: \(FileError.reason(code)); what is there stays, run again to go on from there", code: code)
+    }
+
     /// Whether what was missing is memory.
     public var isLackOfMemory: Bool { code == ENOMEM }
 

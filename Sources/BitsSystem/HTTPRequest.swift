@@ -24,7 +24,7 @@ package struct HTTPResponse: Sendable {
 /// Why there is no answer, or only a part of one.
 package struct HTTPFailure: Error, Sendable, Equatable {
     package enum Kind: Sendable {
-        case noLibrary, noHost, noConnection, cut, stopped, notTrusted, failed
+        case noLibrary, noHost, noConnection, cut, stopped, notTrusted, noProxy, failed
     }
 
     package let kind: Kind
@@ -63,7 +63,7 @@ extension HTTPRequest {
                     return unsafe bits_http_perform(&request, &status, &message, Int64(message.count))
                 }
             }
-            let kinds: [HTTPFailure.Kind?] = [nil, .noLibrary, .noHost, .noConnection, .cut, .stopped, .notTrusted, .failed]
+            let kinds: [HTTPFailure.Kind?] = [nil, .noLibrary, .noHost, .noConnection, .cut, .stopped, .notTrusted, .noProxy, .failed]
             if let kind = kinds[Int(result)] {
                 throw HTTPFailure(kind: kind, message: String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             }

@@ -21,11 +21,11 @@ package final class PartialFile {
             let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress! + done, $0.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw FileError(writing: path, errno: errno)
+                throw FileError(adding: path, errno: errno)
             }
             done += count
+            byteCount += count
         }
-        byteCount += done
     }
 
     /// Begins again.

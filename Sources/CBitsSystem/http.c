@@ -9,7 +9,7 @@
 enum {
     WRITE_DATA = 10001, URL = 10002, ERROR_BUFFER = 10010, USER_AGENT = 10018, HTTP_HEADER = 10023, HEADER_DATA = 10029, NO_BODY = 44, FOLLOW = 52,
     MAX_REDIRECTS = 68, LOW_SPEED_LIMIT = 19, LOW_SPEED_TIME = 20, CONNECT_TIMEOUT = 78, NO_SIGNAL = 99, PROTOCOLS = 181, REDIRECT_PROTOCOLS = 182,
-    WRITE_FUNCTION = 20011, HEADER_FUNCTION = 20079, RESPONSE_CODE = 0x200002, HTTP_AND_HTTPS = 3, GLOBAL_ALL = 3, ERROR_SIZE = 256,
+    WRITE_FUNCTION = 20011, HEADER_FUNCTION = 20079, RESPONSE_CODE = 0x200002, PROXY_CODE = 0x200016, HTTP_AND_HTTPS = 3, GLOBAL_ALL = 3, ERROR_SIZE = 256,
 };
 
 static struct {
@@ -94,11 +94,13 @@ int32_t bits_http_perform(const bits_http_request *request, int32_t *status, cha
     curl.set(handle, WRITE_FUNCTION, take_body);
     curl.set(handle, WRITE_DATA, request);
     int result = curl.perform(handle);
-    long code = 0;
+    long code = 0, proxy = 0;
     curl.ask(handle, RESPONSE_CODE, &code);
+    curl.ask(handle, PROXY_CODE, &proxy);
     *status = (int32_t)code;
     snprintf(message, (size_t)capacity, "%s", error);
     curl.close(handle);
     curl.free_list(headers);
-    return kind(result);
+    // A proxy that opens no way to a server over HTTPS.
+    return result && proxy >= 400 ? BITS_HTTP_NO_PROXY : kind(result);
 }

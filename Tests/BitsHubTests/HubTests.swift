@@ -1,6 +1,7 @@
 import BitsHub
 import BitsIO
 import BitsSystem
+import HubServer
 import Synchronization
 import Testing
 import _BitsTestSupport
@@ -186,6 +187,37 @@ struct HubTests {
         let hub = hub
         let folders = try Crew.map([1, 2, 3], width: 3) { (_) throws(ModelFileError) in try hub.model("org/tiny").description }
         #expect(Set(folders).count == 1 && fetched == 1)
+    }
+
+    @Test("Where a server has less than came before, the file is begun again, and progress is told rightly")
+    func beyondTheEnd() throws {
+        defer { server.stop() }
+        server.fault = { $0.headers["range"] != nil ? .status(416) : nil }
+        let name = HubServer.digest(HubTests.weights, .sha256)
+        let blobs = "\(cache.path)/models--org--tiny/blobs"
+        try FileSystem.makeFolders(blobs)
+        try AtomicFile.write(Array(HubTests.weights.prefix(250_000)), to: "\(blobs)/\(name).incomplete")
+        let reports = Mutex<[Int]>([])
+        let file = try hub.model("org/tiny", progress: { report in reports.withLock { $0.append(report.bytes) } }).file("model.safetensors")
+        #expect(file.bytes(in: 0..<file.byteCount) == HubTests.weights)
+        #expect(reports.withLock { $0.first == 0 && $0.last == 300_000 })
+    }
+
+    @Test("A full disk is told as that, and the next run goes on", .enabled(if: FileSystem.kind(of: "/dev/full") != .missing))
+    func fullDisk() throws {
+        defer { server.stop() }
+        let blobs = "\(cache.path)/models--org--tiny/blobs"
+        let partial = "\(blobs)/\(HubServer.digest(HubTests.weights, .sha256)).incomplete"
+        try FileSystem.makeFolders(blobs)
+        try FileSystem.link(partial, to: "/dev/full")
+        let problem = #expect(throws: ModelFileError.self) { try hub.model("org/tiny") }
+        guard case .system(let error)? = problem else {
+            Issue.record("no error of the system: \(String(describing: problem))")
+            return
+        }
+        #expect(error.code == ENOSPC && error.path == partial && error.message.contains("run again to go on from there"))
+        FileSystem.removeFile(partial)
+        #expect(try hub.model("org/tiny").contains("model.safetensors"))
     }
 
     @Test("A cache that cannot be written is told with its path")

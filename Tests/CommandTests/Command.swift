@@ -40,8 +40,11 @@ enum Command {
     /// - Parameters:
     ///   - input: what is piped in.
     ///   - output: where standard output goes, instead of into the outcome.
-    static func run(_ arguments: [String], input: String? = nil, output: String? = nil, environment: [String: String] = [:]) throws -> Outcome {
-        try run(program: path, arguments, input: input, output: output, environment: environment)
+    ///   - errors: where standard errors go, instead of into the outcome.
+    static func run(
+        _ arguments: [String], input: String? = nil, output: String? = nil, errors: FileHandle? = nil, environment: [String: String] = [:]
+    ) throws -> Outcome {
+        try run(program: path, arguments, input: input, output: output, errors: errors, environment: environment)
     }
 
     /// Runs the command, and calls `body` once as soon as `isDue` says so, if the command has not ended by then.
@@ -81,8 +84,8 @@ enum Command {
     static func run(shell line: String, _ arguments: [String]) throws -> Outcome { try run(program: "/bin/sh", ["-c", line] + arguments) }
 
     private static func run(
-        program: String, _ arguments: [String], input: String? = nil, output: String? = nil, environment: [String: String] = [:],
-        meanwhile: (Process) throws -> Void = { _ in }
+        program: String, _ arguments: [String], input: String? = nil, output: String? = nil, errors: FileHandle? = nil,
+        environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> Outcome {
         let scratch = try Scratch()
         let process = Process()
@@ -95,7 +98,7 @@ enum Command {
             try Data().write(to: URL(fileURLWithPath: path))
         }
         process.standardOutput = FileHandle(forWritingAtPath: outputPath)
-        process.standardError = FileHandle(forWritingAtPath: errorsPath)
+        process.standardError = errors ?? FileHandle(forWritingAtPath: errorsPath)
         process.standardInput = FileHandle.nullDevice
         if let input {
             try scratch.write(input, as: "input")

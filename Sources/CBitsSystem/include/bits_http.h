@@ -20,7 +20,10 @@ typedef struct bits_http_request {
     void *context;
 } bits_http_request;
 
-enum { BITS_HTTP_OK, BITS_HTTP_NO_LIBRARY, BITS_HTTP_NO_HOST, BITS_HTTP_NO_CONNECTION, BITS_HTTP_CUT, BITS_HTTP_STOPPED, BITS_HTTP_NOT_TRUSTED, BITS_HTTP_FAILED };
+enum {
+    BITS_HTTP_OK, BITS_HTTP_NO_LIBRARY, BITS_HTTP_NO_HOST, BITS_HTTP_NO_CONNECTION, BITS_HTTP_CUT, BITS_HTTP_STOPPED, BITS_HTTP_NOT_TRUSTED,
+    BITS_HTTP_NO_PROXY, BITS_HTTP_FAILED,
+};
 
 // Carries a request out and waits for its end. `status` becomes the answer's (404), `message`, of `capacity` bytes, what libcurl says of a failure.
 int32_t bits_http_perform(const bits_http_request *request, int32_t *status, char *message, int64_t capacity);

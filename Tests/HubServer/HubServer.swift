@@ -1,18 +1,20 @@
-import BitsSystem
+package import BitsSystem
 import Foundation
 
 /// A hub in this process: lists of files, small files from itself, large ones from another address to which it sends on, ranges, ETags, and faults as asked for.
-final class HubServer: @unchecked Sendable {
-    struct Request: Sendable {
-        let method: String
-        let path: String
-        let headers: [String: String]
+package final class HubServer: @unchecked Sendable {
+    package struct Request: Sendable {
+        package let method: String
+        package let path: String
+        package let headers: [String: String]
+        /// Whom it was meant for, where it came as to a proxy.
+        package let proxiedHost: String?
         /// How often this was asked for before.
-        let earlier: Int
+        package let earlier: Int
     }
 
     /// What goes wrong with an answer.
-    enum Fault: Sendable {
+    package enum Fault: Sendable {
         case status(Int, [String: String] = [:])
         /// The connection ends after so many bytes of the body.
         case cut(after: Int)
@@ -23,20 +25,20 @@ final class HubServer: @unchecked Sendable {
         case slow(seconds: Double)
     }
 
-    let commit = "0123456789abcdef0123456789abcdef01234567"
-    var files: [String: [UInt8]]
-    var repository = "org/tiny"
-    var fault: @Sendable (Request) -> Fault? = { _ in nil }
+    package let commit = "0123456789abcdef0123456789abcdef01234567"
+    package var files: [String: [UInt8]]
+    package var repository = "org/tiny"
+    package var fault: @Sendable (Request) -> Fault? = { _ in nil }
     private let lock = NSLock()
     private var log: [Request] = []
     private let listener: Int32
-    let port: Int
+    package let port: Int
 
     /// Guarded by the lock.
-    var requests: [Request] { lock.withLock { log } }
-    var endpoint: String { "http://127.0.0.1:\(port)" }
+    package var requests: [Request] { lock.withLock { log } }
+    package var endpoint: String { "http://127.0.0.1:\(port)" }
 
-    init(_ files: [String: [UInt8]]) {
+    package init(_ files: [String: [UInt8]]) {
         self.files = files
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -64,7 +66,7 @@ final class HubServer: @unchecked Sendable {
         }
     }
 
-    func stop() {
+    package func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
     }
@@ -79,6 +81,11 @@ final class HubServer: @unchecked Sendable {
         }
         let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
         let words = lines[0].split(separator: " ").map(String.init)
+        // A proxy is asked for whole addresses.
+        let parts = words[1].split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        let isProxied = words[1].hasPrefix("http://")
+        let proxiedHost = isProxied ? String(parts[2].prefix { $0 != "/" }) : nil
+        let path = isProxied ? String(parts[2].drop { $0 != "/" }) : words[1]
         var headers: [String: String] = [:]
         for line in lines.dropFirst() {
             if let colon = line.firstIndex(of: ":") {
@@ -87,7 +94,8 @@ final class HubServer: @unchecked Sendable {
         }
         let request = lock.withLock {
             let request = Request(
-                method: words[0], path: words[1], headers: headers, earlier: log.count { $0.method == words[0] && $0.path == words[1] })
+                method: words[0], path: path, headers: headers, proxiedHost: proxiedHost,
+                earlier: log.count { $0.method == words[0] && $0.path == path })
             log.append(request)
             return request
         }
@@ -148,12 +156,12 @@ final class HubServer: @unchecked Sendable {
     }
 
     /// Whether there is what fetches.
-    static var canFetch: Bool {
+    package static var canFetch: Bool {
         do { _ = try HTTPRequest("http://127.0.0.1:1/").perform() } catch { return error.kind != .noLibrary }
         return true
     }
 
-    static func digest(_ bytes: [UInt8], _ kind: Digest.Kind) -> String {
+    package static func digest(_ bytes: [UInt8], _ kind: Digest.Kind) -> String {
         var digest = Digest(kind)
         digest.add(bytes)
         return digest.finish()
