@@ -42,8 +42,8 @@ package struct ConformanceCase: Sendable {
     package func deviations(on device: Device) throws -> [String] { try body(device) }
 
     package static let all: [ConformanceCase] =
-        copies + elementwise + reductions + transformer + tiles + decoding + matrices + quantization + int8 + optimizer + random + hostile + large
-        + products + recordings
+        copies + elementwise + sums + reductions + transformer + tiles + decoding + matrices + quantization + int8 + optimizer + random + hostile
+        + large + products + recordings
 }
 
 extension ConformanceCase: CustomStringConvertible {
@@ -132,6 +132,18 @@ extension ConformanceCase {
                         return (ScaleAndShift(ordinary(device, 50, 9, dtype), scale: 0.3, shift: 2, into: output), [KernelOutput("output", output)])
                     }
                 ]
+        }
+    }
+
+    static var sums: [ConformanceCase] {
+        floatTypes.flatMap { dtype in
+            [1, 2, 3, SumOfTerms.mostTerms].map { count in
+                ConformanceCase("\(count) terms, the sum in \(dtype.rawValue)") { device in
+                    let output = device.output(dtype, count: 2077)
+                    let terms = (0..<count).map { ordinary(device, 2077, 10 + UInt64($0), $0 == 0 ? dtype : floatTypes[$0 % 3]) }
+                    return (SumOfTerms(terms, into: output), [KernelOutput("output", output)])
+                }
+            }
         }
     }
 

@@ -42,6 +42,21 @@ struct ElementwiseTests {
         }
     }
 
+    @Test("Terms are added in their order, also where the sum takes the place of one of them", arguments: floats)
+    func terms(dtype: DType) throws {
+        for (terms, count) in [(1, 17), (2, 1), (3, 1023), (3, 1025), (8, 20_011), (5, 0)] {
+            let slices = (0..<terms).map {
+                Device.tested.input(HostileFloats.mixture(count: count, seed: UInt64($0)), as: Self.floats[$0 % Self.floats.count])
+            }
+            let output = Device.tested.output(dtype, count: count)
+            #expect(try deviationsFromReference(SumOfTerms(slices, into: output), outputs: [KernelOutput("output", output)]) == [])
+        }
+        for place in 0..<3 {
+            let slices = [1e8, 1, -1e8].map { Device.tested.input([Float](repeating: $0, count: 1030), as: .float32) }
+            #expect(try deviationsFromReference(SumOfTerms(slices, into: slices[place]), outputs: [KernelOutput("sum", slices[place])]) == [])
+        }
+    }
+
     @Test("Scaling rounds after the product and after the sum", arguments: floats)
     func scaleAndShift(dtype: DType) throws {
         for count in [0, 1, 33, 50_003] {

@@ -4,28 +4,50 @@ import BitsKernels
 struct GradientSum: Sendable {
     private let shape: [Int]
     private let dtype: DType
-    /// The only contribution as it came, or the float32 sum of several.
-    private var sum: Tensor
+    /// What is to be added up, in order; the first may be the float32 sum of some.
+    private var terms: [Tensor]
 
-    init(_ gradient: Tensor) { (shape, dtype, sum) = (gradient.shape, gradient.dtype, gradient.detached()) }
+    init(_ gradient: Tensor) { (shape, dtype, terms) = (gradient.shape, gradient.dtype, [gradient.detached()]) }
 
     /// The sum, in the type of the first contribution.
-    var value: Tensor { sum.cast(to: dtype) }
+    var value: Tensor { terms.count == 1 ? terms[0].cast(to: dtype) : sum(in: dtype) }
 
     /// Says that the sum has arrived at a parameter, and stays.
-    func countAsGradient() { sum.slice.buffer.count(as: .gradients) }
+    mutating func countAsGradient() {
+        fold()
+        terms[0].slice.buffer.count(as: .gradients)
+    }
 
-    mutating func add(_ other: GradientSum) { add(other.sum) }
+    /// Adds a sum that has come together elsewhere. What waits for that is not held beside it.
+    mutating func add(_ other: GradientSum) {
+        var other = other
+        other.fold()
+        add(other.terms[0])
+        fold()
+    }
 
     mutating func add(_ gradient: Tensor) {
         precondition(gradient.shape == shape, "gradients of shapes \(shape) and \(gradient.shape) for one value")
-        let (flat, added) = ([gradient.count], gradient.elements)
-        var elements = sum.elements
-        sum = gradient
+        terms.append(gradient.detached())
+        // Several of 16 bits are read at once. A sum in float32 grows where it is.
+        if terms[0].dtype == .float32 || terms.count == SumOfTerms.mostTerms { fold() }
+    }
+
+    /// Makes the sum so far one term.
+    private mutating func fold() {
+        guard terms.count > 1 else { return }
+        var first = terms[0].elements
+        let others = terms.dropFirst().map(\.elements)
+        terms.removeFirst()
         // In place where nobody else sees it: a gradient that was read keeps what it has.
-        let target = elements.dtype == .float32 && elements.isOnlyReference() ? elements : elements.device.allocate(.float32, count: elements.count)
-        target.device.run(
-            BinaryElementwise(.add, StridedSlice(contiguous: elements, shape: flat), StridedSlice(contiguous: added, shape: flat), into: target))
-        sum = Tensor(target, shape: shape)
+        let target = first.dtype == .float32 && first.isOnlyReference() ? first : first.device.allocate(.float32, count: first.count)
+        target.device.run(SumOfTerms([first] + others, into: target))
+        terms = [Tensor(target, shape: shape)]
+    }
+
+    private func sum(in dtype: DType) -> Tensor {
+        let result = terms[0].empty(shape, dtype)
+        result.device.run(SumOfTerms(terms.map(\.elements), into: result.slice))
+        return result
     }
 }

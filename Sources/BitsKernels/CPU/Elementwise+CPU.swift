@@ -8,6 +8,14 @@ extension BinaryElementwise: CPUKernel {
     }
 }
 
+extension SumOfTerms: CPUKernel {
+    func runOnCPU() -> Int32 {
+        let starts = unsafe terms.map { unsafe UnsafeRawPointer($0.pointer) as UnsafeRawPointer? }
+        return unsafe bits_cpu_sum_of_terms(
+            starts, terms.map(\.dtype.code), Int32(terms.count), output.pointer, output.dtype.code, Int64(output.count))
+    }
+}
+
 extension ScaleAndShift: CPUKernel {
     func runOnCPU() -> Int32 {
         unsafe bits_cpu_scale_shift(input.pointer, input.dtype.code, scale, shift, output.pointer, output.dtype.code, Int64(input.count))

@@ -38,6 +38,29 @@ extension BinaryElementwise: CUDAKernel {
     }
 }
 
+extension SumOfTerms: CUDAKernel {
+    private static let function = CUDAFunction("elementwise", "sum_of_terms")
+
+    func launch(on queue: CUDAQueue) {
+        guard output.count > 0 else { return }
+        let (blocks, threads) = queue.sharing(output.count, perThread: 4)
+        queue.launch(
+            Self.function, blocks: blocks, threads: threads, overlaps: true, CUDATerms(terms: terms), output, output.dtype.code, output.count)
+    }
+
+    /// `Terms` of the kernel.
+    private struct CUDATerms: CUDAArgument {
+        let terms: [Slice]
+
+        func append(to arguments: inout CUDAArguments) {
+            for i in 0..<mostTerms { (i < terms.count ? terms[i] : nil).append(to: &arguments) }
+            for i in 0..<mostTerms { (i < terms.count ? terms[i].dtype.code : 0).append(to: &arguments) }
+            Int32(terms.count).append(to: &arguments)
+            Int32(0).append(to: &arguments)
+        }
+    }
+}
+
 extension ScaleAndShift: CUDAKernel {
     private static let function = CUDAFunction("elementwise", "scale_shift")
 

@@ -19,6 +19,13 @@ extension BinaryElementwise.Operation {
     }
 }
 
+extension SumOfTerms {
+    package func reference(_ memory: some ReferenceMemory) {
+        let terms = terms.map { memory.floats($0) }
+        memory.store(terms[0].indices.map { i in terms.dropFirst().reduce(terms[0][i]) { $0 + $1[i] } }, to: output)
+    }
+}
+
 extension ScaleAndShift {
     package func reference(_ memory: some ReferenceMemory) {
         memory.store(memory.floats(input).map { scale * $0 + shift }, to: output)

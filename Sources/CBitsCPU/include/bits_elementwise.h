@@ -19,6 +19,9 @@ enum { BITS_ADD = 0, BITS_SUBTRACT = 1, BITS_MULTIPLY = 2, BITS_DIVIDE = 3, BITS
 // output (contiguous) = a op b, both read with strides over `shape`; the maximum is NaN where an operand is.
 int32_t bits_cpu_binary(int32_t operation, const void *a, int32_t a_dtype, const int64_t *a_strides, const void *b, int32_t b_dtype,
                         const int64_t *b_strides, void *output, int32_t output_dtype, const int64_t *shape, int32_t rank);
+enum { BITS_MOST_TERMS = 8 };
+// output[i] = terms[0][i] + terms[1][i] + ..., in that order in float32; 1 to BITS_MOST_TERMS terms.
+int32_t bits_cpu_sum_of_terms(const void *const *terms, const int32_t *dtypes, int32_t term_count, void *output, int32_t output_dtype, int64_t count);
 // output[i] = scale * input[i] + shift, rounded after each of the two.
 int32_t bits_cpu_scale_shift(const void *input, int32_t input_dtype, float scale, float shift, void *output, int32_t output_dtype, int64_t count);
 

@@ -68,6 +68,40 @@ __device__ __forceinline__ void map(const Arrays<INPUTS, OUTPUTS> &arrays, int64
 #define FOR_EIGHT(...) \
     _Pragma("unroll") for (int j = 0; j < EIGHT; j++) { __VA_ARGS__; }
 
+// MARK: Sums
+
+enum { MOST_TERMS = 8 };
+struct Terms {
+    const void *start[MOST_TERMS];
+    int types[MOST_TERMS];
+    int count, padding;
+};
+
+// y = start[0] + start[1] + ..., in that order.
+extern "C" __global__ void __launch_bounds__(256) sum_of_terms(Terms terms, void *y, int y_type, int64 count) {
+    begin_launch();
+    bool fours = takes_fours(y, y_type);
+#pragma unroll
+    for (int k = 0; k < MOST_TERMS; k++)
+        if (k < terms.count) fours &= takes_fours(terms.start[k], terms.types[k]);
+    for (int64 i = 4 * thread_index(); i < count; i += 4 * thread_count()) {
+        const bool whole = fours && i + 4 <= count;
+        uint4 read[MOST_TERMS];
+#pragma unroll
+        for (int k = 0; k < MOST_TERMS; k++)
+            if (k < terms.count) read[k] = whole ? load_four(terms.start[k], terms.types[k], i) : load_up_to_four(terms.start[k], terms.types[k], i, count);
+        float4 sum = widen_four(read[0], terms.types[0]);
+#pragma unroll
+        for (int k = 1; k < MOST_TERMS; k++) {
+            if (k >= terms.count) break;
+            const float4 x = widen_four(read[k], terms.types[k]);
+            sum = make_float4(sum.x + x.x, sum.y + x.y, sum.z + x.z, sum.w + x.w);
+        }
+        if (whole) store_four(y, y_type, i, sum);
+        else store_up_to_four(y, y_type, i, count, sum);
+    }
+}
+
 // MARK: Binary operations
 
 enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, MAXIMUM };
