@@ -43,7 +43,7 @@ extension Tensor {
 
         let (trains, hasBias) = (trained != nil, bias != nil)
         let (wantsInput, whole, precision) = (carriesGradient, shape, ProductPrecision(activations: dtype))
-        let weightOperand = trained?.carriesGradient == true ? trained.map { (input: x, type: $0.dtype) } : nil
+        let weightOperand = trained?.carriesGradient == true ? trained.map { (input: KeptElements(of: self, x), type: $0.dtype) } : nil
         let biasType = bias?.carriesGradient == true ? bias?.dtype : nil
         return result.recorded(from: [self] + (trained.map { [$0] } ?? []) + (bias.map { [$0] } ?? [])) { gradient in
             var inputGradient: Tensor?
@@ -58,7 +58,7 @@ extension Tensor {
                     weightOperand.map { input, type in
                         let dw = gradient.empty([n, k], type)
                         let kernel = Int8LinearWeightGradient(
-                            gradient.slice, input: input, threshold: outlierThreshold, into: dw.slice, m: m, n: n, k: k)
+                            gradient.slice, input: input.slice, threshold: outlierThreshold, into: dw.slice, m: m, n: n, k: k)
                         gradient.device.run(kernel)
                         return dw
                     })

@@ -51,6 +51,46 @@ struct BackwardMemoryTests {
         #expect(try parameter.gradient?.floats() == (once + once).floats())
     }
 
+    /// What norms, gates and dropout make of [rows, 64] is multiplied with a weight.
+    private static let cheap: [(name: String, compute: @Sendable (Tensor) -> Tensor)] = [
+        ("RMS norm", { $0.rmsNorm(weight: Tensor.ones([64], device: $0.device), epsilon: 1e-5) }),
+        ("layer norm", { $0.layerNorm(weight: Tensor.ones([64], device: $0.device), bias: nil, epsilon: 1e-5) }),
+        ("gate", { gated(.silu, gate: $0, up: $0) }),
+        (
+            "dropout of a norm",
+            { x in
+                var generator = RandomGenerator(seed: 5)
+                return x.rmsNorm(weight: Tensor.ones([64], device: x.device), epsilon: 1e-5).dropout(0.25, using: &generator)
+            }
+        ),
+    ]
+
+    @Test("What costs little to compute again is not kept for the products that it goes into", arguments: cheap.indices)
+    func computedAgain(index: Int) throws {
+        let meter = Meter()
+        let inputs = Parameter(Tensor((0..<4096).map { Float($0 % 37) / 16 - 1 }, shape: [64, 64], device: meter.device))
+        let weights = (0..<2).map { first in
+            Parameter(Tensor((0..<512).map { Float(($0 + first) % 11) - 5 }, shape: [8, 64], device: meter.device))
+        }
+        let compute = Self.cheap[index].compute
+        func loss(_ middle: (Tensor) -> Tensor) -> Tensor {
+            let x = middle(inputs.tensor)
+            return weights.reduce(Tensor([Float]([0]), device: meter.device)) { $0 + x.linear($1.tensor).squared().sum() }
+        }
+        func gradients() throws -> [[Float]] { try ([inputs] + weights).map { try #require($0.gradient).floats() } }
+
+        let before = meter.byteCount
+        let sparing = loss(compute)
+        // Of 64 rows a number or two for the norm, and the products with two weights and their squares.
+        #expect(meter.byteCount - before < 64 * 64 * 4)
+        sparing.backward()
+        let expected = try gradients()
+        for parameter in [inputs] + weights { parameter.gradient = nil }
+        // A view is kept as it is.
+        loss { compute($0).transposed(0, 1).contiguous().transposed(0, 1).contiguous() }.backward()
+        #expect(try gradients() == expected)
+    }
+
     @Test("A second pass over what the first released stops the process")
     func released() async {
         await #expect(processExitsWith: .failure) { BackwardMemoryTests.twoPasses(retainingGraph: false) }

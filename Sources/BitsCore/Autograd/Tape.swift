@@ -1,3 +1,4 @@
+package import BitsKernels
 internal import Synchronization
 
 /// Recording of computations, for gradients.
@@ -35,11 +36,16 @@ extension Tensor {
 
     /// This result of an operation on `inputs`, with the way back.
     ///
-    /// - Parameter backward: from the gradient of the result to those of `inputs`, in their order; it runs without recording. The gradient comes contiguous.
-    package func recorded(from inputs: [Tensor], backward: @escaping @Sendable (Tensor) -> [Tensor?]) -> Tensor {
+    /// - Parameters:
+    ///   - again: computes the elements of this result anew from what `backward` keeps, for operations on it that would keep them (``KeptElements``). For
+    ///     those that take a small part of a matrix product's time.
+    ///   - backward: from the gradient of the result to those of `inputs`, in their order; it runs without recording. The gradient comes contiguous.
+    package func recorded(
+        from inputs: [Tensor], again: (@Sendable () -> Slice)? = nil, backward: @escaping @Sendable (Tensor) -> [Tensor?]
+    ) -> Tensor {
         guard Tensor.records(inputs) else { return self }
         let nodes = inputs.map(\.node)
-        let node = TapeNode(inputs: nodes) { gradient in
+        let node = TapeNode(inputs: nodes, recomputation: again.map(Recomputation.init)) { gradient in
             zip(nodes, backward(gradient)).compactMap { node, gradient in
                 if let node, let gradient { (node, gradient) } else { nil }
             }

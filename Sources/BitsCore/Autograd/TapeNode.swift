@@ -8,6 +8,7 @@ package final class TapeNode: Sendable {
     /// What an operation keeps until its gradient has been computed.
     private struct Recorded: Sendable {
         let inputs: [TapeNode?]
+        let recomputation: Recomputation?
         let wayBack: WayBack
     }
 
@@ -18,10 +19,10 @@ package final class TapeNode: Sendable {
     private let recorded: Mutex<Recorded?>
 
     /// - Parameter inputs: the nodes that `wayBack` refers to.
-    init(inputs: [TapeNode?], wayBack: @escaping WayBack) {
+    init(inputs: [TapeNode?], recomputation: Recomputation? = nil, wayBack: @escaping WayBack) {
         sequence = Tape.nextSequence()
         slot = nil
-        recorded = Mutex(Recorded(inputs: inputs, wayBack: wayBack))
+        recorded = Mutex(Recorded(inputs: inputs, recomputation: recomputation, wayBack: wayBack))
     }
 
     init(slot: GradientSlot) {
@@ -29,6 +30,9 @@ package final class TapeNode: Sendable {
         self.slot = slot
         recorded = Mutex(nil)
     }
+
+    /// How the operation's result is computed again; nil where it is to be kept.
+    var recomputation: Recomputation? { recorded.withLock { $0?.recomputation } }
 
     /// The way back, which is gone from here afterwards unless it is kept.
     func wayBack(keeping: Bool) -> WayBack {

@@ -9,7 +9,9 @@ extension Tensor {
         precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
         if rate == 0 { return self }
         let stream = generator.draw(count)
-        return dropped(rate, from: stream).recorded(from: [self]) { [$0.dropped(rate, from: stream)] }
+        let (input, shape) = (KeptElements(of: self, elements), shape)
+        let again: @Sendable () -> Slice = { Tensor(input.slice, shape: shape).dropped(rate, from: stream).slice }
+        return dropped(rate, from: stream).recorded(from: [self], again: again) { [$0.dropped(rate, from: stream)] }
     }
 
     private func dropped(_ rate: Float, from stream: RandomStream) -> Tensor {

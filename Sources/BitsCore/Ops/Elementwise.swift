@@ -122,9 +122,13 @@ public enum Activation: String, Sendable, CaseIterable {
 /// `activation(gate) * up`, the gate of a gated feed-forward layer (Shazeer 2020); shapes equal.
 public func gated(_ activation: Activation, gate: Tensor, up: Tensor) -> Tensor {
     precondition(gate.shape == up.shape && gate.dtype == up.dtype, "gate \(gate) and up \(up) differ")
-    let (g, u, result) = (gate.elements, up.elements, gate.empty(gate.shape))
-    gate.device.run(GatedActivation(activation.operation, gate: g, up: u, into: result.slice))
-    return result.recorded(from: [gate, up]) { gradient in
+    let (g, u) = (gate.elements, up.elements)
+    let compute: @Sendable () -> Slice = {
+        let result = g.device.allocate(g.dtype, count: g.count)
+        g.device.run(GatedActivation(activation.operation, gate: g, up: u, into: result))
+        return result
+    }
+    return Tensor(compute(), shape: gate.shape).recorded(from: [gate, up], again: compute) { gradient in
         let (gateGradient, upGradient) = (gradient.empty(gradient.shape), gradient.empty(gradient.shape))
         gradient.device.run(
             GatedActivationGradient(

@@ -35,7 +35,8 @@ extension Tensor {
         let result = empty(shape.dropLast() + [n])
         device.run(
             MatrixProduct(x, w, into: result.slice, m: m, n: n, k: k, transposesB: transposesOther, bias: bias?.elements, precision: precision))
-        let (wantsInput, wantsOther, otherType, whole) = (node != nil, other.node != nil, other.dtype, shape)
+        let (wantsInput, otherType, whole) = (node != nil, other.dtype, shape)
+        let operand = other.node == nil ? nil : KeptElements(of: self, x)
         let biasType: DType? = bias?.node == nil ? nil : bias?.dtype
         return result.recorded(from: [self, other] + (bias.map { [$0] } ?? [])) { gradient in
             let g = gradient.slice
@@ -46,7 +47,7 @@ extension Tensor {
                 gradient.device.run(MatrixProduct(g, w, into: dx.slice, m: m, n: k, k: n, transposesB: !transposesOther, precision: precision))
                 inputGradient = dx
             }
-            if wantsOther {
+            if let x = operand?.slice {
                 let dw = gradient.empty(transposesOther ? [n, k] : [k, n], otherType)
                 gradient.device.run(
                     transposesOther

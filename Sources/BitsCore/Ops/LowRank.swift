@@ -29,12 +29,13 @@ extension Tensor {
         if scale != 1 { device.run(ScaleAndShift(narrow.slice, scale: scale, shift: 0, into: narrow.slice)) }
         device.run(
             MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: precision))
-        let (wantsInput, wantsDown, wantsUp, inputType, inputShape) = (x.node != nil, down.node != nil, up.node != nil, x.dtype, x.shape)
+        let (wantsInput, wantsUp, inputType, inputShape) = (x.node != nil, up.node != nil, x.dtype, x.shape)
+        let operand = down.node == nil ? nil : KeptElements(of: x, input)
         let (downType, upType) = (down.dtype, up.dtype)
         return output.recorded(from: [Tensor(memory, shape: shape, node: node), x, down, up]) { gradient in
             let (g, device) = (gradient.slice, gradient.device)
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
-            if wantsInput || wantsDown {
+            if wantsInput || operand != nil {
                 let back = gradient.empty([m, rank], .float32)  // scale * gradient · up
                 device.run(MatrixProduct(g, b, into: back.slice, m: m, n: rank, k: n, precision: precision))
                 if scale != 1 { device.run(ScaleAndShift(back.slice, scale: scale, shift: 0, into: back.slice)) }
@@ -43,7 +44,7 @@ extension Tensor {
                     device.run(MatrixProduct(back.slice, a, into: result.slice, m: m, n: k, k: rank, precision: precision))
                     dx = result
                 }
-                if wantsDown {
+                if let input = operand?.slice {
                     let result = gradient.empty([rank, k], downType)
                     device.run(MatrixProduct(back.slice, input, into: result.slice, m: rank, n: k, k: m, transposesA: true, precision: precision))
                     da = result

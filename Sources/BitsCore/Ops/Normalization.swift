@@ -10,7 +10,12 @@ extension Tensor {
         device.run(RMSNorm(x, weight: w, epsilon: epsilon, into: result.slice, reciprocal: reciprocal))
         guard let reciprocal else { return result }
         let (wantsInput, wantsWeight, weightType) = (node != nil, weight.node != nil, weight.dtype)
-        return result.recorded(from: [self, weight]) { gradient in
+        let again: @Sendable () -> Slice = {
+            let result = x.device.allocate(x.dtype, count: x.count)
+            x.device.run(RMSNorm(x, weight: w, epsilon: epsilon, into: result, reciprocal: nil))
+            return result
+        }
+        return result.recorded(from: [self, weight], again: again) { gradient in
             let dx = wantsInput ? gradient.empty(gradient.shape) : nil
             let dw = wantsWeight ? gradient.empty([width], .float32) : nil
             gradient.device.run(
@@ -36,7 +41,13 @@ extension Tensor {
         guard let mean, let reciprocal else { return result }
         let (wantsInput, weightType) = (node != nil, weight.node == nil ? nil : weight.dtype)
         let biasType: DType? = bias?.node == nil ? nil : bias?.dtype
-        return result.recorded(from: inputs) { gradient in
+        let b = bias?.elements
+        let again: @Sendable () -> Slice = {
+            let result = x.device.allocate(x.dtype, count: x.count)
+            x.device.run(LayerNorm(x, width: width, weight: w, bias: b, epsilon: epsilon, into: result, mean: nil, reciprocal: nil))
+            return result
+        }
+        return result.recorded(from: inputs, again: again) { gradient in
             let dx = wantsInput ? gradient.empty(gradient.shape) : nil
             let dw = weightType == nil ? nil : gradient.empty([width], .float32)
             let db = biasType == nil ? nil : gradient.empty([width], .float32)
