@@ -622,6 +622,8 @@ template <int WIDTH> struct SharedOfKeys {
     int firsts[STAGES][BACK_QUERIES], ends[STAGES][BACK_QUERIES];
     // Tiles of queries and gradients that have come, and that nobody reads any more.
     uint64 came[STAGES], left[STAGES];
+    // From the first tile of queries that sees a key to the one after the last.
+    int first_tile, end_tile;
     int flawed;
 };
 
@@ -634,14 +636,11 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
     const int group = (int)(entry % x.groups), heads_per_group = x.heads / x.groups, first_key = (int)tile * KEYS, key_end = min(first_key + KEYS, x.keys);
     const int64 key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
     const int64 first_key_vector = batch * x.key_stride * x.groups + group;
-    const int query_tiles = (x.queries + BACK_QUERIES - 1) / BACK_QUERIES, places = heads_per_group * query_tiles;
-    bounds += batch * query_tiles;
-    // The next place from `place` on whose queries see a key of the tile: a head of the group and a tile of queries.
-    const auto next_place = [&](int place) {
-        while (place < places && !bounds[place % query_tiles].meets(first_key, key_end)) place++;
-        return place;
-    };
+    const int all_tiles = (x.queries + BACK_QUERIES - 1) / BACK_QUERIES;
+    bounds += batch * all_tiles;
     if (threadIdx.x == 0) {
+        shared.first_tile = all_tiles;
+        shared.end_tile = 0;
         for (int stage = 0; stage < STAGES; stage++) {
             begin_barrier(&shared.came[stage], GROUP);
             begin_barrier(&shared.left[stage], 2 * GROUP / 32);
@@ -650,12 +649,27 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
         shared.flawed = 0;
     }
     __syncthreads();
+    for (int i = threadIdx.x; i < all_tiles; i += THREADS) {
+        if (!bounds[i].meets(first_key, key_end)) continue;
+        atomicMin(&shared.first_tile, i);
+        atomicMax(&shared.end_tile, i + 1);
+    }
+    __syncthreads();
+    bounds += shared.first_tile;
+    const int query_tiles = max(shared.end_tile - shared.first_tile, 0), places = heads_per_group * query_tiles;
+    // The next place from `place` on whose queries see a key of the tile: a head of the group and a tile of queries.
+    const auto next_place = [&](int place) {
+        while (place < places && !bounds[place % query_tiles].meets(first_key, key_end)) place++;
+        return place;
+    };
+    const int first_query_of_all = shared.first_tile * BACK_QUERIES;
     if (threadIdx.x < GROUP) {
         give_registers<56>();
         Herald herald;
         int number = 0;
         for (int place = next_place(0); place < places; place = next_place(place + 1), number++) {
-            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles, first_query = place % query_tiles * BACK_QUERIES;
+            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles;
+            const int first_query = first_query_of_all + place % query_tiles * BACK_QUERIES;
             const int64 vector = batch * x.queries * x.heads + head, row = (batch * x.heads + head) * x.queries + first_query;
             herald.await_room(&shared.left[stage], number / STAGES);
             if (number == 0) {
