@@ -52,6 +52,9 @@ static const char four_bit_linear[] = {
 static const char four_bit_hopper[] = {
 #embed "kernels/four_bit_hopper.cu" suffix(, 0)
 };
+static const char four_bit_wide[] = {
+#embed "kernels/four_bit_wide.cu" suffix(, 0)
+};
 static const char int8_linear[] = {
 #embed "kernels/int8_linear.cu" suffix(, 0)
 };
@@ -90,7 +93,7 @@ static const struct {
     SOURCE(copy), SOURCE(elementwise), SOURCE(norm), SOURCE(reduce), SOURCE(loss),
     SOURCE(embedding), SOURCE(rotary), SOURCE(attention), SOURCE(attention_floats),
     SOURCE(attention_decode), SOURCE(attention_hopper), SOURCE(decoding), SOURCE(sampling),
-    SOURCE(matrix), SOURCE(four_bit_linear), SOURCE(four_bit_hopper), SOURCE(int8_linear),
+    SOURCE(matrix), SOURCE(four_bit_linear), SOURCE(four_bit_hopper), SOURCE(four_bit_wide), SOURCE(int8_linear),
     SOURCE(code_tables), SOURCE(blockwise), SOURCE(four_bit), SOURCE(int8), SOURCE(optimizer), SOURCE(clipping),
     SOURCE(random), SOURCE(attention_tiles), SOURCE(rms_norm),
 #undef SOURCE

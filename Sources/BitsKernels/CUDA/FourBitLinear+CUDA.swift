@@ -4,17 +4,27 @@ extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
-        if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
+        if m > 8, let product = CUDAFourBitWide(weight, precision, on: queue) {
+            guard m <= CUDAFourBitWide.mostRows else { return launchDequantized(on: queue) }
+            for first in stride(from: 0, to: m, by: 64) {
+                let some = first..<min(first + 64, m)
+                product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
+            }
+        } else if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
                 product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
             }
         } else {
-            let dequantized = weight.dequantized(to: precision.dtype, on: queue)
-            MatrixProduct(
-                input, dequantized, into: output, m: m, n: weight.rows, k: weight.columns, transposesB: true, bias: bias, precision: precision
-            ).launch(on: queue)
+            launchDequantized(on: queue)
         }
+    }
+
+    private func launchDequantized(on queue: CUDAQueue) {
+        let dequantized = weight.dequantized(to: precision.dtype, on: queue)
+        MatrixProduct(
+            input, dequantized, into: output, m: m, n: weight.rows, k: weight.columns, transposesB: true, bias: bias, precision: precision
+        ).launch(on: queue)
     }
 }
 
@@ -40,7 +50,6 @@ private struct CUDAFourBitProduct {
     /// Up to 16, 32 and 64 rows, of weights whose blocks have 64 elements or more.
     private static let some = [16, 32, 64].map { (rows: $0, functions: CUDAFunctions("four_bit_linear", "four_bit_block_\($0)")) }
     private static let arrangeRows = CUDAFunctions("four_bit_linear", "four_bit_arrange_rows")
-    private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
     /// Both numbers of each byte for 16 lanes, room for sums, and the code of nested scales. One row of the input lies behind it.
     private static let tableByteCount = 256 * 256 + 1024
     /// With two units of some rows of the input.
@@ -85,10 +94,7 @@ private struct CUDAFourBitProduct {
         if parts == 1 { return launch(functions, CUDAGrid(across), 512, byteCount, x, bias, output, m, queue) }
         let sums = queue.scratch(.float32, count: parts * output.count)
         launch(functions, CUDAGrid(across, parts), 512, byteCount, x, nil, sums, m, queue)
-        let (blocks, threads) = queue.sharing(output.count, perThread: 1)
-        queue.launch(
-            Self.addParts, blocks: blocks, threads: threads, overlaps: true, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output,
-            output.dtype.code, m, weight.rows)
+        queue.addParts(sums, parts, bias: bias, into: output, m: m, n: weight.rows)
     }
 
     /// Rows of the input in the product's type, or in float32, from where vectors can be loaded: as they are, or converted.
@@ -118,6 +124,18 @@ private struct CUDAFourBitProduct {
             weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
             Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), bias, bias?.dtype.code ?? 0, output,
             output.dtype.code, Int32(m), weight.rows, weight.columns)
+    }
+}
+
+extension CUDAQueue {
+    private static let addParts = CUDAFunction("four_bit_linear", "four_bit_add_parts")
+
+    /// The sums of parts [parts, M, N], and the bias.
+    func addParts(_ sums: Slice, _ parts: Int, bias: Slice?, into output: Slice, m: Int, n: Int) {
+        let (blocks, threads) = sharing(output.count, perThread: 1)
+        launch(
+            Self.addParts, blocks: blocks, threads: threads, overlaps: true, sums, Int32(parts), bias, bias?.dtype.code ?? 0, output,
+            output.dtype.code, m, n)
     }
 }
 
