@@ -29,7 +29,7 @@ public struct CheckpointQuantizer {
     ///   - device: where weights are quantized; what is written is the same.
     /// - Throws: ``BitsIO/ModelFileError`` for a folder that is not in order; all entries that are missing or of the wrong shape or type are named at once.
     public init(_ folder: ModelFolder, to quantization: ModelQuantization, on device: Device = .cpu) throws(ModelFileError) {
-        precondition(quantization.layers != nil, "a quantizer that quantizes no layers")
+        precondition(quantization.takesLayers, "a quantizer that quantizes no layers")
         self.folder = folder
         self.device = device
         var configuration = try ModelConfiguration(folder)

@@ -50,6 +50,9 @@ package enum Console {
     /// Whether a person is typing standard input.
     package static var isTyped: Bool { StandardStream.isTyped }
 
+    /// Characters that a line of results may hold: of the terminal, 100 where there is none.
+    package static var columns: Int { max(60, StandardStream.output.columns ?? 100) }
+
     /// Whether a person is watching standard error.
     package static var isWatched: Bool { StandardStream.error.isTerminal }
 }

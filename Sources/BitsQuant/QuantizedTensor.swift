@@ -21,6 +21,8 @@ public protocol QuantizedTensor: Sendable {
     func moved(to device: Device) throws(DeviceError) -> Self
     /// The numbers that the codes stand for, in `dtype` (nil: the type that was quantized).
     func dequantized(to dtype: DType?) -> Tensor
+    /// Rows `indices` of a matrix [V, D] as numbers, see ``dequantized(to:)``; the others are not touched.
+    func rows(_ indices: Tensor, dtype: DType?) -> Tensor
     /// How many of the elements that were quantized were NaN or infinite; 0 for a tensor read from a file.
     func nonFiniteInputCount() throws(DeviceError) -> Int
     /// The entries of a weight called `name`, its codes first, in the order in which bitsandbytes writes them.

@@ -6,6 +6,13 @@ package enum StandardStream: Int32, Sendable {
     /// Whether a person is looking.
     package var isTerminal: Bool { isatty(rawValue) == 1 }
 
+    /// Characters that a line of the terminal holds; nil where there is none, or it does not say.
+    package var columns: Int? {
+        var size = winsize()
+        guard unsafe ioctl(rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
+    }
+
     /// Whether a person is typing what standard input gives.
     package static var isTyped: Bool { isatty(STDIN_FILENO) == 1 }
 

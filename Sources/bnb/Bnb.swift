@@ -18,7 +18,7 @@ struct Bnb: ParsableCommand {
         version: "bnb \(Diagnosis.version)",
         subcommands: [
             Demo.self, Train.self, Quantize.self, Dequantize.self, Merge.self, Generate.self, Chat.self, Evaluate.self, Inspect.self, Doctor.self,
-            Bench.self,
+            Bench.self, Report.self,
         ])
 
     static func main() {

@@ -40,7 +40,7 @@ extension Bytes {
     }
 }
 
-/// A size on the command line: `1000000`, or with a unit, `500MB`, `5GB`, `2GiB`.
+/// A size on the command line: `1000000`, or with a unit, `500MB`, `3.5GB`, `2GiB`.
 struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
     /// At least 1.
     let count: Int
@@ -59,11 +59,18 @@ struct ByteSize: ExpressibleByArgument, CustomStringConvertible {
     }
 
     init?(argument: String) {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let unit = argument[digits.endIndex...].uppercased()
-        guard let number = Int(digits), number > 0, let factor = unit.isEmpty ? 1 : ByteSize.units[unit] else { return nil }
-        let (count, overflow) = number.multipliedReportingOverflow(by: factor)
-        guard !overflow else { return nil }
-        self.init(count: count, description: argument)
+        guard let factor = unit.isEmpty ? 1 : ByteSize.units[unit] else { return nil }
+        if let number = Int(digits) {
+            let (count, overflow) = number.multipliedReportingOverflow(by: factor)
+            guard number > 0, !overflow else { return nil }
+            self.init(count: count, description: argument)
+        } else {
+            guard let number = Double(digits), !unit.isEmpty, let count = Int(exactly: (number * Double(factor)).rounded()), count > 0 else {
+                return nil
+            }
+            self.init(count: count, description: argument)
+        }
     }
 }

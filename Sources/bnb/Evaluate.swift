@@ -166,7 +166,8 @@ struct Evaluate: ParsableCommand {
         try Console.writeLine(JSONValue.object(object).compactText)
     }
 
-    private static func builtInText() throws -> String {
+    /// The text that the built-in model is measured on.
+    static func builtInText() throws -> String {
         guard let file = MappedFile(embedded: "text/valid.txt") else { throw ValidationError("--text is missing; name a file of text") }
         return String(decoding: file.bytes(in: 0..<file.byteCount), as: UTF8.self)
     }

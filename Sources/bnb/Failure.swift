@@ -46,6 +46,7 @@ struct Failure: Error {
         case let error as GenerationError: self.init(error.code, "\(error)")
         case let error as EvaluationError: self.init(error.code, "\(error)")
         case let error as QuantizationError: self.init(error.code, "\(error)")
+        case let error as QuantizationErrors.PlanError: self.init(.usage, "\(error)")
         case let error as TrainingError: self.init(error.code, "\(error)")
         case let error as AdapterError: self.init(error.code, "\(error)")
         case let error as OptimizerError: self.init(error.code, "\(error)")

@@ -9,11 +9,6 @@ import BitsTune
 
 /// How `--load-in`, `--to` and `--head` name a quantization: nf4, nf4-dq, fp4, fp4-dq, int8; also `bnb.nf4`, `4bit` and `8bit`, as other tools write it.
 extension Quantization: ExpressibleByArgument {
-    private static let named: KeyValuePairs<String, Quantization> = [
-        "nf4": .fourBit(.nf4, doubleQuantization: false), "nf4-dq": .fourBit(.nf4), "fp4": .fourBit(.fp4, doubleQuantization: false),
-        "fp4-dq": .fourBit(.fp4), "int8": .int8(),
-    ]
-
     public static var allValueStrings: [String] { named.map(\.key) }
 
     /// The name that it has on the command line; nil where it has none.
@@ -23,8 +18,7 @@ extension Quantization: ExpressibleByArgument {
         let name = argument.lowercased()
         let bits = ["4bit": "nf4", "8bit": "int8"]
         let short = bits[name] ?? (name.hasPrefix("bnb.") ? String(name.dropFirst(4)) : name)
-        guard let found = Quantization.named.first(where: { $0.key == short }) else { return nil }
-        self = found.value
+        self.init(named: short)
     }
 }
 
@@ -212,13 +206,19 @@ struct ModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Quantize linear layers while loading. (default: they stay as they are)", valueName: "format"))
     var loadIn: Quantization?
 
+    @Option(help: ArgumentHelp("Quantize each layer while loading as this file of bnb report says. (default: there is no plan)", valueName: "file"))
+    var plan: PlanFile?
+
     @OptionGroup var quantization: QuantizationOptions
 
     @OptionGroup var compute: ComputeOptions
 
     @OptionGroup var machine: MachineOptions
 
-    func validate() throws { try quantization.check(loadIn, option: "--load-in") }
+    func validate() throws {
+        if plan != nil && loadIn != nil { throw ValidationError("--plan and --load-in both say what layers become; use one") }
+        try quantization.check(loadIn, option: "--load-in")
+    }
 
     /// Loads the model, and says on standard error what deserves attention.
     ///
@@ -246,7 +246,8 @@ struct ModelOptions: ParsableArguments {
         let folder = try source.folder(announcing: announcing)
         try quantization.checkSkips(folder)
         let options = LoadOptions(
-            try quantization.applied(to: loadIn), computeDType: compute.compute?.dtype, activations: compute.activations.dtype,
+            try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder) } ?? quantization.applied(to: loadIn),
+            computeDType: compute.compute?.dtype, activations: compute.activations.dtype,
             cache: compute.cache?.dtype, device: device)
         let bar = ProgressBar("loading")
         let (loaded, model, report) = try load(folder, options) { bar.update($0) }

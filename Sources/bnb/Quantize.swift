@@ -20,8 +20,14 @@ struct Quantize: ParsableCommand {
 
     @OptionGroup var source: ModelName
 
-    @Option(help: ArgumentHelp("What linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8.", valueName: "format"))
-    var to: Quantization
+    @Option(
+        help: ArgumentHelp(
+            "What linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8. (default: there is none; this or --plan has to be given)",
+            valueName: "format"))
+    var to: Quantization?
+
+    @Option(help: ArgumentHelp("A file of bnb report that says what each layer becomes. (default: all become what --to says)", valueName: "file"))
+    var plan: PlanFile?
 
     @OptionGroup var quantization: QuantizationOptions
 
@@ -35,7 +41,11 @@ struct Quantize: ParsableCommand {
 
     @OptionGroup var machine: MachineOptions
 
-    func validate() throws { try quantization.check(to, option: "--to") }
+    func validate() throws {
+        if plan != nil && to != nil { throw ValidationError("--plan and --to both say what layers become; use one") }
+        if plan == nil && to == nil { throw ValidationError("--to is missing; say what linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8") }
+        try quantization.check(to, option: "--to")
+    }
 
     func run() throws {
         clexicon_link()
@@ -44,16 +54,27 @@ struct Quantize: ParsableCommand {
         let folder = try source.folder()
         try quantization.checkSkips(folder)
         let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
-        let quantizer = try CheckpointQuantizer(folder, to: try quantization.applied(to: to, compute: products), on: device)
+        let wanted = try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder, compute: products) }
+        let quantizer = try CheckpointQuantizer(folder, to: try wanted ?? quantization.applied(to: to, compute: products), on: device)
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()
         Console.warn(report.warnings)
-        try Console.writeLine(result.json ? report.json(output: result.output).compactText : report.text(output: result.output))
+        let readers = plan == nil ? "" : "\n  \(report.readers)"
+        try Console.writeLine(result.json ? report.json(output: result.output).compactText : report.text(output: result.output) + readers)
     }
 }
 
 extension ModelReport {
+    /// Who can read the checkpoint. transformers decides by one setting for all layers whether their weights are in 4 bits or in 8, and takes what else there is to
+    /// know of one in 4 bits from its own entries.
+    fileprivate var readers: String {
+        let bits = Set(quantized.filter { $0.role != .embedding }.map { $0.form == "int8" })
+        if bits.count > 1 { return "it loads here; transformers reads no checkpoint with layers in 4 bits and others in 8" }
+        if quantized.contains(where: { $0.role == .embedding }) { return "it loads here; transformers reads no quantized embeddings" }
+        return "it loads here, and in transformers with bitsandbytes"
+    }
+
     /// What was quantized, what was kept, and the sizes.
     fileprivate func text(output: String) -> String {
         let embeddings = quantized.count { $0.role == .embedding }

@@ -39,6 +39,7 @@ extension Train {
         set("eval_data", data.evalData)
         set("output", records.output)
         set("load_in", loadIn?.argument)
+        set("plan", plan?.path)
         set("double_quantization", quantization.doubleQuantization)
         set("block_size", quantization.blockSize)
         set("outlier_threshold", quantization.outlierThreshold.map { Double($0) })

@@ -27,6 +27,9 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp("Quantize linear layers while loading. (default: they stay as they are)", valueName: "format"))
     var loadIn: Quantization?
 
+    @Option(help: ArgumentHelp("Quantize each layer while loading as this file of bnb report says. (default: there is no plan)", valueName: "file"))
+    var plan: PlanFile?
+
     @OptionGroup(title: "Weights") var weights: WeightOptions
 
     @OptionGroup(title: "Course") var course: CourseOptions
@@ -40,6 +43,7 @@ struct Train: ParsableCommand {
     @OptionGroup var machine: MachineOptions
 
     func validate() throws {
+        if plan != nil && loadIn != nil { throw ValidationError("--plan and --load-in both say what layers become; use one") }
         try quantization.check(loadIn, option: "--load-in")
         if records.evalEvery != nil || records.patience != nil || records.keepBest, data.evalData.isEmpty {
             throw ValidationError("--eval-every, --patience and --keep-best need --eval-data")
@@ -108,7 +112,7 @@ struct Train: ParsableCommand {
     private func load(_ device: Device) throws -> LoadedModel {
         let folder = try source.folder()
         try quantization.checkSkips(folder)
-        var wanted = try quantization.applied(to: loadIn)
+        var wanted = try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder) } ?? quantization.applied(to: loadIn)
         // Weights that are to be trained stay beside their codes.
         if weights.full, case .int8(let threshold, _)? = wanted.layers {
             wanted.layers = .int8(outlierThreshold: threshold, keepsFloat16Weights: true)

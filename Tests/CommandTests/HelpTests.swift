@@ -3,7 +3,10 @@ import Testing
 @Suite struct HelpTests {
     @Test(
         "every verb explains itself",
-        arguments: [[], ["demo"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"], ["bench"]])
+        arguments: [
+            [], ["demo"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"], ["bench"],
+            ["report"],
+        ])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
         #expect(outcome.status == 0)
@@ -13,7 +16,7 @@ import Testing
 
     @Test(
         "every option says what holds without it, unless it has to be given",
-        arguments: ["demo", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench"])
+        arguments: ["demo", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench", "report"])
     func defaults(verb: String) throws {
         let help = try Command.run([verb, "--help"], environment: ["COLUMNS": "10000"]).output
         let usage = try #require(help.split(separator: "\n").first { $0.hasPrefix("USAGE:") })

@@ -35,7 +35,7 @@ import _BitsTestSupport
             (["quantize", "lexicon-5m"], "quantize takes options only, not 'lexicon-5m'; did you mean '--model lexicon-5m'?"),
             (
                 ["quantize", "-o", "x"],
-                "missing expected argument '--to <format>' (What linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8); see"
+                "--to is missing; say what linear layers become: nf4, nf4-dq, fp4, fp4-dq or int8; see"
             ),
             (["quantize", "--to", "nf4"], "missing expected argument '--output <folder>' (The folder to make; it must not exist); see"),
             (["quantize", "--to", "nf4", "-o", "x", "--max-shard-size", "5X"], "the value '5X' is invalid for '--max-shard-size <size>'"),

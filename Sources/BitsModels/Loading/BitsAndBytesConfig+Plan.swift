@@ -5,13 +5,16 @@ package import BitsQuant
 extension BitsAndBytesConfig {
     /// What config.json is to say of a model whose layers are quantized to `forms`, by path; nil if no linear layer is.
     ///
+    /// The section speaks for all layers at once: where their forms differ, for those of the commonest one. Readers that know only the section cannot read
+    /// the others; here each weight's own entries count.
+    ///
     /// The skip list that a reader goes by is the one that the layers were chosen by; where that does not say which stay as they are, they are listed.
     ///
     /// - Parameter skipping: see ``BitsNN/ModelQuantization/skipping``.
     package init?(_ plan: ModelPlan, forms: [String: Quantization], skipping: [String]?) {
         let layers = plan.layers.filter { $0.role != .embedding }
-        let first = layers.first { $0.role == .linear && forms[$0.path] != nil } ?? layers.first { forms[$0.path] != nil }
-        guard let form = first.flatMap({ forms[$0.path] }) else { return nil }
+        let linear = layers.filter { $0.role == .linear && forms[$0.path] != nil }
+        guard let form = (linear.isEmpty ? layers : linear).compactMap({ forms[$0.path] }).commonest else { return nil }
         let plain = layers.filter { forms[$0.path] == nil }.map(\.path)
         func kept(_ skipping: [String]?) -> [String] {
             var selection = LayerSelection(ModelQuantization(skipping: skipping))
@@ -22,5 +25,13 @@ extension BitsAndBytesConfig {
             }.map(\.path)
         }
         self.init(form, skipModules: [skipping, nil].first { kept($0) == plain } ?? plain)
+    }
+}
+
+extension [Quantization] {
+    /// The first one with the name that most have.
+    fileprivate var commonest: Quantization? {
+        let counts = reduce(into: [:]) { counts, form in counts[form.name, default: 0] += 1 }
+        return first { counts[$0.name] == counts.values.max() }
     }
 }

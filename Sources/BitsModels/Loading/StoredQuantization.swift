@@ -13,7 +13,8 @@ struct StoredQuantization {
     func applied(to options: LoadOptions) -> LoadOptions {
         guard let quantization, let configuration else { return options }
         var options = options
-        (options.quantization.layers, options.quantization.skipping) = (quantization, configuration.skipModules)
+        let (embeddings, head) = (options.quantization.embeddings, options.quantization.head)
+        options.quantization = ModelQuantization(quantization, embeddings: embeddings, head: head, skipping: configuration.skipModules)
         return options
     }
 
@@ -21,7 +22,7 @@ struct StoredQuantization {
     func notes(_ report: ModelReport, asked: ModelQuantization) -> [String] {
         var notes: [String] = []
         let method = configuration?.method
-        if let method, asked.layers != nil {
+        if let method, asked.takesLayers {
             let rest = asked.embeddings == nil && asked.head == nil ? "" : " to its linear layers"
             notes.append("the checkpoint is quantized already (\(method)) and stays so; the quantization asked for does nothing\(rest)")
         }

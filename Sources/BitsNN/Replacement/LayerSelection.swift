@@ -25,6 +25,7 @@ public struct LayerSelection {
 
     /// What becomes of `layer`.
     public mutating func choice(_ layer: ModelPlan.Layer) -> Choice {
+        if quantization.choices != nil { return quantization.quantization(of: layer).map { .quantize($0) } ?? .keep("was chosen to stay as it is") }
         // A skip list may name what nothing is asked of.
         let reason = reasonToKeep(layer)
         guard let form = quantization.quantization(of: layer) else { return .leave }

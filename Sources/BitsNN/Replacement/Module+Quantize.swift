@@ -16,8 +16,13 @@ extension Module {
     public func quantize(
         to form: Quantization?, embeddings: Quantization? = nil, head: Quantization? = nil, skipping: [String]? = nil
     ) throws -> ModelReport {
-        let quantization = ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping)
-        return try replaceLayers(quantization) { _, module, form in
+        try quantize(ModelQuantization(form, embeddings: embeddings, head: head, skipping: skipping))
+    }
+
+    /// Quantizes layers below this module in place, as ``quantize(to:embeddings:head:skipping:)`` does.
+    @discardableResult
+    public func quantize(_ quantization: ModelQuantization) throws -> ModelReport {
+        try replaceLayers(quantization) { _, module, form in
             let before = module.byteCount
             let new: Module
             switch module {
@@ -100,7 +105,7 @@ extension Module {
             return new.module
         }
         let keptHeads = plan.keptHeads(&selection, quantized: quantized)
-        if quantization.layers != nil { report.kept += keptHeads }
+        if quantization.takesLayers { report.kept += keptHeads }
         if quantized.isEmpty && !quantization.isEmpty { report.notes.append("no layer was quantized") }
         report.unmatchedSkips = selection.unmatchedSkips
         report.byteCount = byteCount

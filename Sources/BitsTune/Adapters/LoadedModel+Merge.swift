@@ -41,9 +41,7 @@ extension LoadedModel {
         let exact = model.modulesOutsideAdapters.filter { $0.module is any LoRALayer }
         for adapter in adapters.reversed() { adapter.merge(into: model) }
         model.dequantizeLayers(but: quantization?.layers)
-        let report = try quantization.map {
-            try model.quantize(to: $0.layers, embeddings: $0.embeddings, head: $0.head, skipping: $0.skipping)
-        }
+        let report = try quantization.map { try model.quantize($0) }
         model.apply(model.policy)
         let places = Dictionary(model.namedModules().map { ($0.path, $0.module) }) { first, _ in first }
         let errors = try exact.map { path, module in
