@@ -7,7 +7,7 @@ struct BlockAllocatorTests {
 
     @Test(
         "Blocks of any size are aligned, large ones to huge pages",
-        arguments: [0, 1, 100, 4096, 64 << 10, 70_001, 2_000_000, 2 << 20, (2 << 20) + 1, 9_000_001])
+        arguments: [0, 1, 100, 4096, 64 << 10, 70_001, 2_000_000, 2 << 20, (2 << 20) + 1, 8 << 20, 9_000_001])
     func alignment(byteCount: Int) {
         let allocator = BlockAllocator()
         let address = allocator.allocate(byteCount: byteCount)
@@ -33,15 +33,15 @@ struct BlockAllocatorTests {
 
     @Test("No more than the limit waits; the oldest blocks go back first")
     func limit() {
-        let allocator = BlockAllocator(limit: 10 * megabyte)
-        let addresses = (0..<4).map { _ in allocator.allocate(byteCount: 4 * megabyte) }
+        let allocator = BlockAllocator(limit: 20 * megabyte)
+        let addresses = (0..<4).map { _ in allocator.allocate(byteCount: 8 * megabyte) }
         #expect(Set(addresses).count == 4)
         for address in addresses {
-            allocator.deallocate(address: address, byteCount: 4 * megabyte)
-            #expect(allocator.waitingByteCount <= 10 * megabyte)
+            allocator.deallocate(address: address, byteCount: 8 * megabyte)
+            #expect(allocator.waitingByteCount <= 20 * megabyte)
         }
-        #expect(allocator.allocate(byteCount: 4 * megabyte) == addresses[3])
-        #expect(allocator.allocate(byteCount: 4 * megabyte) == addresses[2])
+        #expect(allocator.allocate(byteCount: 8 * megabyte) == addresses[3])
+        #expect(allocator.allocate(byteCount: 8 * megabyte) == addresses[2])
         #expect(allocator.waitingByteCount == 0)
     }
 
@@ -103,7 +103,7 @@ struct BlockAllocatorTests {
         let addresses = (0..<100).map { _ in allocator.allocate(byteCount: megabyte) }
         #expect(Set(addresses).count == 100 && allocator.waitingByteCount == 0)
         for address in addresses { allocator.deallocate(address: address, byteCount: megabyte) }
-        #expect(allocator.waitingByteCount <= 32 * megabyte)
+        #expect(allocator.waitingByteCount <= BlockArena.regionByteCount)
     }
 
     @Test("Memory that is given out keeps what is written to it while pages around it go back", arguments: [0, 128])
@@ -133,15 +133,15 @@ struct BlockAllocatorTests {
                 let block = living.remove(at: draw(200))
                 allocator.deallocate(address: block.address, byteCount: block.byteCount)
             }
-            let size = (64 << 10) + draw(2 * megabyte - (64 << 10))
+            let size = (64 << 10) + draw(BlockAllocator.largeByteCount - (64 << 10))
             living.append((allocator.allocate(byteCount: size), size))
         }
-        #expect(allocator.waitingByteCount < living.reduce(0) { $0 + $1.byteCount } / 2 + 32 * megabyte)
+        #expect(allocator.waitingByteCount < living.reduce(0) { $0 + $1.byteCount } / 2 + BlockArena.regionByteCount)
         for block in living { allocator.deallocate(address: block.address, byteCount: block.byteCount) }
-        #expect(allocator.waitingByteCount <= 32 * megabyte)
+        #expect(allocator.waitingByteCount <= BlockArena.regionByteCount)
     }
 
-    @Test("No block is given out twice while many tasks take and free them", arguments: [64 << 10, 2 << 20])
+    @Test("No block is given out twice while many tasks take and free them", arguments: [64 << 10, 8 << 20])
     func concurrency(least: Int) async {
         let allocator = BlockAllocator(limit: 16 * megabyte)
         let living = LivingBlocks()
@@ -162,7 +162,7 @@ struct BlockAllocatorTests {
                 }
             }
         }
-        #expect(allocator.waitingByteCount <= (least < BlockAllocator.largeByteCount ? 32 : 16) * megabyte)
+        #expect(allocator.waitingByteCount <= (least < BlockAllocator.largeByteCount ? BlockArena.regionByteCount : 16 * megabyte))
     }
 }
 

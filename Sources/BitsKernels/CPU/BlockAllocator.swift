@@ -10,8 +10,9 @@ internal import Synchronization
 package final class BlockAllocator: Sendable {
     /// From here on blocks lie in huge pages.
     package static let mediumByteCount = 64 << 10
-    /// From here on blocks are mapped on their own.
-    package static let largeByteCount = HugePages.byteCount
+    /// From here on blocks are mapped on their own. What is left over behind the last huge page of such a block lies in small ones: of a smaller block that
+    /// would be a good part.
+    package static let largeByteCount = 4 * HugePages.byteCount
 
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
@@ -26,7 +27,7 @@ package final class BlockAllocator: Sendable {
     package init(limit: Int? = nil) {
         self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16)
         arena = Mutex(BlockArena(limit: self.limit))
-        SystemMemory.keepSmallBlocks(below: BlockAllocator.largeByteCount)
+        SystemMemory.keepSmallBlocks(below: HugePages.byteCount)
     }
 
     /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory.

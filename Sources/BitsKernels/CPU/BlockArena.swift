@@ -2,8 +2,8 @@
 ///
 /// A block gets the lowest free place that it fits in, and free neighbours become one place: so the upper regions empty, and of empty ones a single one
 /// is kept. What is free in the others belongs to the system whenever it needs it.
-struct BlockArena {
-    static let regionByteCount = 32 << 20
+package struct BlockArena {
+    package static let regionByteCount = 64 << 20
 
     /// In the order of their addresses.
     private var regions: [Region] = []
