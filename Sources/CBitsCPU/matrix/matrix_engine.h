@@ -108,7 +108,7 @@ int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p
 
 // Asks for what a single stream through memory reads next, wherever rows end, into the second-level cache: as many lines as are on their way at
 // memory's pace would fill the first level's queue of misses and stop the loads behind them.
-BITS_INLINE void bits_expect(const void *from) { __builtin_prefetch((const char *)from + 4096, 0, 2); }
+BITS_INLINE void bits_expect(const void *from) { __builtin_prefetch((const char *)from + 8192, 0, 2); }
 
 // Whether the rows of a matrix that lies as [rows, columns] do not overlap.
 BITS_INLINE int bits_rows_fit(const bits_matrix *x, int64_t rows, int64_t columns) { return rows <= 1 || x->stride >= columns; }

@@ -5,7 +5,7 @@
 #include "matrix/matrix_codes_avx512.h"
 
 enum {
-    NEAR = 512,  // bytes ahead that codes are asked for a second time, into the first-level cache: the processor's own prefetching has no time to
+    NEAR = 256,  // bytes ahead that codes are asked for a second time, into the first-level cache: the processor's own prefetching has no time to
                  // where this much is computed with each line
     SCALES_AHEAD = 1024,  // bytes ahead that scales are asked for: a stream of their own, too slow for the processor to see it in time
     NESTED_CODES = 256,
