@@ -15,7 +15,7 @@ let folder = try ModelFolder("lexicon-5m")
 let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16))
 guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else { preconditionFailure("the built-in questions are missing") }
 let file = try ExampleFile(questions)
-let encoder = try ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
+let encoder = ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
 
 var generator = RandomGenerator(seed: 0)
 let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 8, alpha: 16, dropout: 0.1), using: &generator)

@@ -19,7 +19,7 @@ let output = arguments.count > 1 ? arguments[1] : "trained-model"
 let folder = try ModelFolder("lexicon-5m")
 let loaded = try LoadedModel(folder, options: LoadOptions(computeDType: .bfloat16))
 guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else { preconditionFailure("the built-in questions are missing") }
-let encoder = try ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
+let encoder = ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
 let data = try TrainingData([(ExampleFile(questions), 1)], encoder)
 
 // Norms stay as they are; everything else is trained. A table of vectors keeps 32-bit moments by itself.

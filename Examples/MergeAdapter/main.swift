@@ -23,7 +23,7 @@ func train(to path: String) throws {
     let loaded = try LoadedModel(folder, options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .bfloat16))
     var generator = RandomGenerator(seed: 0)
     let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 8, alpha: 16), using: &generator)
-    let data = try TrainingData([(ExampleFile(questions), 1)], try ExampleEncoder(for: loaded, tokenizer: tokenizer))
+    let data = try TrainingData([(ExampleFile(questions), 1)], ExampleEncoder(for: loaded, tokenizer: tokenizer))
     let options = TrainingOptions(duration: .steps(6), batches: BatchPlan(.examples(4)), warmupSteps: 0)
     try Trainer(loaded.model, training: TrainedWeights(adapter, in: loaded.model), on: data, options: options).run()
     try adapter.save(to: path)

@@ -25,7 +25,7 @@ print(loaded.report)
 guard let questions = MappedFile(embedded: "text/sft_train.jsonl"), let others = MappedFile(embedded: "text/sft_valid.jsonl") else {
     preconditionFailure("the built-in questions are missing")
 }
-let encoder = try ExampleEncoder(for: loaded, tokenizer: tokenizer, maximumLength: min(1024, model.contextLength))
+let encoder = ExampleEncoder(for: loaded, tokenizer: tokenizer, maximumLength: min(1024, model.contextLength))
 let data = try TrainingData([(arguments.count > 3 ? ExampleFile(path: arguments[3]) : ExampleFile(questions), 1)], encoder)
 let evaluation = try TrainingData([(ExampleFile(others), 1)], encoder)
 

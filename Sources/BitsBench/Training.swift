@@ -18,7 +18,7 @@ func trainingMeasurements(on device: Device) -> [Measurement] {
             guard let questions = MappedFile(embedded: "text/sft_train.jsonl") else {
                 throw ModelFileError.malformed(path: "text/sft_train.jsonl", "is not part of this build")
             }
-            let encoder = try ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
+            let encoder = ExampleEncoder(for: loaded, tokenizer: try Tokenizer(folder))
             let data = try TrainingData([(ExampleFile(questions), 1)], encoder)
             var generator = RandomGenerator(seed: 1)
             let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)

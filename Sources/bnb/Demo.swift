@@ -107,7 +107,7 @@ struct Demo: ParsableCommand {
 
     private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> TrainingData {
         guard let file = MappedFile(embedded: name) else { throw ModelFileError.malformed(path: name, "is not part of this build") }
-        return try TrainingData([(ExampleFile(file), 1)], try ExampleEncoder(for: loaded, tokenizer: tokenizer))
+        return try TrainingData([(ExampleFile(file), 1)], ExampleEncoder(for: loaded, tokenizer: tokenizer))
     }
 
     private func answer(_ question: String, model: CausalLanguageModel, tokenizer: Tokenizer) throws -> String {

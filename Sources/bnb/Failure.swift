@@ -93,7 +93,7 @@ extension TrainingError {
         case .nothingToLearn, .unknownToken, .diverged, .unsuitableCheckpoint: .data
         case .nothingToTrain: .usage
         case .file(let error): error.code
-        case .device(let error): error.exitCode
+        case .device(let error), .failed(_, let error, _): error.exitCode
         }
     }
 }

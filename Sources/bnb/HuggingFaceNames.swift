@@ -19,6 +19,7 @@ enum HuggingFaceNames {
         "--max-steps": "--steps",
         "--max-seq-length": "--max-length",
         "--lr-scheduler-type": "--schedule",
+        "--warmup-ratio": "--warmup-steps",
         "--optim": "--optimizer",
         "--eval-steps": "--eval-every",
         "--save-steps": "--save-every",

@@ -52,6 +52,8 @@ extension Train {
         if weights.full {
             set("full", true)
             set("train_only", weights.trainOnly)
+        } else if let adapter = weights.adapter {
+            set("adapter", adapter)
         } else {
             set("lora_rank", weights.loraRank)
             set("lora_alpha", weights.loraAlpha.map { Double($0) } ?? Double(2 * weights.loraRank))
@@ -69,6 +71,7 @@ extension Train {
         set("batch_size", data.batchSize)
         set("accumulate", data.accumulate)
         set("packing", data.packing)
+        set("padding", data.padding)
         set("group_by_length", data.groupByLength)
         set("no_shuffle", data.noShuffle)
         set("epochs", course.steps == nil ? course.epochs ?? 1 : nil)
@@ -77,7 +80,10 @@ extension Train {
         if !course.optimArgs.isEmpty { set("optim_args", course.optimArgs) }
         set("learning_rate", course.learningRate ?? (weights.full ? 2e-5 : 2e-4))
         set("schedule", course.schedule.rawValue)
-        set("warmup_steps", course.warmupSteps)
+        switch course.warmupSteps {
+        case .steps(let steps): set("warmup_steps", steps)
+        case .share(let share): set("warmup_steps", share)
+        }
         set("weight_decay", course.weightDecay)
         set("max_grad_norm", course.maxGradNorm)
         set("recompute", course.recompute)

@@ -65,7 +65,7 @@ struct Train: ParsableCommand {
             throw Failure(.file, "\(records.output): holds something already; add --resume to go on with a run, or name another folder")
         }
         let loaded = try load(device)
-        let encoder = try encoder(loaded.folder, loaded)
+        let encoder = encoder(loaded, tokenizer: try Tokenizer(loaded.folder))
         let bar = ProgressBar("reading examples")
         let training = try TrainingData(files, encoder) { bar.update($0) }
         let evaluation = try evaluationFiles.isEmpty ? nil : TrainingData(evaluationFiles, encoder)
@@ -73,7 +73,8 @@ struct Train: ParsableCommand {
         if training.skipped > 0 { Console.warn(["\(training.skipped) examples have nothing to learn within --max-length and are left out"]) }
         let trained = try trainedWeights(loaded)
         let trainer = try Trainer(
-            loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder), folder: folder)
+            loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder, training),
+            folder: folder)
         // An interruption ends the run, not the writing of what it has come to.
         try ProcessSignals.endingInOrder { () throws in try go(trainer, loaded, encoder, folder) }
     }
@@ -126,15 +127,20 @@ struct Train: ParsableCommand {
         return loaded
     }
 
-    private func encoder(_ folder: ModelFolder, _ loaded: LoadedModel) throws -> ExampleEncoder {
-        try ExampleEncoder(
-            for: loaded, tokenizer: try Tokenizer(folder), maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength),
-            truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
+    private func encoder(_ loaded: LoadedModel, tokenizer: Tokenizer) -> ExampleEncoder {
+        ExampleEncoder(
+            for: loaded, tokenizer: tokenizer, maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength), truncation: data.truncation,
+            learnsPrompts: data.lossOn == .everything)
     }
 
     private func trainedWeights(_ loaded: LoadedModel) throws -> TrainedWeights {
         let model = loaded.model
         guard weights.full else {
+            if let path = weights.adapter {
+                let adapter = try Adapter(ModelFolder(path: path), on: model)
+                Console.warn(adapter.doubt.map { [$0] } ?? [])
+                return TrainedWeights(adapter, in: model)
+            }
             var generator = RandomGenerator(seed: course.seed.number)
             let original = weights.loraStart == .kaiming ? nil : CheckpointSource(try Checkpoint(loaded.folder))
             let configuration = weights.configuration(baseModel: source.model)
@@ -147,13 +153,13 @@ struct Train: ParsableCommand {
         }
     }
 
-    private func options(_ rule: any UpdateRule, _ moments: MomentStorage, _ encoder: ExampleEncoder) -> TrainingOptions {
+    private func options(_ rule: any UpdateRule, _ moments: MomentStorage, _ encoder: ExampleEncoder, _ training: TrainingData) -> TrainingOptions {
         var options = TrainingOptions(
             duration: course.steps.map { .steps($0) } ?? .epochs(course.epochs ?? 1), batches: data.plan(maxLength: encoder.maximumLength),
-            rule: rule,
-            moments: moments, warmupSteps: course.warmupSteps, seed: course.seed.number)
+            rule: rule, moments: moments, seed: course.seed.number)
         options.accumulation = data.accumulate
-        options.schedule = course.schedule.shape(warmupSteps: course.warmupSteps)
+        options.warmupSteps = course.warmupSteps.steps(of: options.steps(over: training))
+        options.schedule = course.schedule.shape(warmupSteps: options.warmupSteps)
         options.clipping = course.maxGradNorm > 0 ? .norm(course.maxGradNorm) : nil
         options.recomputesBlocks = course.recompute
         (options.evaluateEvery, options.patience) = (records.evalEvery, records.patience)
@@ -165,9 +171,8 @@ struct Train: ParsableCommand {
         let folder = try source.folder()
         let generation = try GenerationConfiguration(folder)
         let encoder = ExampleEncoder(
-            tokenizer: try Tokenizer(folder), template: try ChatTemplate.ifPresent(in: folder), beginToken: generation.beginToken,
-            endToken: generation.endTokens.first,
-            maximumLength: data.maxLength ?? 1024, truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
+            folder, generation, tokenizer: try Tokenizer(folder), maximumLength: data.maxLength ?? 1024, truncation: data.truncation,
+            learnsPrompts: data.lossOn == .everything)
         for file in files {
             for index in 0..<min(3, file.count) {
                 let example = try file.example(index, encoder)

@@ -57,6 +57,9 @@ struct DataOptions: ParsableArguments {
     @Flag(help: "Fill batches with as many examples as --batch-size times --max-length tokens have room for.")
     var packing = false
 
+    @Flag(help: "Fill the examples of a batch up to the longest, instead of putting them behind one another; the loss is the same.")
+    var padding = false
+
     @Flag(help: "Bring examples of about the same length together.")
     var groupByLength = false
 
@@ -72,16 +75,22 @@ struct DataOptions: ParsableArguments {
             throw ValidationError("\(name) \(value) is not at least 1")
         }
         if let maxLength, maxLength < 2 { throw ValidationError("--max-length \(maxLength) is not at least 2") }
+        if packing && padding { throw ValidationError("--packing leaves nothing to fill up; give it or --padding") }
     }
 
     func plan(maxLength: Int) -> BatchPlan {
         BatchPlan(
-            packing ? .tokens(batchSize * maxLength) : .examples(batchSize), groupsByLength: groupByLength, shuffles: !noShuffle)
+            packing ? .tokens(batchSize * maxLength) : .examples(batchSize), pads: padding, groupsByLength: groupByLength, shuffles: !noShuffle)
     }
 }
 
 /// What is trained.
 struct WeightOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "An adapter to go on with, a folder as PEFT writes it; its settings count, not those below. (default: a new one)", valueName: "folder"))
+    var adapter: String?
+
     @Option(help: ArgumentHelp("Rank of the adapter's updates.", valueName: "number"))
     var loraRank = 16
 
@@ -123,6 +132,7 @@ struct WeightOptions: ParsableArguments {
     func validate() throws {
         if !(loraDropout >= 0 && loraDropout < 1) { throw ValidationError("--lora-dropout \(loraDropout) is not from 0 to below 1") }
         if !trainOnly.isEmpty && !full { throw ValidationError("--train-only needs --full") }
+        if adapter != nil && full { throw ValidationError("--adapter and --full both say what is trained; give one") }
         if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) { throw ValidationError("--lora-alpha \(loraAlpha) is not above 0") }
     }
 
@@ -174,6 +184,39 @@ enum ScheduleName: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+/// How long the learning rate grows: a number of steps, or below 1 a share of all.
+enum WarmUp: ExpressibleByArgument, CustomStringConvertible {
+    case steps(Int)
+    case share(Double)
+
+    init?(argument: String) {
+        if let steps = Int(argument) {
+            guard steps >= 0 else { return nil }
+            self = .steps(steps)
+        } else {
+            guard let number = Double(argument), number >= 0, number < 1 || number == number.rounded(), number < 1e15 else { return nil }
+            self = number < 1 ? .share(number) : .steps(Int(number))
+        }
+    }
+
+    /// In a run of `all` steps; part of one counts as one.
+    func steps(of all: Int) -> Int {
+        switch self {
+        case .steps(let steps): steps
+        case .share(let share): Int((share * Double(all)).rounded(.up))
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .steps(let steps): "\(steps)"
+        case .share(let share): "\(share)"
+        }
+    }
+
+    var defaultValueDescription: String { description }
+}
+
 /// How steps are taken, and how many.
 struct CourseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Passes over the data. (default: 1, if there is no --steps)", valueName: "number"))
@@ -195,8 +238,8 @@ struct CourseOptions: ParsableArguments {
     @Option(help: "What becomes of the learning rate after the warm-up.")
     var schedule = ScheduleName.linear
 
-    @Option(help: ArgumentHelp("Steps over which the learning rate grows from 0.", valueName: "number"))
-    var warmupSteps = 10
+    @Option(help: ArgumentHelp("Steps over which the learning rate grows from 0; below 1 a share of the run's.", valueName: "number"))
+    var warmupSteps = WarmUp.steps(10)
 
     @Option(help: ArgumentHelp("Of matrices; biases and the weights of norms do not decay.", valueName: "number"))
     var weightDecay = 0.0
@@ -214,7 +257,6 @@ struct CourseOptions: ParsableArguments {
         if epochs != nil && steps != nil { throw ValidationError("--epochs and --steps both say how long the run is; give one") }
         if let epochs, !(epochs > 0 && epochs <= 1e6) { throw ValidationError("--epochs \(epochs) is not above 0") }
         if let steps, steps < 1 { throw ValidationError("--steps \(steps) is not at least 1") }
-        if warmupSteps < 0 { throw ValidationError("--warmup-steps \(warmupSteps) is below 0") }
         if !(maxGradNorm >= 0) { throw ValidationError("--max-grad-norm \(maxGradNorm) is below 0") }
     }
 }

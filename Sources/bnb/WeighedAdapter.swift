@@ -18,10 +18,11 @@ struct WeighedAdapter: ExpressibleByArgument {
         (folder, self.weight) = (parts.dropLast().joined(separator: "="), weight)
     }
 
-    /// Puts the adapter on `model`.
+    /// Puts the adapter on `model`, and says on standard error where that may be another one than it was trained on.
     func load(on model: TaskModel) throws(ModelFileError) -> Adapter {
         let adapter = try Adapter(ModelFolder(path: folder), on: model)
         adapter.weight = weight
+        Console.warn(adapter.doubt.map { [$0] } ?? [])
         return adapter
     }
 }

@@ -131,6 +131,56 @@ import Testing
         for (name, bytes) in expected { #expect(found[name] == bytes, "\(name)") }
     }
 
+    @Test("a run goes on from an adapter as it is, and may fill up its batches and warm up over a share of its steps")
+    func adapter() throws {
+        #expect(try Command.run(base + ["--steps", "3", "--lora-dropout", "0.1"]).status == 0)
+        let other = "\(scratch.path)/other"
+        let outcome = try Command.run([
+            "train", "--model", model.path, "--data", "\(scratch.path)/data.jsonl", "--output", other, "--adapter", run, "--padding", "--steps", "4",
+            "--warmup_ratio", "0.4", "--learning-rate", "0",
+        ])
+        #expect(outcome.status == 0 && !outcome.errors.contains("another model"), "\(outcome.errors)")
+        for name in ["adapter_model.safetensors", "adapter_config.json"] { #expect(try files(other)[name] == files(run)[name], "\(name)") }
+        let used = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(other)/run.json"))) as? [String: Any] ?? [:]
+        #expect(used["adapter"] as? String == run && used["padding"] as? Bool == true && used["warmup_steps"] as? Double == 0.4)
+        #expect(used["lora_rank"] == nil)
+    }
+
+    @Test("a run that is over tells the same when it is gone on with")
+    func over() throws {
+        let first = try Command.run(base + ["--steps", "2", "--eval-data", "\(scratch.path)/eval.jsonl", "--json"])
+        let again = try Command.run("train", "--output", run, "--resume", "--json")
+        #expect(again.status == 0 && again.errors.contains("going on after step 2"), "\(again.errors)")
+        for key in ["eval_nll", "train_loss", "steps"] { #expect(try again.json[key] as? Double == first.json[key] as? Double, "\(key)") }
+        #expect(try again.json["eval_nll"] is Double)
+    }
+
+    /// Whether Python can be asked what TensorBoard reads.
+    private static let hasTensorBoard = (try? Command.run(shell: "python3 -c 'import tensorboard'", ["sh"]).status) == 0
+
+    @Test("TensorBoard's own reader finds every step and evaluation", .enabled(if: hasTensorBoard, "python3 has no tensorboard"))
+    func tensorBoard() throws {
+        #expect(try Command.run(base + ["--steps", "5", "--eval-data", "\(scratch.path)/eval.jsonl", "--eval-every", "2"]).status == 0)
+        let script = """
+            import json, sys
+            from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+            events = EventAccumulator(sys.argv[1])
+            events.Reload()
+            print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}))
+            """
+        let outcome = try Command.run(shell: "exec python3 -c \"$1\" \"$2\"", ["sh", script, run])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let found = try outcome.json.compactMapValues { $0 as? [[Double]] }
+        #expect(found.keys.sorted() == ["eval/nll", "train/grad_norm", "train/learning_rate", "train/loss"])
+        let log = try String(contentsOfFile: "\(run)/log.jsonl", encoding: .utf8).split(separator: "\n").map {
+            try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+        }
+        for (tag, key) in [("train/loss", "loss"), ("eval/nll", "eval_nll"), ("train/learning_rate", "learning_rate")] {
+            let expected = log.compactMap { line in (line[key] as? Double).map { [line["step"] as? Double ?? 0, Double(Float($0))] } }
+            #expect(found[tag] == expected && !expected.isEmpty, "\(tag)")
+        }
+    }
+
     @Test("examples can be looked at as they are learned, without a run")
     func tokens() throws {
         let outcome = try Command.run(base + ["--show-tokens"])
@@ -145,7 +195,10 @@ import Testing
             (["--data", "SCRATCH/none.jsonl"], 74, "none.jsonl"), (["--data", "SCRATCH/bad.jsonl"], 65, "bad.jsonl, line 2: has the keys 'a'"),
             (["--target-modules", "nothing"], 64, "is called nothing"), (["--optimizer", "adam"], 64, "'adam' is no optimizer"),
             (["--learning-rate=-1"], 64, "lr is -1"), (["--patience", "2"], 64, "need --eval-data"),
-            (["--epochs", "1", "--steps", "2"], 64, "give one"), (["--batch-size", "0"], 64, "--batch-size 0 is not at least 1"),
+            (["--epochs", "1", "--steps", "2"], 64, "give one"), (["--warmup-steps", "1.5"], 64, "'1.5'"),
+            (["--packing", "--padding"], 64, "give it or"),
+            (["--adapter", "SCRATCH/none"], 74, "none"), (["--adapter", "SCRATCH", "--full"], 64, "give one"),
+            (["--batch-size", "0"], 64, "--batch-size 0 is not at least 1"),
             (["--config", "SCRATCH/none.json"], 74, "none.json"), (["--train-only", "x"], 64, "--train-only needs --full"),
             (["--full", "--train-only", "x"], 64, "no weight that could be trained"),
             (["--learning-rate", "1e30", "--steps", "40", "--warmup-steps", "0", "--max-grad-norm", "0"], 65, "try a lower learning rate"),

@@ -91,6 +91,20 @@ struct AdapterFaultTests {
         #expect(try problem().contains("no linear layer or embedding is called query_key_value"))
     }
 
+    @Test("An adapter of a model of the same shapes is loaded, and doubted; one that says nothing of its model is not")
+    func otherVectors() throws {
+        func doubt(_ vectors: Float) throws -> String? {
+            let model = try TinyTraining(on: .cpu).model
+            let table = try #require(model.backbone.embedding as? Embedding)
+            table.weight.value = table.weight.value * vectors
+            return try Adapter(ModelFolder(path: "\(scratch.path)/adapter"), on: model).doubt
+        }
+        #expect(try doubt(1) == nil)
+        #expect(try doubt(2)?.contains("was trained on another model, whose token vectors differ from this one's") == true)
+        try change { _ in }  // writes no metadata but what everybody does
+        #expect(try doubt(2) == nil)
+    }
+
     @Test(
         "Kinds that are not implemented are refused by name",
         arguments: [

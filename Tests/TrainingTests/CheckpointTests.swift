@@ -123,6 +123,28 @@ struct CheckpointTests {
         #expect("\(try #require(#expect(throws: TrainingError.self) { try others.trainer.resume() }))".contains("data: other examples"))
     }
 
+    @Test("A run that is over takes no step when it is gone on with, and tells what its last evaluation came to")
+    func over() throws {
+        let scratch = try TemporaryFolder()
+        func summary() throws -> TrainingSummary {
+            let run = try RunFixture(CheckpointTests.options, folder: scratch.path, evaluates: true)
+            _ = try run.trainer.resume()
+            return try run.trainer.run()
+        }
+        let (first, second) = (try summary(), try summary())
+        #expect(first.tokens > 0 && second.tokens == 0 && first.progress == second.progress && first.loss == second.loss)
+        #expect(second.evaluation == first.evaluation && second.evaluation?.step == 8)
+    }
+
+    @Test("A model of the same shapes with other token vectors is not the one that a run goes on with")
+    func otherModel() throws {
+        let scratch = try TemporaryFolder()
+        do { try RunFixture(CheckpointTests.options, folder: scratch.path).trainer.run() }
+        let other = try RunFixture(CheckpointTests.options, folder: scratch.path, vectors: 2)
+        let error = #expect(throws: TrainingError.self) { try other.trainer.resume() }
+        #expect("\(try #require(error))".contains("is of another run; go on with its settings, or name another folder: model: other token vectors"))
+    }
+
     @Test("The newest checkpoints stay, and the best one")
     func retention() throws {
         let scratch = try TemporaryFolder()
@@ -133,6 +155,17 @@ struct CheckpointTests {
         let best = try #require(try run.trainer.run().progress.best)
         #expect(best.step < 7)
         #expect(try FileSystem.names(in: scratch.path) == [best.step, 7, 8].map { "checkpoint-\($0)" })
+    }
+
+    @Test("A checkpoint that was to be removed when the process was killed is removed when its run goes on, even if that is over")
+    func leftover() throws {
+        let scratch = try TemporaryFolder()
+        var options = CheckpointTests.options
+        (options.saveEvery, options.keptCheckpoints) = (1, 2)
+        do { try RunFixture(options, folder: scratch.path).trainer.run() }
+        try scratch.write("x", as: "checkpoint-6/weights.safetensors")
+        #expect(try RunFixture(options, folder: scratch.path).trainer.resume().step == 8)
+        #expect(try FileSystem.names(in: scratch.path) == ["checkpoint-7", "checkpoint-8"])
     }
 
     @Test("A folder is one run's at a time")
@@ -188,6 +221,37 @@ struct CheckpointTests {
         }
     }
 
+    @Test("Where a step gets no memory the run ends with the reason, its checkpoints are whole, and it goes on from them to the same bytes")
+    func noMemory() async throws {
+        await #expect(processExitsWith: .exitCode(7)) {
+            var options = RunFixture.options
+            (options.saveEvery, options.duration, options.accumulation) = (1, .steps(3), 1)
+            options.batches = BatchPlan(.examples(4), shuffles: false)
+            // The third batch is larger than all memory that is left.
+            let lengths = [Int](repeating: 6, count: 8) + [Int](repeating: 2000, count: 4)
+            let examples = lengths.map { TokenizedExample(ids: (0..<Int32($0)).map { $0 % 50 }, completionStart: 1) }
+            func run(_ path: String) throws -> RunFixture { try RunFixture(options, folder: path, examples: examples) }
+            let (whole, scratch) = (try TemporaryFolder(), try TemporaryFolder())
+            try run(whole.path).trainer.run()
+            var told: TrainingError?
+            do {
+                let stopped = try run(scratch.path)
+                stopped.trainer.observers.append { if case .checkpoint(2, _) = $0 { try limitMemory(toMore: 24 << 20) } }
+                do { try stopped.trainer.run() } catch let error as TrainingError { told = error }
+                unlimitMemory()
+            }
+            guard case .failed(step: 2...3, .outOfMemory, checkpoint: "\(scratch.path)/checkpoint-2")? = told else { exit(1) }
+            let names = try FileSystem.names(in: scratch.path)
+            guard names == ["checkpoint-1", "checkpoint-2"] else { exit(2) }
+            let rest = try run(scratch.path)
+            guard try rest.trainer.resume() == (2, []) else { exit(3) }
+            try rest.trainer.run()
+            let isSame = try RunFixture.files(scratch.path) == RunFixture.files(whole.path)
+            for folder in [whole, scratch] { FileSystem.removeFolder(folder.path) }
+            exit(isSame ? 7 : 4)
+        }
+    }
+
     @Test("What came of a run appears with its last file last, in the place of what was there")
     func publishing() throws {
         let scratch = try TemporaryFolder()
@@ -209,4 +273,17 @@ private func interrupt(_ signal: Int32) {
     unsafe sigemptyset(&none)
     unsafe pthread_sigmask(SIG_SETMASK, &none, nil)
     raise(signal)
+}
+
+/// Lets this process have so many bytes more than it has.
+private func limitMemory(toMore byteCount: UInt) throws {
+    let pages = try #require(SystemFile.line(of: "/proc/self/statm")?.split(separator: " ").first.flatMap { UInt($0) })
+    setMemoryLimit(pages * UInt(sysconf(Int32(_SC_PAGESIZE))) + byteCount)
+}
+
+private func unlimitMemory() { setMemoryLimit(rlim_t.max) }
+
+private func setMemoryLimit(_ byteCount: UInt) {
+    var limit = rlimit(rlim_cur: byteCount, rlim_max: rlim_t.max)
+    unsafe setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
 }

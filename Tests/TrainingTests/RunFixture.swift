@@ -27,14 +27,23 @@ struct RunFixture {
         }
     }
 
-    init(_ options: TrainingOptions = RunFixture.options, folder: String? = nil, examples: Int = 11, evaluates: Bool = false, dropout: Float = 0.2)
-        throws
-    {
+    init(
+        _ options: TrainingOptions = RunFixture.options, folder: String? = nil, examples: Int = 11, evaluates: Bool = false, dropout: Float = 0.2,
+        vectors: Float = 1
+    ) throws {
+        try self.init(options, folder: folder, examples: Self.examples(examples), evaluates: evaluates, dropout: dropout, vectors: vectors)
+    }
+
+    /// - Parameter vectors: what the vectors of tokens are multiplied with, for another model.
+    init(
+        _ options: TrainingOptions, folder: String?, examples: [TokenizedExample], evaluates: Bool = false, dropout: Float = 0.2, vectors: Float = 1
+    ) throws {
         model = try TinyTraining(on: .cpu).model
+        if vectors != 1, let table = model.backbone.embedding as? Embedding { table.weight.value = table.weight.value * vectors }
         var generator = RandomGenerator(seed: 7)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 2, alpha: 4, dropout: dropout), using: &generator)
         trainer = try Trainer(
-            model, training: TrainedWeights(adapter, in: model), on: TrainingData(Self.examples(examples)),
+            model, training: TrainedWeights(adapter, in: model), on: TrainingData(examples),
             evaluation: evaluates ? TrainingData(Self.examples(4, seed: 2)) : nil, options: options,
             folder: folder.map { path throws in try RunFolder(path: path) })
     }

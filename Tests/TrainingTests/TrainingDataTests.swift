@@ -77,6 +77,21 @@ struct TrainingDataTests {
         #expect("\(try #require(error))".contains("data.jsonl, line 2: has 'messages', but the model has no chat template"))
     }
 
+    @Test("A chat template that cannot be read is an error of the first conversation alone")
+    func brokenTemplate() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.write("{% for", as: "chat_template.jinja")
+        let encoder = ExampleEncoder(
+            try ModelFolder(path: folder.path), GenerationConfiguration(), tokenizer: try Self.tokenizer(), maximumLength: 64)
+        let conversation = #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#
+        let file = try ExampleFile(path: folder.write("{\"text\": \"a b\"}\n\(conversation)\n", as: "data.jsonl"))
+        #expect(try file.example(0, encoder).targetCount > 0)
+        let text = "\(try #require(#expect(throws: ModelFileError.self) { try file.example(1, encoder) }))"
+        #expect(
+            text.contains("data.jsonl, line 2: has 'messages', and the model's chat template cannot be used: \(folder.path)/chat_template.jinja"),
+            "\(text)")
+    }
+
     @Test("What is given and what is learned can be read")
     func description() throws {
         let tokenizer = try Self.tokenizer()

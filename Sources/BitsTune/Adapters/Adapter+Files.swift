@@ -22,6 +22,10 @@ extension Adapter {
             throw ModelFileError(adapter: error, path: folder.description)
         }
         whole.take(contents.whole)
+        if let trained = contents.baseModelCheck, let own = facts.check, trained != own {
+            let name = configuration.baseModel.map { ", \($0)" } ?? ""
+            doubt = "\(folder): was trained on another model\(name), whose token vectors differ from this one's"
+        }
     }
 
     /// Writes adapter_config.json and adapter_model.safetensors into a new folder at `path`, which PEFT loads.
@@ -41,7 +45,9 @@ extension Adapter {
             for (name, parameter) in layer.parameters where parameter === layer.down { tensors["\(Adapter.prefix)\(path).\(name)"] = factors.down }
             for (name, parameter) in layer.parameters where parameter === layer.up { tensors["\(Adapter.prefix)\(path).\(name)"] = factors.up }
         }
-        try SafetensorsFile.write(tensors, to: "\(folder.workPath)/adapter_model.safetensors")
+        var metadata = ["format": "pt"]
+        metadata[BaseModelCheck.key] = facts.check
+        try SafetensorsFile.write(tensors, metadata: metadata, to: "\(folder.workPath)/adapter_model.safetensors")
         let written = isConverted ? configuration.plain : configuration
         try folder.write(written.json(adapted: layers.map(\.path), facts: facts).fileBytes, as: "adapter_config.json")
         try folder.commit()
@@ -54,8 +60,10 @@ struct AdaptedModelFacts {
     let task: String?
     /// Whether unquantized weights of adapted layers lie transposed in the model's files. PEFT's `fan_in_fan_out`.
     let isTransposed: Bool
+    /// What tells the model from others; see ``BaseModelCheck``.
+    let check: String?
 
-    init(_ model: TaskModel, adapted paths: [String]) {
+    init(_ model: TaskModel, adapted paths: [String]) throws(DeviceError) {
         task =
             switch model {
             case is CausalLanguageModel: "CAUSAL_LM"
@@ -65,6 +73,7 @@ struct AdaptedModelFacts {
             }
         let names = model.checkpointNames
         isTransposed = paths.contains(where: names.isTransposed)
+        check = try BaseModelCheck.value(of: model)
     }
 }
 

@@ -18,6 +18,8 @@ public final class Adapter {
     /// What of the model is trained whole.
     var whole: WholeParameters
     let facts: AdaptedModelFacts
+    /// Why the model may be another one than that which the adapter's file was made for, in words; nil where nothing says so.
+    public internal(set) var doubt: String?
 
     /// How much of the updates counts: 1 unless told otherwise. What is trained whole counts as a whole. Reference: PEFT's `set_scale`.
     public var weight: Float = 1 {
@@ -78,7 +80,7 @@ public final class Adapter {
         }
         self.configuration = configuration
         self.layers = layers
-        facts = AdaptedModelFacts(model, adapted: layers.map(\.path))
+        do { facts = try AdaptedModelFacts(model, adapted: layers.map(\.path)) } catch { throw .device(error) }
         whole = WholeParameters(selection, in: model, dtype: model.policy.masterWeights)
         for parameter in whole.parameters { parameter.isTrainable = true }
         model.apply(model.policy)

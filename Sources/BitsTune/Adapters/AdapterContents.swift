@@ -9,12 +9,15 @@ struct AdapterContents {
     private let tensors: [String: Tensor]
     private let plan: AdapterPlan
     private let maker: LoRALayerMaker
+    /// What the file says of the model that it was made for; nil for one that was made elsewhere.
+    let baseModelCheck: String?
 
     /// - Throws: ``ModelFileError`` that names all entries that are missing, of another shape, not finite, or of no layer of `model`.
     init(_ folder: ModelFolder, _ configuration: LoRAConfiguration, for model: TaskModel) throws(ModelFileError) {
         let checkpoint = try Checkpoint(folder, name: "adapter_model")
         let (device, dtype) = (model.computeDevice, model.policy.masterWeights)
         maker = LoRALayerMaker(configuration: configuration, dtype: dtype, device: device, original: nil)
+        baseModelCheck = checkpoint.files.lazy.compactMap { $0.metadata[BaseModelCheck.key] }.first
         let selection: AdapterSelection
         do {
             plan = try AdapterPlan(configuration, for: model)

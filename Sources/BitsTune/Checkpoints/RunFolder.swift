@@ -69,7 +69,8 @@ public final class RunFolder {
         return path
     }
 
-    private func removeOldCheckpoints(_ trainer: Trainer) {
+    /// Removes the checkpoints that the options of `trainer` do not keep.
+    func removeOldCheckpoints(_ trainer: Trainer) {
         guard let kept = trainer.options.keptCheckpoints else { return }
         let best = trainer.options.keepsBest ? trainer.progress.best?.step : nil
         for step in checkpointSteps.filter({ $0 <= trainer.progress.step }).dropFirst(kept) where step != best {

@@ -40,6 +40,8 @@ extension Trainer {
         try optimizer.loadState(from: "\(path)/\(Trainer.optimizerFile)")
         progress = found
         stream = BatchStream(data, options.batches, seed: options.seed, from: progress.position)
+        // The process may have been killed when it had made one, and before it removed another.
+        folder.removeOldCheckpoints(self)
         return (step, passedOver)
     }
 
@@ -50,13 +52,18 @@ extension Trainer {
             "accumulation": .number(JSONNumber(options.accumulation)), "rule": .string("\(options.rule)"), "moments": .string("\(options.moments)"),
             "schedule": .string("\(options.schedule)"), "warmup_steps": .number(JSONNumber(options.warmupSteps)),
             "clipping": options.clipping.map { .string("\($0)") } ?? .null, "seed": .string("\(options.seed)"), "policy": .string("\(model.policy)"),
+            "model": modelCheck.map { .string($0) } ?? .null,
         ]
     }
 
     private func checkSettings(_ found: JSONObject, path: String) throws(TrainingError) {
         let own = settings
         let differences = own.keys.filter { found[$0] != own[$0] }.map { key in
-            key == "data" ? "data: other examples" : "\(key): \(found[key]?.compactText ?? "none") there, \(own[key]?.compactText ?? "none") here"
+            switch key {
+            case "data": "data: other examples"
+            case "model": "model: other token vectors"
+            default: "\(key): \(found[key]?.compactText ?? "none") there, \(own[key]?.compactText ?? "none") here"
+            }
         }
         guard differences.isEmpty else {
             let list = differences.joined(separator: "; ")

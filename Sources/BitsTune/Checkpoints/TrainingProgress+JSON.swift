@@ -7,6 +7,7 @@ extension TrainingProgress {
             "step": .number(JSONNumber(step)), "epoch": .number(JSONNumber(position.epoch)), "example": .number(JSONNumber(position.example)),
             "batches": .number(JSONNumber(batches)), "tokens": .number(JSONNumber(tokens)), "loss_sum": .number(JSONNumber(lossSum)),
             "best_step": best.map { .number(JSONNumber($0.step)) } ?? .null, "best_nll": best.map { .number(JSONNumber($0.nll)) } ?? .null,
+            "last_step": last.map { .number(JSONNumber($0.step)) } ?? .null, "last_nll": last.map { .number(finite: $0.nll) } ?? .null,
             "evaluations_since_best": .number(JSONNumber(evaluationsSinceBest)),
         ]
     }
@@ -24,6 +25,9 @@ extension TrainingProgress {
         lossSum = try fields.require("loss_sum")
         if let bestStep = try fields.optional("best_step", as: Int.self) {
             best = TrainingEvaluation(step: bestStep, nll: try fields.require("best_nll"), isBest: true)
+        }
+        if let lastStep = try fields.optional("last_step", as: Int.self) {
+            last = TrainingEvaluation(step: lastStep, nll: try fields.optional("last_nll") ?? .nan, isBest: lastStep == best?.step)
         }
         evaluationsSinceBest = try count("evaluations_since_best")
     }

@@ -5,7 +5,11 @@ public import BitsModels
 public struct ExampleEncoder: Sendable {
     public let tokenizer: Tokenizer
     /// How the model wants conversations written; nil where it was not made for them.
-    public var template: ChatTemplate?
+    public var template: ChatTemplate? {
+        didSet { templateFault = nil }
+    }
+    /// Why the model's template cannot be read: told of the first conversation, as nothing else needs one.
+    private var templateFault: ModelFileError?
     /// What stands before every example and behind it; nil for nothing.
     public var beginToken: Int32?
     public var endToken: Int32?
@@ -30,22 +34,33 @@ public struct ExampleEncoder: Sendable {
         self.learnsPrompts = learnsPrompts
     }
 
+    /// Examples as the model in `folder` reads texts, and conversations where it has a template for them.
+    ///
+    /// - Parameter generation: what the folder says of begin and end.
+    public init(
+        _ folder: ModelFolder, _ generation: GenerationConfiguration, tokenizer: Tokenizer, maximumLength: Int,
+        truncation: Truncation = .keepStart, learnsPrompts: Bool = false
+    ) {
+        self.init(
+            tokenizer: tokenizer, beginToken: generation.beginToken, endToken: generation.endTokens.first, maximumLength: maximumLength,
+            truncation: truncation, learnsPrompts: learnsPrompts)
+        do throws(ModelFileError) { template = try ChatTemplate.ifPresent(in: folder) } catch { templateFault = error }
+    }
+
     /// Examples as `loaded` reads texts, and conversations where it has a template for them.
     ///
     /// - Parameter maximumLength: nil for all that the model was made for.
-    /// - Throws: ``BitsIO/ModelFileError`` when its template cannot be read.
     public init(
         for loaded: LoadedModel, tokenizer: Tokenizer, maximumLength: Int? = nil, truncation: Truncation = .keepStart, learnsPrompts: Bool = false
-    ) throws(ModelFileError) {
+    ) {
         self.init(
-            tokenizer: tokenizer, template: try ChatTemplate.ifPresent(in: loaded.folder), beginToken: loaded.generation.beginToken,
-            endToken: loaded.generation.endTokens.first,
-            maximumLength: maximumLength ?? loaded.model.contextLength, truncation: truncation, learnsPrompts: learnsPrompts)
+            loaded.folder, loaded.generation, tokenizer: tokenizer, maximumLength: maximumLength ?? loaded.model.contextLength,
+            truncation: truncation, learnsPrompts: learnsPrompts)
     }
 
     /// Begin token, text, end token; prompt and completion are tokenized apart. A conversation is what the template makes of it.
     ///
-    /// - Throws: ``BitsIO/ModelFileError`` for a conversation that the template refuses, or where there is no template.
+    /// - Throws: ``BitsIO/ModelFileError`` for a conversation that the template refuses, or where there is none that can be read.
     public func tokens(of text: TrainingText) throws(ModelFileError) -> TokenizedExample {
         let begin = beginToken.map { [$0] } ?? []
         let end = endToken.map { [$0] } ?? []
@@ -59,6 +74,7 @@ public struct ExampleEncoder: Sendable {
             let ids = start + tokenizer.encode(completion, addsSpecialTokens: false) + end
             example = TokenizedExample(ids: ids, completionStart: learnsPrompts ? 0 : start.count)
         case .conversation(let messages, let tools):
+            if let templateFault { throw .malformed(path: "", "has 'messages', and the model's chat template cannot be used: \(templateFault)") }
             guard let template else {
                 throw .malformed(
                     path: "", "has 'messages', but the model has no chat template; give 'prompt' and 'completion', or a model made for conversations")

@@ -47,9 +47,7 @@ public struct TrainingData: Sendable {
     public init(_ path: String, for loaded: LoadedModel, tokenizer: Tokenizer) throws(TrainingError) {
         let file: ExampleFile
         do throws(ModelFileError) { file = try ExampleFile(path: path) } catch { throw .file(error) }
-        let encoder: ExampleEncoder
-        do throws(ModelFileError) { encoder = try ExampleEncoder(for: loaded, tokenizer: tokenizer) } catch { throw .file(error) }
-        try self.init([(file, 1)], encoder)
+        try self.init([(file, 1)], ExampleEncoder(for: loaded, tokenizer: tokenizer))
     }
 
     private init(_ sets: [(set: ExampleSet, weight: Double)]) throws(TrainingError) {

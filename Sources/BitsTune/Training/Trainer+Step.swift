@@ -32,7 +32,7 @@ extension Trainer {
     }
 
     /// Measures the loss on the data for that, without dropout.
-    func evaluate() throws -> TrainingEvaluation {
+    func evaluate() throws {
         guard let evaluationData else { preconditionFailure("no data to evaluate on") }
         weights.adapter?.removeDropout()
         let nll = try model.meanLoss(of: evaluationData)
@@ -40,8 +40,8 @@ extension Trainer {
         let evaluation = TrainingEvaluation(step: progress.step, nll: nll, isBest: isBest)
         progress.evaluationsSinceBest = isBest ? 0 : progress.evaluationsSinceBest + 1
         if isBest { progress.best = evaluation }
+        progress.last = evaluation
         try tell(.evaluation(evaluation))
-        return evaluation
     }
 
     func save() throws {

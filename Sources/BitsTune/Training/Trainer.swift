@@ -26,6 +26,8 @@ public final class Trainer {
     let data: TrainingData
     let evaluationData: TrainingData?
     let folder: RunFolder?
+    /// What tells the model from others, as it was before the run.
+    let modelCheck: String?
     var stream: BatchStream
     private var guardian = LossGuard()
     private var isStopping = false
@@ -43,7 +45,8 @@ public final class Trainer {
         try evaluation?.check(for: model)
         (self.model, self.weights, self.options, self.folder) = (model, weights, options, folder)
         (self.data, evaluationData) = (data, evaluation)
-        totalSteps = options.steps(data)
+        modelCheck = try BaseModelCheck.value(of: model)
+        totalSteps = options.steps(over: data)
         stream = BatchStream(data, options.batches, seed: options.seed)
         optimizer = try Optimizer(
             groups: [ParameterGroup(weights.parameters, rule: options.rule)], moments: options.moments, schedule: options.schedule(steps: totalSteps),
@@ -55,7 +58,8 @@ public final class Trainer {
 
     /// Takes the steps that are left.
     ///
-    /// - Throws: ``TrainingError/diverged(step:reason:tensor:checkpoint:)``, what an observer throws, what the device reports, and what cannot be written.
+    /// - Throws: ``TrainingError/diverged(step:reason:tensor:checkpoint:)``, ``TrainingError/failed(step:_:checkpoint:)``, what an observer throws, and
+    ///   what cannot be written.
     @discardableResult
     public func run() throws -> TrainingSummary {
         let recomputed = model.recomputesBlocks
@@ -64,14 +68,20 @@ public final class Trainer {
             weights.adapter?.removeDropout()
             model.recomputesBlocks = recomputed
         }
-        return try ProcessSignals.endingInOrder { try takeSteps() }
+        do {
+            return try ProcessSignals.endingInOrder { try takeSteps() }
+        } catch {
+            // Gradients that got no memory would keep the device from working on.
+            optimizer.clearGradients()
+            throw TrainingError(error, step: progress.step, checkpoint: folder?.newestPath) ?? error
+        }
     }
 
     private var isEnding: Bool { isStopping || ProcessSignals.interruption != nil }
 
     private func takeSteps() throws -> TrainingSummary {
         let (start, tokens) = (ContinuousClock.now, progress.tokens)
-        var (submitted, lastEvaluation): (SubmittedStep?, TrainingEvaluation?) = (nil, nil)
+        var submitted: SubmittedStep?
         var end = TrainingSummary.End.finished
         while progress.step < totalSteps, end == .finished {
             let previous = submitted
@@ -84,19 +94,20 @@ public final class Trainer {
             submitted = nil
             try finish(step)
             if evaluates {
-                lastEvaluation = try evaluate()
+                try evaluate()
                 if let patience = options.patience, progress.evaluationsSinceBest >= patience { end = .withoutProgress }
             }
             if end == .finished, isEnding, !isLast { end = .stopped }
             let isBest = options.keepsBest && progress.best?.step == progress.step
             if isLast || end != .finished || isBest || isDue(options.saveEvery) { try save() }
         }
+        var evaluation: TrainingEvaluation?
         if options.keepsBest, let best = progress.best, best.step < progress.step, end != .stopped {
             try folder?.restoreWeights(of: self, step: best.step)
-            lastEvaluation = best
+            evaluation = best
         }
         return TrainingSummary(
-            end: end, progress: progress, evaluation: lastEvaluation, seconds: (ContinuousClock.now - start) / .seconds(1),
+            end: end, progress: progress, evaluation: evaluation ?? progress.last, seconds: (ContinuousClock.now - start) / .seconds(1),
             tokens: progress.tokens - tokens)
     }
 

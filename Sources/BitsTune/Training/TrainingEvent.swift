@@ -72,6 +72,8 @@ public struct TrainingProgress: Sendable, Equatable {
     public var lossSum = 0.0
     /// The best evaluation.
     public var best: TrainingEvaluation?
+    /// The last evaluation.
+    public var last: TrainingEvaluation?
     /// Evaluations since the best one.
     public var evaluationsSinceBest = 0
 }

@@ -69,7 +69,7 @@ public struct TrainingOptions: Sendable {
     }
 
     /// The steps of a run over `data`.
-    func steps(_ data: TrainingData) -> Int {
+    public func steps(over data: TrainingData) -> Int {
         switch duration {
         case .steps(let steps): return steps
         case .epochs(let epochs):
