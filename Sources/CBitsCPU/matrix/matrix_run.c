@@ -10,7 +10,7 @@
 
 enum {
     SHARED_BYTES = 16 << 20,   // of the shared side packed at a time
-    BLOCK_BYTES = 4 << 20,     // of it that one part runs through
+    BLOCK_BYTES = SHARED_BYTES,  // of it that one part runs through: each block of it has the other side packed anew
     TILE_BLOCK_BYTES = 1 << 20,  // the same where tiles of AMX read it: half of their second-level cache
     BLOCK_COLUMNS = 512,
     PANEL = 96,                // rows or columns of a panel, about
