@@ -6,14 +6,19 @@ extension ConformanceCase {
         let slopes = AttentionShape(
             batch: 1, queries: 140, keys: 140, heads: 2, groups: 1, headWidth: 104, valueWidth: 88, scale: 0.1, window: .last(70))
         let wide = AttentionShape(batch: 1, queries: 70, keys: 150, heads: 1, groups: 1, headWidth: 200, scale: 0.07)
-        return [DType.float16, .bfloat16].flatMap { dtype in
-            KeyRanges.allCases.flatMap { ranges in
-                tiles("\(ranges.rawValue), tiles of \(dtype.rawValue)", packed, dtype, ranges, .none)
-            }
-                + tiles("slopes, a window, tiles of \(dtype.rawValue)", slopes, dtype, .causal, .slopes)
-                + tiles("wide tiles of \(dtype.rawValue)", wide, dtype, .causal, .none)
-                + besideNaN("NaN in another sequence, tiles of \(dtype.rawValue)", dtype)
+        let bounded = AttentionShape(batch: 1, queries: 140, keys: 140, heads: 2, groups: 1, headWidth: 72, scale: 0.3, cap: 2, window: .last(70))
+        let boundedWide = AttentionShape(batch: 1, queries: 70, keys: 70, heads: 2, groups: 1, headWidth: 256, scale: 0.2, cap: 2)
+        var all: [ConformanceCase] = []
+        for dtype in [DType.float16, .bfloat16] {
+            let tilesOfType = "tiles of \(dtype.rawValue)"
+            for ranges in KeyRanges.allCases { all += tiles("\(ranges.rawValue), \(tilesOfType)", packed, dtype, ranges, .none) }
+            all += tiles("slopes, a window, \(tilesOfType)", slopes, dtype, .causal, .slopes)
+            all += tiles("wide \(tilesOfType)", wide, dtype, .causal, .none)
+            all += tiles("bounded scores, \(tilesOfType)", bounded, dtype, .causal, .none)
+            all += tiles("bounded scores, wide \(tilesOfType)", boundedWide, dtype, .packed, .none)
+            all += besideNaN("NaN in another sequence, \(tilesOfType)", dtype)
         }
+        return all
     }
 
     private static let packed = AttentionShape(batch: 2, queries: 150, keys: 150, heads: 4, groups: 2, headWidth: 64, scale: 0.125)

@@ -74,7 +74,7 @@ extension ConformanceCase {
         let shapes = [("many queries", 2, 19, 19), ("one query", 1, 1, 600)].map { name, batch, queries, keys in
             (name, AttentionShape(batch: batch, queries: queries, keys: keys, heads: 4, groups: 2, headWidth: 24, scale: 0.2))
         }
-        return [
+        let rotary = [
             ConformanceCase(dtype.rawValue) { device in
                 let output = device.output(dtype, count: tokens * heads * width)
                 let kernel = Rotary(
@@ -84,9 +84,16 @@ extension ConformanceCase {
                 return (kernel, [KernelOutput("output", output, absolute: 1e-6)])
             }
         ]
-            + shapes.flatMap { name, shape in attention("\(name) of \(dtype.rawValue)", shape, dtype, .causal, .none) }
-            + attention("slopes, a window, narrow values of \(dtype.rawValue)", narrow(.last(6)), dtype, .causal, .slopes)
-            + attention("relative bias, a window both ways of \(dtype.rawValue)", narrow(.around(4)), dtype, .all, .relative)
+        var all = rotary
+        for (name, shape) in shapes {
+            var bounded = shape
+            bounded.cap = 0.6
+            all += attention("\(name) of \(dtype.rawValue)", shape, dtype, .causal, .none)
+            all += attention("\(name) with bounded scores of \(dtype.rawValue)", bounded, dtype, .causal, .none)
+        }
+        all += attention("slopes, a window, narrow values of \(dtype.rawValue)", narrow(.last(6)), dtype, .causal, .slopes)
+        all += attention("relative bias, a window both ways of \(dtype.rawValue)", narrow(.around(4)), dtype, .all, .relative)
+        return all
     }
 
     private static func narrow(_ window: AttentionWindow) -> AttentionShape {

@@ -134,6 +134,10 @@ extension GradientCase {
             let ranges = [0..<1, 0..<2, 0..<3, 0..<0, 1..<2, 1..<3]
             return attention(query: $0[0], key: $0[1], value: $0[2], ranges: AttentionRanges(ranges, batch: 2), options: AttentionOptions(scale: 0.7))
         },
+        GradientCase("attention with bounded scores", [[1, 4, 2, 4], [1, 4, 1, 4], [1, 4, 1, 4]], in: -1...1) {
+            let ranges = AttentionRanges((0..<4).map { 0..<$0 + 1 }, batch: 1)
+            return attention(query: $0[0], key: $0[1], value: $0[2], ranges: ranges, options: AttentionOptions(scale: 1, cap: 0.5))
+        },
         GradientCase("attention with slopes, a window and wider values", [[1, 4, 3, 2], [1, 4, 1, 2], [1, 4, 1, 3]], in: -1...1) {
             let options = AttentionOptions(window: .last(3), bias: .alibi(heads: 3))
             return attention(

@@ -49,6 +49,21 @@ struct AttentionTests {
         }
     }
 
+    @Test("Scores that are bounded before the bias, and their gradients", arguments: KeyRanges.allCases, [BiasKind.none, .slopes, .relative])
+    func bounds(ranges: KeyRanges, bias: BiasKind) throws {
+        for (size, dtype) in (AttentionTests.sizes + AttentionTests.decoding).enumerated().map({ ($1, $0 % 3 == 1 ? DType.bfloat16 : .float32) }) {
+            var shape = size
+            shape.cap = 0.6
+            var operands = AttentionOperands(shape, dtype: dtype, ranges: ranges, bias: bias)
+            #expect(try deviationsFromReference(operands.forward, outputs: operands.forwardOutputs) == [], "\(shape)")
+            guard shape.keys > 0, shape.keys < 200 else { continue }
+            shape.keyStride = shape.keys
+            operands = AttentionOperands(shape, dtype: dtype, ranges: ranges, bias: bias)
+            operands.forward.reference(DeviceMemory())
+            #expect(try deviationsFromReference(operands.backward, outputs: operands.backwardOutputs) == [], "\(shape)")
+        }
+    }
+
     @Test("Windows narrow what the ranges allow", arguments: [AttentionWindow.last(1), .last(6), .last(1000), .around(0), .around(3), .around(1000)])
     func windows(window: AttentionWindow) throws {
         for ranges in KeyRanges.allCases {
@@ -141,8 +156,9 @@ struct AttentionTests {
 
     @Test("NaN and infinities of one packed sequence stay there", arguments: floats)
     func separateSequences(dtype: DType) throws {
-        for (batch, queries, keys) in [(1, 40, 40), (2, 33, 33), (1, 4, 61)] {
-            let shape = AttentionTests.shape(batch, queries, keys, keys, 4, 2, 20)
+        for (batch, queries, keys, cap) in [(1, 40, 40, nil), (2, 33, 33, nil), (2, 33, 33, 2), (1, 4, 61, nil), (1, 4, 61, Float(2))] {
+            var shape = AttentionTests.shape(batch, queries, keys, keys, 4, 2, 20)
+            shape.cap = cap
             var operands = AttentionOperands(shape, dtype: dtype, ranges: .packed)
             // The last sequence but one, of seven tokens each: from the key range of the token that the last one begins at.
             let end = (keys - 1) / 7 * 7
@@ -179,7 +195,11 @@ struct AttentionTests {
 
     @Test("The reference's gradients agree with differences of its values", arguments: KeyRanges.allCases, BiasKind.allCases)
     func differences(ranges: KeyRanges, bias: BiasKind) throws {
-        let shape = AttentionShape(batch: 2, queries: 4, keys: 4, heads: 4, groups: 2, headWidth: 3, valueWidth: 2, scale: 0.6)
+        for cap in [nil, 0.5] as [Float?] { try differences(ranges: ranges, bias: bias, cap: cap) }
+    }
+
+    private func differences(ranges: KeyRanges, bias: BiasKind, cap: Float?) throws {
+        let shape = AttentionShape(batch: 2, queries: 4, keys: 4, heads: 4, groups: 2, headWidth: 3, valueWidth: 2, scale: 0.6, cap: cap)
         let operands = AttentionOperands(shape, dtype: .float32, ranges: ranges, bias: bias)
         let memory = DeviceMemory()
         let weights = memory.floats(operands.outputGradient)

@@ -62,7 +62,7 @@ extension Tensor {
 /// Scaled dot-product attention (Vaswani et al. 2017) of query [B, Tq, N, H] over key [B, Tk, G, H] and value [B, Tk, G, Hv] to [B, Tq, N, Hv]; head n uses
 /// key head `n / (N / G)`.
 ///
-/// `softmax_k(scale * query · key_k + bias_k) · value_k` over the keys that each query sees; 0 where it sees none. The scores are never kept, here or in
+/// `softmax_k(bounded(scale * query · key_k) + bias_k) · value_k` over the keys that each query sees; 0 where it sees none. The scores are never kept, here or in
 /// the gradient. Arithmetic is float32; types are independent, and the result has that of `query`. Keys and values may be windows of a cache: they are
 /// read where they lie.
 public func attention(query: Tensor, key: Tensor, value: Tensor, ranges: AttentionRanges, options: AttentionOptions = AttentionOptions()) -> Tensor {
@@ -76,7 +76,7 @@ public func attention(query: Tensor, key: Tensor, value: Tensor, ranges: Attenti
         AttentionShape(
             batch: query.shape[0], queries: query.shape[1], keys: key.shape[1], keyStride: isCache ? stride : nil, heads: query.shape[2],
             groups: key.shape[2], headWidth: query.shape[3], valueWidth: value.shape[3],
-            scale: options.scale ?? 1 / Float(query.shape[3]).squareRoot(), window: options.window),
+            scale: options.scale ?? 1 / Float(query.shape[3]).squareRoot(), cap: options.cap, window: options.window),
         query: query.elements, key: isCache ? key.slice : key.elements, value: isCache ? value.slice : value.elements,
         keyRanges: ranges.tensor.elements, bias: options.bias?.operands)
     let (byQuery, byKey) = options.bias?.tables ?? (nil, nil)

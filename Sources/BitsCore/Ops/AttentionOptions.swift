@@ -7,13 +7,16 @@ import BitsSystem
 public struct AttentionOptions: Sendable {
     /// Multiplies the products of queries and keys; `1 / sqrt(H)` unless given.
     public var scale: Float?
+    /// What the scaled products cannot pass, either way: each becomes `cap * tanh(product / cap)`; unbounded unless given.
+    public var cap: Float?
     /// Narrows the keys that each query sees within its range; none unless given.
     public var window: AttentionWindow?
     /// Added to the scaled products; nothing unless given.
     public var bias: AttentionBias?
 
-    public init(scale: Float? = nil, window: AttentionWindow? = nil, bias: AttentionBias? = nil) {
+    public init(scale: Float? = nil, cap: Float? = nil, window: AttentionWindow? = nil, bias: AttentionBias? = nil) {
         self.scale = scale
+        self.cap = cap
         self.window = window
         self.bias = bias
     }

@@ -37,7 +37,7 @@ extension AttentionShape {
             }
         return bits_attention_shape(
             batch: Int64(batch), queries: Int64(queries), keys: Int64(keys), key_stride: Int64(keyStride), heads: Int64(heads),
-            groups: Int64(groups), width: Int64(headWidth), value_width: Int64(valueWidth), scale: scale, window: Int32(kind),
+            groups: Int64(groups), width: Int64(headWidth), value_width: Int64(valueWidth), scale: scale, cap: cap ?? 0, window: Int32(kind),
             window_size: Int64(size))
     }
 }

@@ -91,7 +91,7 @@ extension AttentionInputs: CUDAArgument {
         let types = [query, key, value].map(\.dtype.code)
         let sizes = [shape.queries, shape.keys, shape.heads, shape.groups, shape.headWidth, shape.valueWidth].map { Int32($0) }
         for number in types + sizes + [window, Int32(count)] { number.append(to: &arguments) }
-        shape.scale.append(to: &arguments)
+        for number in [shape.scale, shape.cap ?? 0] { number.append(to: &arguments) }
     }
 }
 

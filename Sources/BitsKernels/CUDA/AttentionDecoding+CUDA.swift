@@ -69,6 +69,7 @@ private struct AttentionDecodingArguments: CUDAArgument {
         for number in [inputs.query.dtype.code] + sizes + [window, Int32(chunk), Int32(chunks)] { number.append(to: &arguments) }
         shape.scale.append(to: &arguments)
         Int32(sums == nil ? 1 : 0).append(to: &arguments)
+        (shape.cap ?? 0).append(to: &arguments)
     }
 }
 

@@ -20,7 +20,7 @@ struct AttentionTiles: TiledAttention {
             slices.allSatisfy({ $0.dtype == inputs.query.dtype && $0.isAlignedForCUDA }),
             [shape.headWidth, shape.valueWidth].allSatisfy({ $0 > 0 && $0 % 8 == 0 }),
             let kernels = AttentionTileKernels.suiting(
-                width: max(shape.headWidth, shape.valueWidth), isGradient: isGradient, properties: queue.properties)
+                width: max(shape.headWidth, shape.valueWidth), isGradient: isGradient, isCapped: shape.cap != nil, properties: queue.properties)
         else { return nil }
         (self.inputs, self.kernels, dtype) = (inputs, kernels, inputs.query.dtype)
     }
@@ -89,11 +89,13 @@ private struct AttentionTileKernels: Sendable {
     /// The faster ones first.
     private static let all = [64, 128].map(hopper) + [64, 96, 128, 256].map(ampere)
 
-    static func suiting(width: Int, isGradient: Bool, properties: CUDAProperties) -> AttentionTileKernels? {
+    /// - Parameter isCapped: whether scores are bounded, which only one of the kernels knows.
+    static func suiting(width: Int, isGradient: Bool, isCapped: Bool, properties: CUDAProperties) -> AttentionTileKernels? {
         all.first { kernels in
             let needed = isGradient ? [kernels.ofQueries, kernels.ofKeys] : [kernels.forward]
             return width <= kernels.width && (kernels.isHopper ? properties.computeCapability == 90 : properties.computeCapability >= 80)
-                && (kernels.hasGradients || !isGradient) && needed.allSatisfy { $0.sharedByteCount <= properties.sharedByteCount }
+                && (kernels.hasGradients || !isGradient) && !(isCapped && (isGradient || kernels.isHopper))
+                && needed.allSatisfy { $0.sharedByteCount <= properties.sharedByteCount }
         }
     }
 
@@ -135,6 +137,6 @@ private struct AttentionTilesArguments: CUDAArgument {
         for number in [shape.batch, shape.keyStride, size] { number.append(to: &arguments) }
         let sizes = [shape.queries, shape.keys, shape.heads, shape.groups, shape.headWidth, shape.valueWidth].map { Int32($0) }
         for number in sizes + [window] { number.append(to: &arguments) }
-        shape.scale.append(to: &arguments)
+        for number in [shape.scale, shape.cap ?? 0] { number.append(to: &arguments) }
     }
 }

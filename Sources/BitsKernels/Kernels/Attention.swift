@@ -1,8 +1,8 @@
 /// Scaled dot-product attention with streaming softmax; no queries × keys matrix is kept.
 ///
 /// For batch entry b, query q and head n, over the keys `k` that it sees (``AttentionInputs/keyRanges``):
-/// `s_k = scale * query[b, q, n] · key[b, k, n / (N / G)] + bias_k`, `output[b, q, n] = sum_k softmax(s)_k value[b, k, n / (N / G)]`,
-/// `logSumExp[b, n, q] = log sum_k exp(s_k)`. A query that sees nothing gives output 0 and logSumExp -inf.
+/// `s_k = bounded(scale * query[b, q, n] · key[b, k, n / (N / G)]) + bias_k`, `output[b, q, n] = sum_k softmax(s)_k value[b, k, n / (N / G)]`,
+/// `logSumExp[b, n, q] = log sum_k exp(s_k)`, where `bounded(x)` is `cap * tanh(x / cap)`, and `x` without a cap. A query that sees nothing gives output 0 and logSumExp -inf.
 ///
 /// Shapes: output [B, Tq, N, Hv], logSumExp float32 [B, N, Tq].
 package struct Attention: Kernel {
@@ -23,9 +23,9 @@ package struct Attention: Kernel {
 }
 
 /// Gradients of ``Attention``, which recompute the probabilities `p = exp(s - logSumExp)`: with `d = outputGradient · output` per query and head,
-/// `valueGradient_k = sum_q p outputGradient_q`, `ds = p * (outputGradient · value_k - d)`, `queryGradient = scale * sum_k ds key_k`,
-/// `keyGradient_k = scale * sum_q ds query_q` (sums over a group's heads too), and of a relative bias, with the bucket `c` of each pair,
-/// `byQueryGradient[q, c] = sum_k ds`, `byKeyGradient[k, c] = sum_q ds`.
+/// `valueGradient_k = sum_q p outputGradient_q`, `ds = p * (outputGradient · value_k - d)`, `dx = ds * (1 - (bounded / cap)^2)`,
+/// `ds` itself without a cap, `queryGradient = scale * sum_k dx key_k`, `keyGradient_k = scale * sum_q dx query_q` (sums over a group's heads too), and of a
+/// relative bias, with the bucket `c` of each pair, `byQueryGradient[q, c] = sum_k ds`, `byKeyGradient[k, c] = sum_q ds`.
 ///
 /// Gradients have the operands' shapes, contiguous (keyStride == keys), and are written, not added.
 package struct AttentionGradient: Kernel {

@@ -13,15 +13,18 @@ package struct AttentionShape: Sendable, Equatable {
     package var valueWidth: Int
     /// Multiplies the products of queries and keys; usually `1 / sqrt(headWidth)`.
     package var scale: Float
+    /// What the scaled products cannot pass, either way; nil where nothing bounds them.
+    package var cap: Float?
     package var window: AttentionWindow?
 
     package init(
         batch: Int, queries: Int, keys: Int, keyStride: Int? = nil, heads: Int, groups: Int, headWidth: Int, valueWidth: Int? = nil, scale: Float,
-        window: AttentionWindow? = nil
+        cap: Float? = nil, window: AttentionWindow? = nil
     ) {
         precondition(groups > 0 && heads % groups == 0, "\(heads) heads cannot share \(groups) key heads")
         (self.batch, self.queries, self.keys, self.keyStride, self.heads) = (batch, queries, keys, keyStride ?? keys, heads)
-        (self.groups, self.headWidth, self.valueWidth, self.scale, self.window) = (groups, headWidth, valueWidth ?? headWidth, scale, window)
+        (self.groups, self.headWidth, self.valueWidth) = (groups, headWidth, valueWidth ?? headWidth)
+        (self.scale, self.cap, self.window) = (scale, cap, window)
     }
 
     /// Pairs of a query and a head.
@@ -89,6 +92,7 @@ package struct AttentionInputs: OperandGroup {
         precondition(
             query.count == shape.rows * shape.headWidth && key.count >= shape.keyCount && value.count >= shape.valueCount
                 && keyRanges.count == shape.batch * shape.queries * 2 && keyRanges.dtype == .int32, "attention operands do not fit \(shape)")
+        precondition(shape.cap ?? 1 > 0, "scores bounded by \(shape.cap!)")
         switch shape.window {
         case nil: break
         case .last(let count): precondition(count > 0, "a window of the last \(count) keys")

@@ -7,7 +7,7 @@ extension Attention {
         var result = [Float](repeating: 0, count: output.count)
         var logs = [Float](repeating: -.infinity, count: shape.rows)
         view.forEachRow { row in
-            let scores = view.scores(of: row)
+            let scores = view.scores(of: row).map(\.value)
             guard let top = scores.max() else { return }
             let exponentials = scores.map { exp($0 - top) }
             let total = exponentials.reduce(0, +)
@@ -43,12 +43,13 @@ extension AttentionGradient {
             let mean = dot(output, at: y)
             for (key, score) in zip(row.keys, view.scores(of: row)) {
                 let (k, v) = (view.vector(row, key) * width, view.vector(row, key) * valueWidth)
-                let p = exp(score - Double(logs[row.statistics]))
+                let p = exp(score.value - Double(logs[row.statistics]))
                 let ds = p * (dot(value, at: v) - mean)
+                let dx = ds * score.slope
                 for h in 0..<valueWidth { dValue[v + h] += p * Double(gradient[y + h]) }
                 for h in 0..<width {
-                    dQuery[q + h] += scale * ds * Double(view.key[k + h])
-                    dKey[k + h] += scale * ds * Double(view.query[q + h])
+                    dQuery[q + h] += scale * dx * Double(view.key[k + h])
+                    dKey[k + h] += scale * dx * Double(view.query[q + h])
                 }
                 guard let entries = view.relativeEntries(row, key) else { continue }
                 if !dByQuery.isEmpty { dByQuery[entries.byQuery] += ds }
@@ -125,11 +126,15 @@ private struct AttentionView {
         (row.batch * shape.keyStride + k) * shape.groups + row.head / (shape.heads / shape.groups)
     }
 
-    func scores(of row: Row) -> [Double] {
+    /// The scores of the keys that a row sees, and what each passes on of its gradient to the scaled product that it was made of.
+    func scores(of row: Row) -> [(value: Double, slope: Double)] {
         row.keys.map { k in
             let (q, t) = (row.vector * shape.headWidth, vector(row, k) * shape.headWidth)
             let dot = (0..<shape.headWidth).reduce(0) { $0 + Double(query[q + $1]) * Double(key[t + $1]) }
-            return dot * Double(shape.scale) + bias(row, k)
+            let scaled = dot * Double(shape.scale)
+            guard let cap = shape.cap.map({ Double($0) }) else { return (scaled + bias(row, k), 1) }
+            let share = tanh(scaled / cap)
+            return (cap * share + bias(row, k), 1 - share * share)
         }
     }
 

@@ -116,6 +116,7 @@ static void attention_few(const bits_attention_group *group, int64_t from, int64
                 vf top = splat(largest[r]), sum = {};
                 for (int64_t j = 0; j < block.count; j += WIDTH) {
                     const vi key = number + (int32_t)j;
+                    if (group->cap) scores[j / WIDTH][k] = bounded(scores[j / WIDTH][k], group->cap * LOG2_E);
                     if (group->slopes) {
                         const vf distance = __builtin_convertvector(key + (int32_t)(start + 1 - rows.high[r]), vf);
                         scores[j / WIDTH][k] = fma_or_not(splat(rows.slope[r]), distance, scores[j / WIDTH][k]);

@@ -39,6 +39,14 @@ static void outer_sum(int selective, const float *weights, int64_t tokens, const
         for (int64_t h = 0; h < padded; h += WIDTH) outer_sum_block(1, 1, 0, weights + j * ROWS, rows + h, padded, sums + j * padded + h);
 }
 
+// weights[j][row] *= slopes[j][row]; a weight of 0 stays, whatever the slope of what its row does not see.
+static void apply_slopes(const float *slopes, int64_t count, float *weights) {
+    for (int64_t i = 0; i < count * ROWS; i += WIDTH) {
+        const vf weight = load_f32(weights + i);
+        store_f32(weights + i, pick(weight == 0.0f, weight, weight * load_f32(slopes + i)));
+    }
+}
+
 // d_by_query[row][bucket] += weights[j][row], d_by_key[j][bucket] += weights[j][row]
 static void add_relative_gradient(const bits_attention_group *group, const bits_attention_sums *sums, const tile_rows *rows, const key_block *block,
                                   const float *weights) {
@@ -61,7 +69,7 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
                                     const bits_attention_sums *sums) {
     _Alignas(64) float query_rows[ROWS * MAX_WIDTH], query_columns[MAX_WIDTH * ROWS], doutput_rows[ROWS * MAX_WIDTH];
     _Alignas(64) float doutput_columns[MAX_WIDTH * ROWS], dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
-    _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
+    _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], slopes[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
     const int64_t width = group->width, value_width = group->value_width;
     const tile_rows rows = rows_of_tile(group, first, count);
     load_tile(&rows, group->query, group->query_dtype, width, group->scale * LOG2_E, query_columns, query_rows, sums->key_stride);
@@ -85,7 +93,7 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
         int64_t stride;
         const float *const values = values_of_block(group, &block, buffer, &stride);
         tile_scores(values, stride, block.count, doutput_columns, value_width, ds);
-        const float *const tokens = scores_of_block(group, &rows, &block, query_columns, buffer, p, &stride);
+        const float *const tokens = scores_of_block(group, &rows, &block, query_columns, buffer, p, slopes, &stride);
         for (int v = 0; v < QV; v++) {
             const vf log = load_f32(logs + v * WIDTH), dot = load_f32(dots + v * WIDTH);
             for (int64_t j = 0; j < block.count; j++) {
@@ -101,8 +109,9 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
             }
         }
         outer_sum(block.masked && wild_doutput, p, block.count, doutput_rows, sums->value_stride, sums->value + block.from * sums->value_stride);
-        outer_sum(block.masked && wild_query, ds, block.count, query_rows, sums->key_stride, sums->key + block.from * sums->key_stride);
         if (group->buckets) add_relative_gradient(group, sums, &rows, &block, ds);
+        if (group->cap) apply_slopes(slopes, block.count, ds);
+        outer_sum(block.masked && wild_query, ds, block.count, query_rows, sums->key_stride, sums->key + block.from * sums->key_stride);
         tile_weighted_sum(block.masked, tokens, stride, block.count, width, ds, one, dquery_columns);
     }
     store_tile(&rows, dquery_columns, scale, dquery, dquery_dtype, width);

@@ -229,6 +229,18 @@ static int next_keys(const tile_rows *rows, key_block *block) {
     return 0;
 }
 
+// A score before the bias, in base 2, within `cap`, which is in base 2 too.
+INLINE vf bounded(vf score, float cap) { return v_tanh(score / cap) * cap; }
+
+// scores[j][row] = bounded(scores[j][row]); into `slopes`, unless that is NULL, what a score passes on of its gradient: 1 - (score / cap)².
+static void bound_scores(float cap, int64_t count, float *scores, float *slopes) {
+    for (int64_t i = 0; i < count * ROWS; i += WIDTH) {
+        const vf score = bounded(load_f32(scores + i), cap);
+        store_f32(scores + i, score);
+        if (slopes) store_f32(slopes + i, 1.0f - score / cap * (score / cap));
+    }
+}
+
 // scores[j][row] += slope[row] * (key j - last key of the row's range)
 static void add_slopes(const tile_rows *rows, const key_block *block, float *scores) {
     for (int v = 0; v < QV; v++) {
@@ -269,11 +281,13 @@ static void add_relative(const bits_attention_group *group, const tile_rows *row
     }
 }
 
-// The scores of a block in base 2, with the bias, of the query in `columns`. Returns the keys as they were read.
+// The scores of a block in base 2, with the bias, of the query in `columns`; and where scores are bounded their slopes, unless that is NULL. Returns the
+// keys as they were read.
 INLINE const float *scores_of_block(const bits_attention_group *group, const tile_rows *rows, const key_block *block, const float *columns,
-                                    float *buffer, float *scores, int64_t *stride) {
+                                    float *buffer, float *scores, float *slopes, int64_t *stride) {
     const float *const tokens = keys_of_block(group, block, buffer, stride);
     tile_scores(tokens, *stride, block->count, columns, group->width, scores);
+    if (group->cap) bound_scores(group->cap * LOG2_E, block->count, scores, slopes);
     if (group->slopes) add_slopes(rows, block, scores);
     if (group->buckets) add_relative(group, rows, block, scores);
     return tokens;
@@ -290,7 +304,7 @@ static void attention_tile(const bits_attention_group *group, int64_t first, int
     key_block block = {0};
     while (next_keys(&rows, &block)) {
         int64_t stride;
-        scores_of_block(group, &rows, &block, columns, buffer, scores, &stride);
+        scores_of_block(group, &rows, &block, columns, buffer, scores, NULL, &stride);
         if (block.masked)
             for (int64_t j = 0; j < block.count; j++)
                 for (int v = 0; v < QV; v++) {

@@ -23,7 +23,8 @@ BITS_INLINE bits_attention_group bits_attention_group_at(const bits_attention_sh
         .query_dtype = inputs->query_dtype, .key_dtype = inputs->key_dtype, .value_dtype = inputs->value_dtype,
         .window = shape->window, .window_size = shape->window_size,
         .queries = shape->queries, .rows = bits_group_heads(shape) * shape->queries, .keys = shape->keys,
-        .width = shape->width, .value_width = shape->value_width, .heads = shape->heads, .groups = shape->groups, .scale = shape->scale,
+        .width = shape->width, .value_width = shape->value_width, .heads = shape->heads, .groups = shape->groups,
+        .scale = shape->scale, .cap = shape->cap,
         .slopes = inputs->slopes ? inputs->slopes + g * bits_group_heads(shape) : NULL,
         .by_query = inputs->by_query ? inputs->by_query + head * shape->queries * inputs->bucket_count : NULL,
         .by_key = inputs->by_key ? inputs->by_key + head * shape->keys * inputs->bucket_count : NULL,
@@ -36,6 +37,7 @@ BITS_INLINE int32_t bits_check_attention(const bits_attention_shape *s, const bi
     if (s->width <= 0 || s->width > BITS_MAX_HEAD_WIDTH || s->value_width <= 0 || s->value_width > BITS_MAX_HEAD_WIDTH) return BITS_BAD_SIZE;
     if (s->keys > INT32_MAX || s->queries > INT32_MAX || inputs->bucket_count < 0) return BITS_BAD_SIZE;
     if (s->window < BITS_WINDOW_NONE || s->window > BITS_WINDOW_AROUND || s->window_size < 0) return BITS_BAD_OPTION;
+    if (!(s->cap >= 0)) return BITS_BAD_OPTION;
     return (inputs->by_query || inputs->by_key) && !inputs->buckets ? BITS_BAD_OPTION : BITS_OK;
 }
 

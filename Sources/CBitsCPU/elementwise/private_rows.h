@@ -18,7 +18,7 @@ typedef struct {
     int64_t queries, rows, keys;         // row = head * queries + query
     int64_t width, value_width;
     int64_t heads, groups;               // vectors from one token to the next, in query and in key
-    float scale;
+    float scale, cap;                    // cap: 0 where nothing bounds the scores
     const float *slopes;                 // of the group's heads
     const float *by_query, *by_key;      // [row, bucket] and [head of the group, key, bucket]
     const int32_t *buckets;

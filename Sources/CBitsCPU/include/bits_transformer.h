@@ -31,10 +31,10 @@ enum { BITS_MAX_HEAD_WIDTH = 256 };
 // What narrows the keys that a query sees: nothing, the last `window_size` keys of its range, those no farther than that from the query's own index.
 enum { BITS_WINDOW_NONE = 0, BITS_WINDOW_LAST = 1, BITS_WINDOW_AROUND = 2 };
 
-// Widths are at most BITS_MAX_HEAD_WIDTH.
+// Widths are at most BITS_MAX_HEAD_WIDTH. cap: what scaled products cannot pass, either way, 0 where nothing bounds them.
 typedef struct {
     int64_t batch, queries, keys, key_stride, heads, groups, width, value_width;
-    float scale;
+    float scale, cap;
     int32_t window;
     int64_t window_size;
 } bits_attention_shape;
@@ -54,8 +54,8 @@ typedef struct {
     int64_t bucket_count;
 } bits_attention_inputs;
 
-// Row (b, q, n) of output [batch, queries, heads, value_width] = softmax over the keys that it sees of scale * query . key + bias, times value; 0 where it
-// sees none. log_sum_exp [batch, heads, queries] may be NULL.
+// Row (b, q, n) of output [batch, queries, heads, value_width] = softmax over the keys that it sees of bounded(scale * query . key) + bias, times value, with
+// bounded(x) = cap * tanh(x / cap); 0 where it sees none. log_sum_exp [batch, heads, queries] may be NULL.
 int32_t bits_cpu_attention(const bits_attention_shape *shape, const bits_attention_inputs *inputs, void *output, int32_t output_dtype,
                            float *log_sum_exp);
 

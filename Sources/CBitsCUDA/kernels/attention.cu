@@ -12,7 +12,8 @@ struct Inputs {
     const int *buckets;
     int64 batch, key_stride, window_size;
     int query_type, key_type, value_type, queries, keys, heads, groups, width, value_width, window, bucket_count;
-    float scale;
+    // `cap`: what a score cannot pass, either way; 0 where nothing bounds it.
+    float scale, cap;
 };
 
 // Inputs.window
@@ -65,6 +66,15 @@ __device__ __forceinline__ float bias_of(const Inputs &x, const QueryRow &row, i
     const int64 key_row = (row.batch * x.heads + row.head) * x.keys + key;
     return (x.by_query ? x.by_query[row.statistics * x.bucket_count + bucket] : 0) + (x.by_key ? x.by_key[key_row * x.bucket_count + bucket] : 0);
 }
+
+// A score before the bias: the product of a query and a key, scaled, and bounded.
+__device__ __forceinline__ float score_of(const Inputs &x, float product) {
+    const float score = product * x.scale;
+    return x.cap > 0 ? x.cap * tanhf(score / x.cap) : score;
+}
+
+// What a score passes on of its gradient to the scaled product that it was made of.
+__device__ __forceinline__ float slope_of(const Inputs &x, float score) { return x.cap > 0 ? 1 - score / x.cap * (score / x.cap) : 1; }
 
 // The product of a vector in shared memory with one of an array, in every lane.
 __device__ __forceinline__ float dot(const float *shared, const void *array, int type, int64 vector, int width) {
@@ -137,7 +147,7 @@ extern "C" __global__ void attention(Inputs x, void *output, int output_type, fl
             float score = -INFINITE;
             for (int j = 0; j < count; j++) {
                 const float product = dot(q, x.key, x.key_type, first + (int64)j * x.groups, x.width);
-                if (lane == j) score = product * x.scale + bias_of(x, row, range.end, k + j);
+                if (lane == j) score = score_of(x, product) + bias_of(x, row, range.end, k + j);
             }
             const float next = fmaxf(top, warp_max(score));
             // Scores that are all -inf so far weigh nothing: another may follow.
@@ -186,18 +196,20 @@ extern "C" __global__ void attention_query_gradient(GRADIENT_PARAMETERS, void *q
         for (int k = range.first; k < range.end; k += 32) {
             const int count = min(32, range.end - k);
             const int64 first = (row.batch * x.key_stride + k) * x.groups + group;
-            float score = 0, change = 0;
+            float score = 0, slope = 0, change = 0;
             for (int j = 0; j < count; j++) {
                 const float product = dot(q, x.key, x.key_type, first + (int64)j * x.groups, x.width);
-                const float slope = dot(dy, x.value, x.value_type, first + (int64)j * x.groups, x.value_width);
+                const float rise = dot(dy, x.value, x.value_type, first + (int64)j * x.groups, x.value_width);
                 if (lane == j) {
-                    score = product * x.scale + bias_of(x, row, range.end, k + j);
-                    change = slope - mean;
+                    score = score_of(x, product);
+                    slope = slope_of(x, score);
+                    score += bias_of(x, row, range.end, k + j);
+                    change = rise - mean;
                 }
             }
             const float ds = lane < count ? expf(score - log_sum) * change : 0;
             for (int j = 0; j < count; j++)
-                add_vector(sums, __shfl_sync(FULL_WARP, ds, j), x.key, x.key_type, first + (int64)j * x.groups, x.width);
+                add_vector(sums, __shfl_sync(FULL_WARP, ds * slope, j), x.key, x.key_type, first + (int64)j * x.groups, x.width);
             if (bins) add_to_bins(bins, lane < count ? bucket_of(x, row.query, k + lane) : -1, ds);
         }
         store_vector(query_gradient, query_gradient_type, row.vector, sums, x.scale, x.width);
@@ -234,12 +246,12 @@ extern "C" __global__ void attention_key_gradient(GRADIENT_PARAMETERS, void *key
                     const int j = __ffs(rest) - 1, end = __shfl_sync(FULL_WARP, range.end, j);
                     const QueryRow row = row_at(x, (b * x.queries + q + j) * x.heads + head);
                     const float product = dot(k_vector, x.query, x.query_type, row.vector, x.width);
-                    const float slope = dot(v_vector, output_gradient, output_gradient_type, row.vector, x.value_width);
-                    const float p = expf(product * x.scale + bias_of(x, row, end, k) - log_sum_exp[row.statistics]);
-                    const float change = p * (slope - means[row.statistics]);
+                    const float rise = dot(v_vector, output_gradient, output_gradient_type, row.vector, x.value_width), score = score_of(x, product);
+                    const float p = expf(score + bias_of(x, row, end, k) - log_sum_exp[row.statistics]);
+                    const float change = p * (rise - means[row.statistics]);
                     if (lane == j) ds = change;
                     add_vector(v_sums, p, output_gradient, output_gradient_type, row.vector, x.value_width);
-                    add_vector(k_sums, change, x.query, x.query_type, row.vector, x.width);
+                    add_vector(k_sums, change * slope_of(x, score), x.query, x.query_type, row.vector, x.width);
                 }
                 if (bins && seeing) add_to_bins(bins, seeing >> lane & 1 ? bucket_of(x, q + lane, k) : -1, ds);
             }

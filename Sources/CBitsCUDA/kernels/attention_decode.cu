@@ -19,6 +19,8 @@ struct DecodeInputs {
     float scale;
     // Whether the blocks that have a row's chunks are a cluster.
     int is_cluster;
+    // What a score cannot pass, either way; 0 where nothing bounds it.
+    float cap;
 };
 
 enum { WHOLE = 0, LAST = 1, AROUND = 2 };
@@ -139,10 +141,8 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
             if (seen && in_value) value[d].load(values + k * value_step);
         }
         float weights[DEPTH][ROWS];
-        uint32 seen = 0;
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
-            const int k = start + d * TEAMS + team;
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 float product = 0;
@@ -150,9 +150,25 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
                 for (int i = 0; i < 8; i++) product = __fmaf_rn(q[r][i], key[d][i], product);
 #pragma unroll
                 for (int step = LANES / 2; step > 0; step /= 2) product += __shfl_xor_sync(FULL_WARP, product, step);
-                product = __fmaf_rn(slopes[r], (float)(k - (ends[r] - 1)), product);
+                weights[d][r] = product;
+            }
+        }
+        if (x.cap > 0) {
+            const float unit = x.cap * LOG2_E, share = 1 / unit;
+#pragma unroll
+            for (int d = 0; d < DEPTH; d++)
+#pragma unroll
+                for (int r = 0; r < ROWS; r++) weights[d][r] = unit * short_tanh(weights[d][r] * share);
+        }
+        uint32 seen = 0;
+#pragma unroll
+        for (int d = 0; d < DEPTH; d++) {
+            const int k = start + d * TEAMS + team;
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                const float score = __fmaf_rn(slopes[r], (float)(k - (ends[r] - 1)), weights[d][r]);
                 const bool sees = firsts[r] <= k && k < min(ends[r], end);
-                weights[d][r] = sees ? product : -INFINITE;
+                weights[d][r] = sees ? score : -INFINITE;
                 if (sees) seen |= 1u << (d * ROWS + r);
             }
         }

@@ -12,7 +12,7 @@ struct Inputs {
     const int *buckets;
     int64 batch, key_stride, window_size;
     int query_type, key_type, value_type, queries, keys, heads, groups, width, value_width, window, bucket_count;
-    float scale;
+    float scale, cap;
 };
 
 // Inputs.window
@@ -57,6 +57,25 @@ __device__ __forceinline__ float bias_of(const Inputs &x, int64 batch, int head,
     const float b = x.by_key ? x.by_key[(entry * x.keys + key) * x.bucket_count + bucket] : 0;
     return (a + b) * LOG2_E;
 }
+
+// Scores before the bias, in powers of 2, of the products of queries and keys: scaled, and bounded.
+__device__ __forceinline__ void make_scores(const Inputs &x, float (&products)[EACH][EACH]) {
+    if (x.cap > 0) {
+        const float share = x.scale / x.cap;
+#pragma unroll
+        for (int i = 0; i < EACH; i++)
+#pragma unroll
+            for (int j = 0; j < EACH; j++) products[i][j] = short_tanh(products[i][j] * share);
+    }
+    const float unit = (x.cap > 0 ? x.cap : x.scale) * LOG2_E;
+#pragma unroll
+    for (int i = 0; i < EACH; i++)
+#pragma unroll
+        for (int j = 0; j < EACH; j++) products[i][j] *= unit;
+}
+
+// Of a score as a share of the bound: what it passes on of its gradient to the scaled product that it was made of.
+__device__ __forceinline__ float slope_of(float share) { return __fmaf_rn(-share, share, 1); }
 
 // Of a tile of queries: the least first key and the last end of those that see anything.
 struct TileRanges {
@@ -239,7 +258,6 @@ template <int COLUMNS> __device__ __forceinline__ void attend(const Inputs &x, v
     ranges.fill(x, place.batch, place.first);
     const int high = ranges.last_end, low = min(ranges.least_first, high);
     const bool biased = x.slopes || x.buckets;
-    const float unit = x.scale * LOG2_E;
     float sums[EACH][COLUMNS], tops[EACH], totals[EACH];
     clear(sums);
 #pragma unroll
@@ -250,6 +268,7 @@ template <int COLUMNS> __device__ __forceinline__ void attend(const Inputs &x, v
         __syncthreads();
         float scores[EACH][EACH];
         multiply_rows<COLUMNS>(scores, query_tile, key_tile, x.width);
+        make_scores(x, scores);
         // The values take the keys' place.
         __syncthreads();
         load_tile<COLUMNS>(key_tile, x.value, x.value_type, first_key_vector, x.groups, k, low, high, x.value_width);
@@ -261,7 +280,7 @@ template <int COLUMNS> __device__ __forceinline__ void attend(const Inputs &x, v
             for (int j = 0; j < EACH; j++) {
                 const int key = k + threadIdx.x % SIDE + j * SIDE;
                 const bool sees = first <= key && key < end;
-                scores[i][j] = scores[i][j] * unit + (biased && sees ? bias_of(x, place.batch, place.head, query, end, key) : 0);
+                scores[i][j] += biased && sees ? bias_of(x, place.batch, place.head, query, end, key) : 0;
                 if (!sees) scores[i][j] = -INFINITE;
                 top = fmaxf(top, scores[i][j]);
             }
@@ -318,7 +337,7 @@ __device__ __forceinline__ void attend_queries_back(const Inputs &x, const void 
     ranges.fill(x, place.batch, place.first);
     const int high = ranges.last_end, low = min(ranges.least_first, high);
     const bool biased = x.slopes || x.buckets;
-    const float unit = x.scale * LOG2_E;
+    const float share = x.cap > 0 ? 1 / (x.cap * LOG2_E) : 0;
     float sums[EACH][COLUMNS], row_means[EACH], log_sums[EACH];
     clear(sums);
 #pragma unroll
@@ -343,6 +362,7 @@ __device__ __forceinline__ void attend_queries_back(const Inputs &x, const void 
         load_tile<COLUMNS>(key_tile, x.key, x.key_type, first_key_vector, x.groups, k, low, high, x.width);
         __syncthreads();
         multiply_rows<COLUMNS>(scores, query_tile, key_tile, x.width);
+        make_scores(x, scores);
 #pragma unroll
         for (int i = 0; i < EACH; i++) {
             const int first = ranges.firsts[row + i], end = ranges.ends[row + i], query = place.first + row + i;
@@ -350,8 +370,8 @@ __device__ __forceinline__ void attend_queries_back(const Inputs &x, const void 
             for (int j = 0; j < EACH; j++) {
                 const int key = k + threadIdx.x % SIDE + j * SIDE;
                 const bool sees = first <= key && key < end;
-                const float score = scores[i][j] * unit + (biased && sees ? bias_of(x, place.batch, place.head, query, end, key) : 0);
-                scores[i][j] = sees ? exp2_of(score - log_sums[i]) * (changes[i][j] - row_means[i]) : 0;
+                const float score = scores[i][j] + (biased && sees ? bias_of(x, place.batch, place.head, query, end, key) : 0);
+                scores[i][j] = sees ? exp2_of(score - log_sums[i]) * (changes[i][j] - row_means[i]) * slope_of(scores[i][j] * share) : 0;
             }
         }
         store_weights(weights, scores);
@@ -380,7 +400,7 @@ __device__ __forceinline__ void attend_keys_back(const Inputs &x, const float *l
     load_tile<COLUMNS>(key_tile, x.key, x.key_type, first_key_vector, x.groups, place.first, 0, x.keys, x.width);
     load_tile<COLUMNS>(value_tile, x.value, x.value_type, first_key_vector, x.groups, place.first, 0, x.keys, x.value_width);
     const bool biased = x.slopes || x.buckets;
-    const float unit = x.scale * LOG2_E;
+    const float share = x.cap > 0 ? 1 / (x.cap * LOG2_E) : 0;
     float key_sums[EACH][COLUMNS], value_sums[EACH][COLUMNS];
     clear(key_sums);
     clear(value_sums);
@@ -401,6 +421,7 @@ __device__ __forceinline__ void attend_keys_back(const Inputs &x, const float *l
             __syncthreads();
             float changes[EACH][EACH], scores[EACH][EACH];
             multiply_rows<COLUMNS>(scores, key_tile, query_tile, x.width);
+            make_scores(x, scores);
             multiply_rows<COLUMNS>(changes, value_tile, gradient_tile, x.value_width);
 #pragma unroll
             for (int j = 0; j < EACH; j++) {
@@ -409,10 +430,10 @@ __device__ __forceinline__ void attend_keys_back(const Inputs &x, const float *l
                 for (int i = 0; i < EACH; i++) {
                     const int key = place.first + row + i;
                     const bool sees = first <= key && key < end;
-                    const float score =
-                        scores[i][j] * unit + (biased && sees ? bias_of(x, place.batch, head, q + place_of_query, end, key) : 0);
+                    const float score = scores[i][j] + (biased && sees ? bias_of(x, place.batch, head, q + place_of_query, end, key) : 0);
+                    const float slope = slope_of(scores[i][j] * share);
                     scores[i][j] = sees ? exp2_of(score - log_sums[place_of_query]) : 0;
-                    changes[i][j] = sees ? scores[i][j] * (changes[i][j] - row_means[place_of_query]) : 0;
+                    changes[i][j] = sees ? scores[i][j] * (changes[i][j] - row_means[place_of_query]) * slope : 0;
                 }
             }
             store_weights(weights, scores);

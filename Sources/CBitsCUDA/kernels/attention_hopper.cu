@@ -4,14 +4,14 @@
 //
 // It computes what attention_tiles.cu computes, with the same operands and the same flaws.
 
-// What the kernels take first, in this order: see attention_tiles.cu.
+// What the kernels take first, in this order: see attention_tiles.cu. Scores that are bounded are computed there.
 struct TileInputs {
     const void *query, *key, *value;
     const int *ranges;
     const float *slopes;
     int64 batch, key_stride, window_size;
     int queries, keys, heads, groups, width, value_width, window;
-    float scale;
+    float scale, cap;
 };
 
 // TileInputs.window

@@ -7,14 +7,14 @@
 // MARK: Operands
 
 // What the kernels take first, in this order. All arrays have one type; vectors are as wide as `width` or `value_width` says and lie at multiples of 16
-// bytes. A scale above 0.
+// bytes. A scale above 0. `cap`: what a score cannot pass before the bias, either way, 0 where nothing bounds it; gradients take none.
 struct TileInputs {
     const void *query, *key, *value;
     const int *ranges;
     const float *slopes;
     int64 batch, key_stride, window_size;
     int queries, keys, heads, groups, width, value_width, window;
-    float scale;
+    float scale, cap;
 };
 
 // TileInputs.window
@@ -192,7 +192,8 @@ template <typename T, int WIDTH, int BLOCKS> __device__ __forceinline__ void att
     fetch_tile<KEYS, WIDTH, THREADS>(key_tile, keys, key_step, k, low, high, x.width);
     end_fetches();
 
-    const float unit = x.scale * LOG2_E, lag = LAG / unit, slope = x.slopes ? x.slopes[head] / x.scale : 0;
+    // A score is a multiple of `scale`.
+    const float unit = x.scale * LOG2_E, lag = LAG / unit, slope = x.slopes ? x.slopes[head] / x.scale : 0, cap = x.cap / x.scale;
     float sums[BLOCKS][WIDTH / 8][4], tops[BLOCKS][2], totals[BLOCKS][2];
 #pragma unroll
     for (int m = 0; m < BLOCKS; m++) {
@@ -230,6 +231,15 @@ template <typename T, int WIDTH, int BLOCKS> __device__ __forceinline__ void att
             }
         }
 
+        if (cap > 0) {
+            const float share = 1 / cap;
+#pragma unroll
+            for (int m = 0; m < BLOCKS; m++)
+#pragma unroll
+                for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                    for (int i = 0; i < 4; i++) scores[m][n][i] = cap * short_tanh(scores[m][n][i] * share);
+        }
         if (x.slopes || !ranges.covers(k)) {
 #pragma unroll
             for (int m = 0; m < BLOCKS; m++)
