@@ -2,44 +2,38 @@ import BitsCore
 import BitsIO
 import BitsNN
 
-// Gemma 3 (Gemma team 2025, arXiv:2503.19786), the models of text.
+// What Gemma 2 and 3 are made of: see Gemma2.swift and Gemma3.swift.
 // Shapes: B = batch, T = tokens, D = model width, N = heads, G = key and value heads, H = head width, F = inner width, V = vocabulary.
 
-/// The sizes and constants of a Gemma model.
+/// The sizes and constants of a Gemma model; ``init(gemma2:)`` and ``init(gemma3:)`` read them.
 struct GemmaConfiguration {
     /// What Gemma has in common with Llama; the angles are those of layers without a window.
     var sizes: LlamaConfiguration
     /// The angles of layers with a window.
     var windowRotary: RotaryEmbedding
     /// Multiplies the products of queries and keys.
-    var scale: Float
+    let scale: Float
+    /// What the scores of attention cannot pass, either way; nil where nothing bounds them.
+    let scoreCap: Float?
     /// What the head's scores cannot pass, either way; nil where nothing bounds them.
-    var headCap: Float?
+    let headCap: Float?
 
-    /// Reads the fields of `gemma3_text`.
-    init(gemma3 configuration: ModelConfiguration) throws(ModelFileError) {
+    /// Reads what all generations have, with the same angles in all layers.
+    ///
+    /// - Parameters:
+    ///   - scoreCap: the bound of attention's scores where config.json does not say.
+    ///   - headCap: the same of the head's.
+    init(_ configuration: ModelConfiguration, scoreCap: Float?, headCap: Float?) throws(ModelFileError) {
         let fields = configuration.fields
-        var sizes = try LlamaConfiguration(configuration, usualHeadWidth: 256)
+        sizes = try LlamaConfiguration(configuration, usualHeadWidth: 256)
         sizes.activation = try fields.activation("hidden_activation", default: "gelu_pytorch_tanh")
-        sizes.normsQueriesAndKeys = true
         sizes.window = try fields.count("sliding_window", orUnlessNull: 4096)
-        let pattern = try fields.count("sliding_window_pattern", default: 6)
-        sizes.windowlessLayers = try fields.fullLayers(of: sizes.layers) { ($0 + 1) % pattern == 0 }
-        let nested = try fields.section("rope_parameters")
-        let whole = try fields.contains("rope_scaling") ? fields.section("rope_scaling") : nested?.section("full_attention")
-        let (headWidth, context) = (sizes.headWidth, sizes.contextLength)
-        sizes.rotary = try RotaryEmbedding(whole, in: fields, headWidth: headWidth, contextLength: context, theta: 1_000_000)
-        windowRotary = try RotaryEmbedding(
-            nested?.section("sliding_attention"), in: fields, headWidth: headWidth, contextLength: context, theta: 10_000,
-            thetaKey: "rope_local_base_freq")
-        self.sizes = sizes
+        windowRotary = sizes.rotary
         scale = 1 / (try fields.positive("query_pre_attn_scalar", default: 256)).squareRoot()
-        headCap = try fields.positive("final_logit_softcapping", orUnlessNull: nil)
+        self.scoreCap = try fields.positive("attn_logit_softcapping", orUnlessNull: scoreCap)
+        self.headCap = try fields.positive("final_logit_softcapping", orUnlessNull: headCap)
         if try fields.value("use_bidirectional_attention", default: false) {
             throw .unsupported(path: fields.path, "has use_bidirectional_attention true; a model that predicts the next token was expected")
-        }
-        if let cap = try fields.positive("attn_logit_softcapping", orUnlessNull: nil) {
-            throw .unsupported(path: fields.path, "has attn_logit_softcapping \(cap); bounded scores of attention are not implemented")
         }
     }
 
@@ -47,14 +41,14 @@ struct GemmaConfiguration {
     func norm(_ width: Int) -> RMSNorm { RMSNorm(width: width, epsilon: sizes.normEpsilon, offset: 1) }
 }
 
-/// Grouped-query attention with normed queries and keys, over a window in most layers.
+/// Grouped-query attention over a window in some layers, with bounded scores or with normed queries and keys.
 final class GemmaAttention: Module {
     @Child("q_proj") var query: any LinearLayer
     @Child("k_proj") var key: any LinearLayer
     @Child("v_proj") var value: any LinearLayer
     @Child("o_proj") var output: any LinearLayer
-    @Child("q_norm") var queryNorm: RMSNorm
-    @Child("k_norm") var keyNorm: RMSNorm
+    @Child("q_norm") var queryNorm: RMSNorm?
+    @Child("k_norm") var keyNorm: RMSNorm?
     private let configuration: GemmaConfiguration
     private let rotary: RotaryTable
 
@@ -67,16 +61,17 @@ final class GemmaAttention: Module {
         key = Linear(inFeatures: s.width, outFeatures: s.keyValueHeads * s.headWidth, bias: s.hasAttentionBias)
         value = Linear(inFeatures: s.width, outFeatures: s.keyValueHeads * s.headWidth, bias: s.hasAttentionBias)
         output = Linear(inFeatures: s.heads * s.headWidth, outFeatures: s.width, bias: s.hasAttentionOutputBias)
-        queryNorm = c.norm(s.headWidth)
-        keyNorm = c.norm(s.headWidth)
+        queryNorm = s.normsQueriesAndKeys ? c.norm(s.headWidth) : nil
+        keyNorm = s.normsQueriesAndKeys ? c.norm(s.headWidth) : nil
     }
 
     func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
         let (B, T, s) = (x.shape[0], x.shape[1], configuration.sizes)
-        let q = queryNorm(query(x).reshaped(B, T, s.heads, s.headWidth))  // [B, T, N, H]
-        let k = keyNorm(key(x).reshaped(B, T, s.keyValueHeads, s.headWidth))  // [B, T, G, H]
+        var q = query(x).reshaped(B, T, s.heads, s.headWidth)  // [B, T, N, H]
+        var k = key(x).reshaped(B, T, s.keyValueHeads, s.headWidth)  // [B, T, G, H]
         let v = value(x).reshaped(B, T, s.keyValueHeads, s.headWidth)
-        let options = AttentionOptions(scale: configuration.scale, window: s.window(layer: layer))
+        if let queryNorm, let keyNorm { (q, k) = (queryNorm(q), keyNorm(k)) }
+        let options = AttentionOptions(scale: configuration.scale, cap: configuration.scoreCap, window: s.window(layer: layer))
         return output(
             pass.attended(query: pass.rotated(q, rotary), key: pass.rotated(k, rotary), value: v, layer: layer, options: options))  // [B, T, D]
     }
@@ -118,7 +113,8 @@ final class Gemma: Module, Backbone {
     init(_ c: GemmaConfiguration) {
         configuration = c
         super.init()
-        let (whole, windowed, s) = (RotaryTable(c.sizes.rotary), RotaryTable(c.windowRotary), c.sizes)
+        let (s, whole) = (c.sizes, RotaryTable(c.sizes.rotary))
+        let windowed = c.windowRotary == s.rotary ? whole : RotaryTable(c.windowRotary)
         embedding = Embedding(vocabularySize: s.vocabularySize, width: s.width)
         blocks = (0..<s.layers).map { GemmaBlock(c, s.windowlessLayers.contains($0) ? whole : windowed) }
         norm = c.norm(s.width)
@@ -136,8 +132,10 @@ final class Gemma: Module, Backbone {
         return norm(DecoderPass(tokens, cache: cache, recomputes: recomputesBlocks).run(blocks, on: x))
     }
 
-    /// Scores over the vocabulary, bounded where the configuration says so.
-    static let head = HeadRecipe("") { (configuration, backbone) throws(ModelFileError) in
+    /// As Llama's, but that scores over the vocabulary are bounded where the configuration says so.
+    static let heads = ModelFamily.llama.heads.merging([.causalLanguageModeling: head]) { _, own in own }
+
+    private static let head = HeadRecipe("") { (configuration, backbone) throws(ModelFileError) in
         let ties = try configuration.fields.value("tie_word_embeddings", default: true)
         return GemmaHead(backbone.vocabularyHead(ties: ties), cap: (backbone as? Gemma)?.configuration.headCap)
     }
@@ -158,11 +156,4 @@ final class GemmaHead: Module, Head {
         let scores = output.scores(hidden)  // [.., V]
         return cap.map { (scores / $0).tanh() * $0 } ?? scores
     }
-}
-
-extension ModelFamily {
-    static let gemma3 = ModelFamily(
-        "gemma3_text", backbone: "model",
-        heads: llama.heads.merging([.causalLanguageModeling: Gemma.head]) { _, own in own }
-    ) { (configuration) throws(ModelFileError) in Gemma(try GemmaConfiguration(gemma3: configuration)) }
 }

@@ -4,7 +4,8 @@ internal import Synchronization
 /// The model families, by the `model_type` of config.json.
 public enum ModelRegistry {
     private static let builtIn: [ModelFamily] = [
-        .bert, .bloom, .deberta, .gemma3, .gpt2, .llama, .mistral, .mixtral, .opt, .phi3, .qwen2, .qwen3, .qwen3Experts, .roberta, .xlmRoberta,
+        .bert, .bloom, .deberta, .gemma2, .gemma3, .gpt2, .llama, .mistral, .mixtral, .opt, .phi3, .qwen2, .qwen3, .qwen3Experts, .roberta,
+        .xlmRoberta,
     ]
     private static let known = Mutex(Dictionary(uniqueKeysWithValues: builtIn.map { ($0.name, $0) }))
 

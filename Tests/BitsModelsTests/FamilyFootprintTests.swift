@@ -75,6 +75,12 @@ struct FamilyFootprintTests {
                 "num_attention_heads": 32, "num_key_value_heads": 32
                 """, parameters: 3_821_079_552, fourBit: 2_206_341_120, int8: 4_018_280_448),
         Golden(
+            name: "Gemma-2-2B",
+            configuration: """
+                "model_type": "gemma2", "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+                "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256
+                """, parameters: 2_614_341_888, fourBit: 2_192_269_824, int8: 3_204_407_808),
+        Golden(
             name: "Gemma-3-1B",
             configuration: """
                 "model_type": "gemma3_text", "vocab_size": 262144, "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26,

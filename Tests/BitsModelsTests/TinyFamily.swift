@@ -83,7 +83,7 @@ extension TinyFamily {
     }
 
     static let decoders: Set = [
-        "bloom", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3", "qwen3_moe",
+        "bloom", "gemma2", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3", "qwen3_moe",
     ]
 
     static let all: [TinyFamily] = [
@@ -123,12 +123,23 @@ extension TinyFamily {
                 ("sliding_window", "0", "sliding_window"),
             ], linearLayers: 8),
         likeLlama(
+            "gemma2", "",
+            [
+                "head_dim": "8", "sliding_window": "3", "query_pre_attn_scalar": "16", "attn_logit_softcapping": "1",
+                "final_logit_softcapping": "5",
+            ],
+            senseless: [
+                ("attn_logit_softcapping", "-1", "attn_logit_softcapping"), ("final_logit_softcapping", "0", "final_logit_softcapping"),
+                ("use_bidirectional_attention", "true", "use_bidirectional_attention"), ("sliding_window", "0", "sliding_window"),
+                ("layer_types", "[\"full_attention\"]", "2 were expected"),
+            ], ties: true),
+        likeLlama(
             "gemma3_text", "",
             [
                 "head_dim": "8", "sliding_window": "3", "sliding_window_pattern": "2", "query_pre_attn_scalar": "16", "final_logit_softcapping": "5",
             ],
             senseless: [
-                ("attn_logit_softcapping", "50", "attn_logit_softcapping 50.0"), ("final_logit_softcapping", "-1", "final_logit_softcapping"),
+                ("attn_logit_softcapping", "0", "attn_logit_softcapping"), ("final_logit_softcapping", "-1", "final_logit_softcapping"),
                 ("use_bidirectional_attention", "true", "use_bidirectional_attention"), ("query_pre_attn_scalar", "0", "query_pre_attn_scalar"),
                 ("rope_local_base_freq", "0", "'rope_local_base_freq'; it has 0"),
             ], ties: true),

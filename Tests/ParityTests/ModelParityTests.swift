@@ -12,7 +12,8 @@ struct ModelParityTests {
     func coverage() throws {
         let recorded = try ModelCase.families()
         let known: Set = [
-            "bert", "bloom", "deberta-v2", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3", "qwen3_moe",
+            "bert", "bloom", "deberta-v2", "gemma2", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "opt", "phi3", "qwen2", "qwen3",
+            "qwen3_moe",
         ]
         #expect(recorded.isSuperset(of: known))
         #expect(recorded.isSubset(of: ModelRegistry.families))
