@@ -133,6 +133,25 @@ struct FamilyTests {
         #expect(try loaded.model.logits(TokenBatch(Self.ids)).bytes() == model.logits(TokenBatch(Self.ids)).bytes())
     }
 
+    @Test("What a checkpoint lacks, has in another shape or has too much is named by the family's names, all at once", arguments: TinyFamily.all)
+    func misfits(family: TinyFamily) throws {
+        var tensors = try family.tensors()
+        let names = tensors.keys.filter { $0.hasSuffix("weight") }.sorted()
+        let (missing, misshapen) = (Array(names.prefix(2)), Array(names.suffix(2)))
+        for name in missing { tensors[name] = nil }
+        for name in misshapen { tensors[name] = .ones([3, 5]) }
+        let folder = try TinyFolder(configuration: family.configuration, tensors: tensors)
+        let problem = try #require(folder.problem())
+        for name in missing + misshapen { #expect(problem.contains("'\(name)'"), "\(problem)") }
+        #expect(problem.contains("[3, 5]"))
+        #expect(throws: ModelFileError.self) { try CheckpointQuantizer(ModelFolder(path: folder.path), to: ModelQuantization(.fourBit(.nf4))) }
+
+        tensors = try family.tensors()
+        tensors["surplus.weight"] = .ones([1])
+        let loaded = try TinyFolder(configuration: family.configuration, tensors: tensors).load()
+        #expect(loaded.report.unused == ["surplus.weight"])
+    }
+
     @Test("Random weights fill it, quantized on the way", arguments: TinyFamily.all)
     func randomWeights(family: TinyFamily) throws {
         let model = try family.model()
