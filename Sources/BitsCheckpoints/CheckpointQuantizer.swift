@@ -20,6 +20,8 @@ public struct CheckpointQuantizer {
     private let device: Device
     private let selected: [(layer: ModelPlan.Layer, form: Quantization)]
     private var report = ModelReport()
+    /// How much of the model's linear layers will be quantized.
+    public let coverage: QuantizationCoverage
 
     /// Reads the configuration and the checkpoint's headers, and checks that they fit.
     ///
@@ -37,7 +39,7 @@ public struct CheckpointQuantizer {
             throw .unsupported(path: folder.description, "is quantized already (\(method)); start from the model's unquantized version")
         }
         plan = ModelPlan(try ModelRegistry.model(configuration))
-        checkpoint = try Checkpoint(folder)
+        checkpoint = try Checkpoint(folder, for: plan.names)
         places = try CheckpointFit.locate(plan, in: checkpoint, path: folder.description)
         var selection = LayerSelection(quantization)
         var selected: [(layer: ModelPlan.Layer, form: Quantization)] = []
@@ -52,6 +54,8 @@ public struct CheckpointQuantizer {
         }
         report.kept += plan.keptHeads(&selection, quantized: selected.map(\.layer))
         report.unmatchedSkips = selection.unmatchedSkips
+        coverage = QuantizationCoverage(plan.layers, quantized: Set(selected.map(\.layer.path)))
+        report.coverage = coverage
         let used = Set(places.values)
         report.unused = checkpoint.names.filter { [plan] in !used.contains($0) && !plan.names.isUnused($0) }
         report.byteCountBefore = checkpoint.byteCount

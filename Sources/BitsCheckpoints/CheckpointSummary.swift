@@ -1,7 +1,7 @@
 import BitsCore
 public import BitsIO
 import BitsModels
-import BitsNN
+public import BitsNN
 
 /// What is in a model's checkpoint.
 public struct CheckpointSummary: Sendable {
@@ -17,6 +17,8 @@ public struct CheckpointSummary: Sendable {
     public let layers: [QuantizedLayer]
     /// Linear layers that are not quantized; nil for a model family that is not known here.
     public let keptLayers: [String]?
+    /// How much of the model's linear layers is quantized; nil for a model family that is not known here.
+    public let coverage: QuantizationCoverage?
     /// Numbers in the model, quantized ones included.
     public let parameterCount: Int
 
@@ -48,6 +50,7 @@ public struct CheckpointSummary: Sendable {
         }
         let quantized = Set(layers.map(\.path))
         keptLayers = plan?.layers.filter { $0.role != .embedding && !quantized.contains($0.path) }.map(\.path)
+        coverage = plan.map { QuantizationCoverage($0.layers, quantized: quantized) }
         let parts = Set(layers.flatMap { $0.entries.map(\.name) })
         parameterCount =
             entries.filter { !parts.contains($0.name) }.reduce(0) { $0 + $1.shape.reduce(1, *) } + layers.reduce(0) { $0 + $1.shape.reduce(1, *) }

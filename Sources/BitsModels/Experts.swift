@@ -27,9 +27,23 @@ struct ExpertConfiguration {
         experts = try fields.requireCount(expertsKey)
         perToken = try fields.requireCount("num_experts_per_tok")
         innerWidth = try fields.requireCount(innerWidthKey)
-        try fields.check([(expertsKey, experts, 1 << 16), (innerWidthKey, innerWidth, 1 << 24)])
+        try fields.check([(expertsKey, experts, 1 << 12), (innerWidthKey, innerWidth, 1 << 24)])
         guard perToken <= experts else { throw fields.error("has num_experts_per_tok \(perToken), more than the \(experts) experts that there are") }
         (self.normalizesShares, self.name, self.projections) = (normalizesShares, name, projections)
+    }
+
+    /// How files name what they have of a mixture as transformers keeps it in memory: experts in two tensors, and the mixture by one name in all families.
+    fileprivate var checkpointNames: CheckpointNames {
+        var names = CheckpointNames()
+        func weights(_ projections: String...) -> [String] { projections.map { "\(name).experts.*.\($0).weight" } }
+        names.stacked = Set(["mlp", name]).sorted().flatMap {
+            [
+                StackedWeights("\($0).experts.gate_up_proj", parts: weights(projections.gate, projections.up)),
+                StackedWeights("\($0).experts.down_proj", parts: weights(projections.down)),
+            ]
+        }
+        if name != "mlp" { names.renamed = ["mlp.gate.weight": "\(name).gate.weight"] }
+        return names
     }
 }
 
@@ -129,8 +143,10 @@ final class ExpertBlock: Module, DecoderBlock {
     @Child var mixture: ExpertMixture
     @Child("input_layernorm") var attentionNorm: RMSNorm
     @Child("post_attention_layernorm") var mixtureNorm: RMSNorm
+    private let configuration: ExpertConfiguration
 
     init(_ c: LlamaConfiguration, _ e: ExpertConfiguration, _ rotary: RotaryTable) {
+        configuration = e
         _mixture = Child(e.name)
         super.init()
         attention = LlamaAttention(c, rotary)
@@ -138,6 +154,8 @@ final class ExpertBlock: Module, DecoderBlock {
         attentionNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
         mixtureNorm = RMSNorm(width: c.width, epsilon: c.normEpsilon)
     }
+
+    override var checkpointNames: CheckpointNames { configuration.checkpointNames }
 
     func callAsFunction(_ x: Tensor, _ pass: DecoderPass, layer: Int) -> Tensor {
         let attended = x + attention(attentionNorm(x), pass, layer: layer)

@@ -169,6 +169,7 @@ public final class Llama: Module, Backbone {
     public override var checkpointNames: CheckpointNames {
         var names = CheckpointNames()
         names.unused = ["rotary_emb.inv_freq"]  // the frequencies, which old checkpoints hold
+        for block in blocks { names.merge(block.checkpointNames) }
         return names
     }
 

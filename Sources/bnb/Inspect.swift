@@ -2,6 +2,7 @@ import ArgumentParser
 import BitsCheckpoints
 import BitsCore
 import BitsIO
+import BitsNN
 import BitsQuant
 import BitsTune
 import CLexicon
@@ -44,7 +45,10 @@ extension CheckpointSummary {
         }
         let linear = layers.filter { !$0.isEmbedding }
         if let keptLayers {
-            lines.append("linear layers: \(linear.count) of \(linear.count + keptLayers.count) quantized")
+            let share = linear.isEmpty ? nil : coverage?.percentage
+            lines.append(
+                "linear layers: \(linear.count) of \(linear.count + keptLayers.count) quantized"
+                    + (share.map { ", \($0) of their weights, heads aside" } ?? ""))
             if !layers.isEmpty { lines += (tensors ? keptLayers : keptLayers.kinds).map { "  kept \($0)" } }
         } else if !layers.isEmpty {
             lines.append("linear layers: \(layers.count) quantized")
@@ -67,6 +71,7 @@ extension CheckpointSummary {
             "quantization_config": quantization?.json ?? .null,
             "quantized": .array(layers.map(\.json)),
             "kept": keptLayers.map { .array($0.map { .string($0) }) } ?? .null,
+            "coverage": coverage.map { .number(JSONNumber($0.share)) } ?? .null,
             "tensors": .array(entries.map(\.json)),
         ]
     }
@@ -82,25 +87,6 @@ extension CheckpointSummary {
             guard seen.insert(kind).inserted, let count = kinds[kind]?.count else { return nil }
             return count == 1 ? "\(layer.path): \(layer.text)" : "\(kind), \(count) times"
         }
-    }
-}
-
-extension [String] {
-    /// The paths, those that differ in numbers alone as one.
-    fileprivate var kinds: [String] {
-        var seen = Set<String>()
-        return compactMap { path in
-            let count = self.count { $0.withoutNumbers == path.withoutNumbers }
-            guard seen.insert(path.withoutNumbers).inserted else { return nil }
-            return count == 1 ? path : "\(path.withoutNumbers), \(count) times"
-        }
-    }
-}
-
-extension String {
-    /// The path with `*` for parts that are numbers.
-    fileprivate var withoutNumbers: String {
-        split(separator: ".", omittingEmptySubsequences: false).map { $0.allSatisfy(\.isNumber) ? "*" : String($0) }.joined(separator: ".")
     }
 }
 

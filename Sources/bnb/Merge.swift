@@ -51,10 +51,15 @@ struct Merge: ParsableCommand {
         let device = try machine.prepare()
         let folder = try source.folder()
         try quantization.checkSkips(folder)
+        if let to, let required = quantization.requireCoverage {
+            try required.check(
+                QuantizationCoverage(ModelPlan(try ModelRegistry.model(ModelConfiguration(folder))), of: try quantization.applied(to: to)))
+        }
         let text = try text.map { path throws(ModelFileError) in try TextInput.read(path) }
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: LoadOptions(try quantization.applied(to: loadIn), device: device)) { bar.update($0) }
         bar.finish()
+        if to == nil { try quantization.requireCoverage?.check(loaded.report.coverage) }
         let adapters = try adapter.map { adapter throws(ModelFileError) in try adapter.load(on: loaded.model) }
         let tokens = try text.map { try Tokenizer(folder).encode($0, addsSpecialTokens: false) }
         let saving = ProgressBar("saving")

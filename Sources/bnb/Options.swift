@@ -49,6 +49,12 @@ struct QuantizationOptions: ParsableArguments {
             valueName: "format"))
     var head: Quantization?
 
+    @Option(
+        help: ArgumentHelp(
+            "Fail where less than this share of the weights of linear layers, output heads aside, is quantized: a number from 0 to 1. (default: none)",
+            valueName: "share"))
+    var requireCoverage: RequiredCoverage?
+
     /// Checks what fits `format`, which `option` asks for.
     func check(_ format: Quantization?, option: String) throws {
         if let blockSize, !BlockSize.fourBitSupported.contains(blockSize) {
@@ -252,6 +258,7 @@ struct ModelOptions: ParsableArguments {
         let bar = ProgressBar("loading")
         let (loaded, model, report) = try load(folder, options) { bar.update($0) }
         bar.finish()
+        try quantization.requireCoverage?.check(report.coverage)
         for adapter in adapter { _ = try adapter.load(on: model) }
         Console.warn(report.warnings)
         return (folder, loaded)

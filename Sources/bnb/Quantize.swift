@@ -56,6 +56,7 @@ struct Quantize: ParsableCommand {
         let products = try compute?.dtype ?? ModelConfiguration(folder).usualProducts
         let wanted = try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder, compute: products) }
         let quantizer = try CheckpointQuantizer(folder, to: try wanted ?? quantization.applied(to: to, compute: products), on: device)
+        try quantization.requireCoverage?.check(quantizer.coverage)
         let bar = ProgressBar("quantizing")
         let report = try quantizer.write(to: result.output, maximumFileByteCount: result.maxShardSize.count) { bar.update($0) }
         bar.finish()
@@ -81,6 +82,8 @@ extension ModelReport {
         let also = embeddings == 0 ? "" : " and \(embeddings) \(embeddings == 1 ? "embedding" : "embeddings")"
         var lines = ["\(output): \(quantized.count - embeddings) linear layers\(also) quantized, \(kept.count) kept"]
         lines += kept.map { "  kept \($0.path): \($0.reason)" }
+        let left = coverage.left.isEmpty ? "" : "; left: \(coverage.leftText)"
+        lines.append("  \(coverage.percentage) of the weights of linear layers, heads aside, are quantized\(left)")
         lines.append("  \(Bytes(byteCountBefore)) became \(Bytes(byteCount)), \(Bytes.ratio(byteCountBefore, byteCount)) times smaller")
         return lines.joined(separator: "\n")
     }
@@ -90,6 +93,8 @@ extension ModelReport {
             "output": .string(output),
             "quantized": .array(quantized.map { .string($0.path) }),
             "kept": .array(kept.map { ["path": .string($0.path), "reason": .string($0.reason)] }),
+            "coverage": .number(JSONNumber(coverage.share)),
+            "left": .array(coverage.left.map { .string($0) }),
             "non_finite": .array(nonFinite.map { ["path": .string($0.path), "count": .number(JSONNumber($0.nonFiniteCount))] }),
             "unmatched_skips": .array(unmatchedSkips.map { .string($0) }),
             "unused": .array(unused.map { .string($0) }),

@@ -123,6 +123,7 @@ struct Train: ParsableCommand {
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
         bar.finish()
+        try quantization.requireCoverage?.check(loaded.report.coverage)
         Console.warn(loaded.report.warnings)
         return loaded
     }
@@ -142,7 +143,7 @@ struct Train: ParsableCommand {
                 return TrainedWeights(adapter, in: model)
             }
             var generator = RandomGenerator(seed: course.seed.number)
-            let original = weights.loraStart == .kaiming ? nil : CheckpointSource(try Checkpoint(loaded.folder))
+            let original = weights.loraStart == .kaiming ? nil : CheckpointSource(try Checkpoint(loaded.folder, for: model.checkpointNames))
             let configuration = weights.configuration(baseModel: source.model)
             return TrainedWeights(try Adapter(on: model, configuration, original: original, using: &generator), in: model)
         }

@@ -43,7 +43,7 @@ import Testing
         #expect(!brief.contains("SCB") && !brief.contains("layers.1."))
         let outcome = try Command.run("inspect", "--model", model.path, "--tensors")
         #expect(outcome.output.contains("quantization_config: llm_int8, outlier threshold 6.0"))
-        #expect(outcome.output.contains("linear layers: 14 of 15 quantized\n  kept lm_head\n"))
+        #expect(outcome.output.contains("linear layers: 14 of 15 quantized, 100.0 % of their weights, heads aside\n  kept lm_head\n"))
         #expect(outcome.output.contains("  model.layers.1.mlp.down_proj: int8 [64, 192], a scale a row, 12.5 kB, 8.17 bits a weight\n"))
         #expect(outcome.output.contains("    weight I8 [64, 192], SCB F32 [64], weight_format U8 []\n"))
         let result = try Command.run("inspect", "--model", model.path, "--json").json

@@ -56,6 +56,29 @@ import _BitsTestSupport
         #expect(lines(String(decoding: try scratch.data("model/config.json"), as: UTF8.self)) == lines(configuration))
     }
 
+    @Test("less coverage than is asked for fails, with what was left, before anything is written")
+    func coverage() throws {
+        let (model, quantized, scratch) = (try TinyModel(), try TinyModel(quantized: true), try Scratch())
+        let arguments = [
+            "quantize", "--model", model.path, "--to", "nf4", "--output", "\(scratch.path)/m", "--skip", "down_proj", "--require-coverage",
+        ]
+        let outcome = try Command.run(arguments + ["0.9"])
+        #expect(outcome.status == 65 && outcome.output.isEmpty)
+        #expect(outcome.errors.contains("less than --require-coverage 0.9; left: model.layers.*.mlp.down_proj, 2 times"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+        let enough = try Command.run(arguments + ["0.7"])
+        #expect(
+            enough.status == 0
+                && enough.output.contains("of the weights of linear layers, heads aside, are quantized; left: model.layers.*.mlp.down_proj"))
+        let whole = try Command.run("inspect", "--model", quantized.path)
+        #expect(whole.output.contains("linear layers: 14 of 15 quantized, 100.0 % of their weights, heads aside"))
+        let loaded = ["generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "1", "--require-coverage", "0.9"]
+        #expect(try Command.run(loaded).status == 65)
+        #expect(try Command.run(loaded + ["--load-in", "int8"]).status == 0)
+        #expect(try Command.run(loaded + ["--load-in", "int8", "--skip", "down_proj"]).status == 65)
+        #expect(try Command.run("quantize", "--model", model.path, "--to", "nf4", "--output", "x", "--require-coverage", "1.5").status == 64)
+    }
+
     @Test("formats go by the names of other tools too", arguments: [("bnb.nf4-dq", "nf4", true), ("BNB.FP4", "fp4", false), ("NF4", "nf4", false)])
     func names(name: String, format: String, doubleQuantization: Bool) throws {
         let (model, scratch) = (try TinyModel(), try Scratch())

@@ -12,7 +12,6 @@ import _BitsTestSupport
         let largest: Int
 
         init() throws {
-            scratch = try Scratch()
             let (width, inner, layers) = (1024, 2048, 5)
             var shapes: [String: [Int]] = ["model.embed_tokens.weight": [512, width], "model.norm.weight": [width]]
             for layer in 0..<layers {
@@ -22,6 +21,32 @@ import _BitsTestSupport
                 shapes["\(path).mlp.down_proj.weight"] = [width, inner]
                 for name in ["input", "post_attention"] { shapes["\(path).\(name)_layernorm.weight"] = [width] }
             }
+            try self.init(
+                shapes,
+                fields: [
+                    "model_type": "llama", "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 16,
+                ])
+        }
+
+        /// With eight experts in two tensors of 34 and 17 MB.
+        static func ofStackedExperts() throws -> LargeModel {
+            let (width, path) = (1024, "model.layers.0")
+            var shapes = [
+                "model.embed_tokens.weight": [512, width], "model.norm.weight": [width], "\(path).mlp.gate.weight": [8, width],
+                "\(path).mlp.experts.gate_up_proj": [8, 2 * width, width], "\(path).mlp.experts.down_proj": [8, width, width],
+            ]
+            for name in ["q", "k", "v", "o"] { shapes["\(path).self_attn.\(name)_proj.weight"] = [width, width] }
+            for name in ["input", "post_attention"] { shapes["\(path).\(name)_layernorm.weight"] = [width] }
+            return try LargeModel(
+                shapes,
+                fields: [
+                    "model_type": "mixtral", "hidden_size": width, "intermediate_size": width, "num_hidden_layers": 1, "num_attention_heads": 16,
+                    "num_local_experts": 8, "num_experts_per_tok": 2,
+                ])
+        }
+
+        private init(_ shapes: [String: [Int]], fields: [String: Any]) throws {
+            scratch = try Scratch()
             let sorted = shapes.sorted { $0.key < $1.key }.map { (name: $0.key, shape: $0.value, byteCount: 2 * $0.value.reduce(1, *)) }
             var header: [String: Any] = ["__metadata__": ["format": "pt"]]
             var offset = 0
@@ -39,11 +64,8 @@ import _BitsTestSupport
             let block = Data((0..<1 << 19).flatMap { [UInt8(truncatingIfNeeded: $0 &* 37), $0 % 3 == 0 ? 0xbc : 0x3c] })
             for start in stride(from: 0, to: offset, by: block.count) { data.append(block.prefix(min(block.count, offset - start))) }
             try scratch.write(data, as: "model.safetensors")
-            let fields: [String: Any] = [
-                "model_type": "llama", "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 16,
-                "vocab_size": 512, "max_position_embeddings": 64, "tie_word_embeddings": true, "dtype": "bfloat16",
-            ]
-            try scratch.write(try JSONSerialization.data(withJSONObject: fields), as: "config.json")
+            let common: [String: Any] = ["vocab_size": 512, "max_position_embeddings": 64, "tie_word_embeddings": true, "dtype": "bfloat16"]
+            try scratch.write(try JSONSerialization.data(withJSONObject: fields.merging(common) { $1 }), as: "config.json")
             let tokenizer = "\(ParityCases.folder)/models/llama/model/tokenizer.json"
             try scratch.write(try Data(contentsOf: URL(fileURLWithPath: tokenizer)), as: "tokenizer.json")
         }
@@ -73,6 +95,19 @@ import _BitsTestSupport
         #expect(weights < model.byteCount * 6 / 10)
         #expect(memory - base < weights + model.largest + StreamingTests.slack)
         #expect(memory - base > weights / 2, "the count is of something else")
+    }
+
+    @Test("of experts that lie stacked in one tensor, loading and converting hold one matrix at a time")
+    func stackedExperts() throws {
+        let (model, tiny, scratch) = (try LargeModel.ofStackedExperts(), try TinyModel(), try Scratch())
+        let matrix = model.largest / 16
+        let arguments = ["generate", "--prompt", "a", "--max-new-tokens", "1", "--load-in", "nf4", "--require-coverage", "0.99", "--model"]
+        let base = try peak(arguments + [tiny.path]).memory
+        let (memory, result) = try peak(arguments + [model.path])
+        let weights = try #require(result["weight_bytes"] as? Int)
+        #expect(weights < model.byteCount / 3 && memory - base < weights + matrix + StreamingTests.slack)
+        let converting = try peak(["quantize", "--model", model.path, "--to", "nf4", "--output", "\(scratch.path)/m"]).memory
+        #expect(converting - base < weights / 8 + 3 * matrix + StreamingTests.slack)
     }
 
     @Test("a quantized checkpoint loads within its own size")

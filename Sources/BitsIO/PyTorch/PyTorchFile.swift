@@ -47,6 +47,8 @@ public struct PyTorchFile: TensorFile {
 
     public subscript(name: String) -> SafetensorsEntry? { positions[name].map { entries[$0] } }
 
+    public func liesInRow(_ entry: SafetensorsEntry) -> Bool { strides[entry.name] == nil }
+
     public func tensor(_ entry: SafetensorsEntry, on device: Device, inPlace: Bool) throws(ModelFileError) -> Tensor {
         guard let strides = strides[entry.name] else { return Tensor(try slice(of: entry, on: device, inPlace: inPlace), shape: entry.shape) }
         return Tensor(try slice(of: entry, on: device, inPlace: inPlace), shape: entry.shape, strides: strides).contiguous()

@@ -102,6 +102,22 @@ public struct Checkpoint: Sendable {
         return try files[file].tensor(entry, on: device, inPlace: inPlace)
     }
 
+    /// Puts `parts` in the place of the entry called `name`: equally large, they lie in it one after the other. Nothing is changed where the entry does not
+    /// lie in a row, or there is one of their names already.
+    package mutating func cut(_ name: String, into parts: [(name: String, shape: [Int])]) {
+        guard let (file, entry) = positions[name], files[file].liesInRow(entry), !parts.isEmpty, entry.byteCount % parts.count == 0,
+            parts.allSatisfy({ positions[$0.name] == nil })
+        else { return }
+        let byteCount = entry.byteCount / parts.count
+        positions[name] = nil
+        for (index, part) in parts.enumerated() {
+            let start = entry.byteRange.lowerBound + index * byteCount
+            let own = SafetensorsEntry(
+                name: part.name, typeName: entry.typeName, dtype: entry.dtype, shape: part.shape, byteRange: start..<start + byteCount)
+            positions[part.name] = (file, own)
+        }
+    }
+
     /// Says that the tensor called `name` will hardly be read again: its pages go back to the system. Tensors in place stay valid, and are read from
     /// the file again when they are touched.
     public func release(_ name: String) {

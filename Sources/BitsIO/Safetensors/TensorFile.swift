@@ -12,6 +12,9 @@ public protocol TensorFile: Sendable {
     /// The entry called `name`; nil where there is none.
     subscript(name: String) -> SafetensorsEntry? { get }
 
+    /// Whether the elements of `entry` lie one after the other, the last axis first.
+    func liesInRow(_ entry: SafetensorsEntry) -> Bool
+
     /// The tensor of `entry`: in place where `device` can read the host's memory and the bytes are aligned, else copied.
     ///
     /// - Parameter inPlace: false copies in any case. A touch of a tensor in place may bring megabytes of the file around it into memory, so small ones
@@ -21,6 +24,8 @@ public protocol TensorFile: Sendable {
 }
 
 extension TensorFile {
+    public func liesInRow(_ entry: SafetensorsEntry) -> Bool { true }
+
     /// The tensor of `entry`, see ``tensor(_:on:inPlace:)``.
     public func tensor(_ entry: SafetensorsEntry, on device: Device = .cpu) throws(ModelFileError) -> Tensor {
         try tensor(entry, on: device, inPlace: true)

@@ -23,7 +23,8 @@ extension RegisteredTask {
         let (stored, usualProducts) = (StoredQuantization(try configuration.quantization), try configuration.usualProducts)
         var resolved = stored.applied(to: options)
         resolved.computeDType = resolved.computeDType ?? resolved.quantization.layers?.computeDType ?? usualProducts
-        let (model, checkpoint) = (try Self(configuration), CheckpointSource(try Checkpoint(folder)))
+        let model = try Self(configuration)
+        let checkpoint = CheckpointSource(try Checkpoint(folder, for: model.checkpointNames))
         let newHead = generator.flatMap { generator in (model as? TaskModel).map { NewHeadSource(checkpoint, for: $0, using: generator) } }
         var report = try fill(model, from: newHead ?? checkpoint, options: resolved, path: folder.description, progress: progress)
         model.policy = ComputePolicy(

@@ -16,6 +16,8 @@ public struct CheckpointNames: Sendable, Equatable {
     public var optionalPrefix = ""
     /// What a checkpoint may put before all names.
     public var addedPrefix = ""
+    /// Entries that stand for several layers: a checkpoint that has them is read as if each layer had its own.
+    public var stacked: [StackedWeights] = []
     /// Linear layers whose weight lies transposed, [K, N], where it is not quantized; see ``ModulePattern``. Reference: transformers' `Conv1D`.
     public var transposed: [String] = []
 
@@ -37,6 +39,7 @@ public struct CheckpointNames: Sendable, Equatable {
         unused += other.unused
         optional += other.optional
         transposed += other.transposed
+        stacked += other.stacked.filter { !stacked.contains($0) }
         renamed.merge(other.renamed) { own, _ in own }
     }
 

@@ -37,6 +37,8 @@ public struct ModelReport: Sendable, Equatable {
     }
 
     public package(set) var quantized: [Layer] = []
+    /// How much of the model's linear layers that is.
+    public package(set) var coverage = QuantizationCoverage([], quantized: [])
     public package(set) var kept: [Kept] = []
     /// Entries of the skip list that matched no layer.
     public package(set) var unmatchedSkips: [String] = []

@@ -109,6 +109,7 @@ extension Module {
         if quantized.isEmpty && !quantization.isEmpty { report.notes.append("no layer was quantized") }
         report.unmatchedSkips = selection.unmatchedSkips
         report.byteCount = byteCount
+        report.coverage = QuantizationCoverage(plan.layers, quantized: Set(quantized.map(\.path)))
         return report
     }
 
