@@ -103,6 +103,9 @@ public struct Diagnosis: Sendable {
         }
     }
 
+    /// Bytes of memory that nobody has: the GPU's, or the machine's; nil where the system does not tell.
+    public static func freeMemory(of device: Device) -> Int? { device.freeByteCount ?? SystemMemory.availableByteCount }
+
     /// The most memory that this process has held so far, in bytes, mapped files that were touched included; nil where the system does not tell.
     public static var peakMemory: Int? { SystemMemory.peakByteCount }
 }

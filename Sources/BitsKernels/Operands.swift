@@ -33,6 +33,13 @@ extension Kernel {
         return visitor.operands
     }
 
+    /// What the kernel writes, all of it or parts.
+    package var written: [Slice] {
+        var (kernel, visitor) = (self, OperandVisitor(.findWritten))
+        visitor.visit(&kernel)
+        return visitor.written
+    }
+
     /// The kernel with the same operands, which it does not keep: for a device that works later.
     package func borrowingOperands() -> Self {
         var (kernel, visitor) = (self, OperandVisitor(.borrow))
@@ -67,6 +74,8 @@ package struct OperandVisitor {
         /// Finds out whether an operand is not on the backend's device; done for every kernel that runs, so it is to cost next to nothing.
         case check(any DeviceBackend)
         case list
+        /// Collects what is written, without names: done for every kernel too, where memory is only counted.
+        case findWritten
         /// Replaces every operand by one without a share in its memory.
         case borrow
     }
@@ -75,6 +84,7 @@ package struct OperandVisitor {
     /// The groups that are being visited where operands are listed, outermost first, and the place of each where it is one of several.
     private var groups: [(name: StaticString, index: Int?)] = []
     private(set) var operands: [Operand] = []
+    private(set) var written: [Slice] = []
     private(set) var isMisplaced = false
 
     init(_ purpose: Purpose) { self.purpose = purpose }
@@ -106,6 +116,7 @@ package struct OperandVisitor {
     ) {
         switch purpose {
         case .check(let backend): if slice.buffer.device.backend !== backend { isMisplaced = true }
+        case .findWritten: if access != .reads { written.append(slice) }
         case .borrow: slice = slice.borrowed()
         case .list:
             let prefix = groups.map { "\($0.name)\(OperandVisitor.text($0.index))." }.joined()

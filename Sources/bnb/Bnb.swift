@@ -17,8 +17,8 @@ struct Bnb: ParsableCommand {
             """,
         version: "bnb \(Diagnosis.version)",
         subcommands: [
-            Demo.self, Train.self, Quantize.self, Dequantize.self, Merge.self, Generate.self, Chat.self, Evaluate.self, Inspect.self, Doctor.self,
-            Bench.self, Report.self,
+            Demo.self, Train.self, Estimate.self, Quantize.self, Dequantize.self, Merge.self, Generate.self, Chat.self, Evaluate.self, Inspect.self,
+            Doctor.self, Bench.self, Report.self,
         ])
 
     static func main() {

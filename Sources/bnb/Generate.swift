@@ -97,6 +97,7 @@ struct Generate: ParsableCommand {
             "load_seconds": .number(JSONNumber(loadTime / .seconds(1))),
             "prefill_seconds": .number(JSONNumber(result.generation.prefillTime / .seconds(1))),
             "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
+            "memory": loaded.model.computeDevice.memory.peak.json,
             "weight_bytes": .number(JSONNumber(loaded.report.byteCount)), "compute": .string(loaded.report.computeDType.rawValue),
             "decode_seconds": .number(JSONNumber(result.generation.decodeTime / .seconds(1))),
         ])

@@ -74,8 +74,13 @@ struct QuantizationOptions: ParsableArguments {
 
     /// Refuses a skip list that has an entry for nothing in `folder`'s model: the list stands in for the defaults, so a slip would quantize the head.
     func checkSkips(_ folder: ModelFolder) throws {
+        if !skip.isEmpty { try checkSkips(ModelConfiguration(folder)) }
+    }
+
+    /// The same for the model of `configuration`.
+    func checkSkips(_ configuration: ModelConfiguration) throws {
         guard !skip.isEmpty else { return }
-        let plan = ModelPlan(try ModelRegistry.model(ModelConfiguration(folder)))
+        let plan = ModelPlan(try ModelRegistry.model(configuration))
         let paths = plan.layers.map(\.path) + plan.tiedHeads.map(\.path)
         for entry in skip where !paths.contains(where: ModulePattern(entry).matches) {
             let names = Set(paths.compactMap { $0.split(separator: ".").last.map(String.init) }).sorted()
@@ -168,7 +173,12 @@ struct MachineOptions: ParsableArguments {
     /// Sets the threads, and gives the device.
     func prepare() throws -> Device {
         if let threads { Processor.setThreadCount(threads) }
-        do { return try Device(named: device) } catch DeviceError.unknownDevice { throw ValidationError("\(DeviceError.unknownDevice(device))") }
+        return try MachineOptions.device(device)
+    }
+
+    /// The device called `name`.
+    static func device(_ name: String) throws -> Device {
+        do { return try Device(named: name) } catch DeviceError.unknownDevice { throw ValidationError("\(DeviceError.unknownDevice(name))") }
     }
 }
 

@@ -1,6 +1,8 @@
 import ArgumentParser
 import BitsBench
+import BitsCore
 import BitsIO
+import BitsModels
 import BitsTune
 
 extension Train {
@@ -13,6 +15,8 @@ extension Train {
             try Console.writeLine(
                 "\(summary.progress.step) steps\(early): train_loss \(Bytes.rounded(summary.loss, 4))\(evaluation); \(summary.progress.tokens) tokens, "
                     + "\(Bytes.rounded(summary.seconds, 1)) s, \(Int(summary.tokensPerSecond)) tokens/s")
+            let memory = trainer.model.computeDevice.memory.peak
+            try Console.writeLine("at most \(Bytes(memory.total)) held: \(memory)")
             return try Console.writeLine("\(trainer.weights.adapter == nil ? "the model" : "the adapter") is in \(records.output)")
         }
         try Console.writeLine(
@@ -21,6 +25,7 @@ extension Train {
                 "steps": .number(JSONNumber(summary.progress.step)), "tokens": .number(JSONNumber(summary.progress.tokens)),
                 "seconds": .number(JSONNumber(summary.seconds)), "tokens_per_second": .number(JSONNumber(summary.tokensPerSecond)),
                 "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
+                "memory": trainer.model.computeDevice.memory.peak.json,
                 "trained_weights": .number(JSONNumber(trainer.weights.count)), "stopped_early": .bool(summary.end == .withoutProgress),
                 "output": .string(records.output),
             ]).compactText)

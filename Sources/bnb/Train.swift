@@ -71,7 +71,10 @@ struct Train: ParsableCommand {
         let evaluation = try evaluationFiles.isEmpty ? nil : TrainingData(evaluationFiles, encoder)
         bar.finish()
         if training.skipped > 0 { Console.warn(["\(training.skipped) examples have nothing to learn within --max-length and are left out"]) }
-        let trained = try trainedWeights(loaded)
+        let trained = try weights.trained(of: loaded.model, seed: course.seed.number, baseModel: source.model) {
+            CheckpointSource(try Checkpoint(loaded.folder, for: loaded.model.checkpointNames))
+        }
+        Console.warn(trained.adapter?.doubt.map { [$0] } ?? [])
         let trainer = try Trainer(
             loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder, training),
             folder: folder)
@@ -113,13 +116,10 @@ struct Train: ParsableCommand {
     private func load(_ device: Device) throws -> LoadedModel {
         let folder = try source.folder()
         try quantization.checkSkips(folder)
-        var wanted = try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder) } ?? quantization.applied(to: loadIn)
-        // Weights that are to be trained stay beside their codes.
-        if weights.full, case .int8(let threshold, _)? = wanted.layers {
-            wanted.layers = .int8(outlierThreshold: threshold, keepsFloat16Weights: true)
-        }
+        let wanted = try plan.map { plan throws(ModelFileError) in try plan.quantization(for: folder) } ?? quantization.applied(to: loadIn)
         let options = LoadOptions(
-            wanted, computeDType: compute.compute?.dtype, activations: compute.activations.dtype, cache: compute.cache?.dtype, device: device)
+            weights.loaded(wanted), computeDType: compute.compute?.dtype, activations: compute.activations.dtype, cache: compute.cache?.dtype,
+            device: device)
         let bar = ProgressBar("loading")
         let loaded = try LoadedModel(folder, options: options) { bar.update($0) }
         bar.finish()
@@ -132,26 +132,6 @@ struct Train: ParsableCommand {
         ExampleEncoder(
             for: loaded, tokenizer: tokenizer, maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength), truncation: data.truncation,
             learnsPrompts: data.lossOn == .everything)
-    }
-
-    private func trainedWeights(_ loaded: LoadedModel) throws -> TrainedWeights {
-        let model = loaded.model
-        guard weights.full else {
-            if let path = weights.adapter {
-                let adapter = try Adapter(ModelFolder(path: path), on: model)
-                Console.warn(adapter.doubt.map { [$0] } ?? [])
-                return TrainedWeights(adapter, in: model)
-            }
-            var generator = RandomGenerator(seed: course.seed.number)
-            let original = weights.loraStart == .kaiming ? nil : CheckpointSource(try Checkpoint(loaded.folder, for: model.checkpointNames))
-            let configuration = weights.configuration(baseModel: source.model)
-            return TrainedWeights(try Adapter(on: model, configuration, original: original, using: &generator), in: model)
-        }
-        let patterns = weights.trainOnly.map { ModulePattern($0) }
-        return try TrainedWeights(of: model) { path in
-            let module = path.split(separator: ".").dropLast().joined(separator: ".")
-            return patterns.isEmpty || patterns.contains { $0.matches(module) || $0.matches(path) }
-        }
     }
 
     private func options(_ rule: any UpdateRule, _ moments: MomentStorage, _ encoder: ExampleEncoder, _ training: TrainingData) -> TrainingOptions {

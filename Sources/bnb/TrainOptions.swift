@@ -117,7 +117,9 @@ struct WeightOptions: ParsableArguments {
     @Flag(help: "Scale updates by --lora-alpha over the root of the rank (rsLoRA).")
     var useRslora = false
 
-    @Option(help: "What an adapter starts from; pissa and olora take it out of the weights, loftq makes up for what 4 bits have lost.")
+    @Option(
+        help: ArgumentHelp(
+            "What an adapter starts from; pissa and olora take it out of the weights, loftq makes up for what 4 bits have lost.", valueName: "start"))
     var loraStart = StartName.kaiming
 
     @Flag(help: "Train the model itself instead of an adapter.")

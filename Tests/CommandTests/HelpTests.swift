@@ -4,8 +4,8 @@ import Testing
     @Test(
         "every verb explains itself",
         arguments: [
-            [], ["demo"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"], ["bench"],
-            ["report"],
+            [], ["demo"], ["estimate"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"],
+            ["bench"], ["report"],
         ])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
@@ -16,7 +16,7 @@ import Testing
 
     @Test(
         "every option says what holds without it, unless it has to be given",
-        arguments: ["demo", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench", "report"])
+        arguments: ["demo", "estimate", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench", "report"])
     func defaults(verb: String) throws {
         let help = try Command.run([verb, "--help"], environment: ["COLUMNS": "10000"]).output
         let usage = try #require(help.split(separator: "\n").first { $0.hasPrefix("USAGE:") })

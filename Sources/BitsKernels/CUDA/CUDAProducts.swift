@@ -48,18 +48,15 @@ struct CUDALibraryProduct {
         // The library counts an empty operand's strides as mistakes.
         guard m > 0, n > 0, k > 0 else { return false }
         guard hasTypes else { return launchInFloats(on: queue) }
-        var product = bits_cuda_product(
+        let product = bits_cuda_product(
             a: UInt64(a.deviceAddress), b: UInt64(b.deviceAddress), bias: UInt64(bias?.deviceAddress ?? 0), output: UInt64(output.deviceAddress),
             m: Int64(m), n: Int64(n), k: Int64(k), a_stride: Int64(aStride), b_stride: Int64(bStride), type: a.dtype.code,
             output_type: output.dtype.code, a_transposed: transposesA, b_transposed: transposesB, accumulates: accumulates)
-        var byteCount = 0
-        let context = unsafe queue.backend.context.pointer
-        guard unsafe bits_cuda_product_workspace(context, &product, &byteCount) else { return false }
+        guard let byteCount = queue.backend.workspaceByteCount(of: product) else { return false }
         let workspace = byteCount == 0 ? nil : queue.scratch(.uint8, count: byteCount)
         // Without memory for an operand nothing is computed, and the next wait says why.
         guard a.hasMemory, b.hasMemory, output.hasMemory, workspace?.hasMemory ?? true else { return true }
-        let stream = unsafe queue.backend.stream.pointer
-        return unsafe bits_cuda_product_launch(context, stream, &product, UInt64(workspace?.deviceAddress ?? 0), byteCount) == 0
+        return queue.backend.launch(product, workspace: workspace)
     }
 
     /// The product with a float32 output and bias, rounded once to the output from there.

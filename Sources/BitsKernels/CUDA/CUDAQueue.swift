@@ -2,9 +2,9 @@ internal import CBitsCUDA
 
 /// Where the versions of kernels put their launches: they run one after the other, in the order they were put there.
 struct CUDAQueue: Sendable {
-    let backend: CUDABackend
+    let backend: any CUDALaunchTarget
 
-    var properties: CUDAProperties { backend.context.properties }
+    var properties: CUDAProperties { backend.properties }
 
     /// Queues one launch.
     ///

@@ -107,7 +107,7 @@ struct CUDARecordedUpload: CUDALaunching, Sendable {
     let target: Slice
 
     func launch(on queue: CUDAQueue) {
-        let backend = queue.backend
+        guard let backend = queue.backend as? CUDABackend else { return }
         let status = unsafe bits_cuda_copy_in(
             backend.context.pointer, backend.stream.pointer, UInt64(target.deviceAddress), table.pointer, target.byteCount)
         backend.note(status, in: "copy to the device")

@@ -12,7 +12,7 @@ extension MatrixProduct: CUDAKernel {
         if launchSeveralRows(on: queue) { return }
         if readsFewRows { return launchFewRows(on: queue) }
         let usesTensorCores = precision != .float32 && queue.properties.computeCapability >= 80
-        let usesLibrary = m * n * k >= Self.leastForLibrary && CUDAProducts.path != nil
+        let usesLibrary = m * n * k >= Self.leastForLibrary && queue.backend.hasLibrary
         guard usesLibrary || usesTensorCores else { return launchPlain(on: queue) }
         let (a, aStride) = operand(self.a, rows: transposesA ? k : m, width: transposesA ? m : k, stride: self.aStride, on: queue)
         let (b, bStride) = operand(self.b, rows: transposesB ? n : k, width: transposesB ? k : n, stride: self.bStride, on: queue)

@@ -20,20 +20,41 @@ extension RegisteredTask {
         progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelFileError) -> (model: Self, report: ModelReport) {
         let configuration = if let configuration { configuration } else { try ModelConfiguration(folder) }
-        let (stored, usualProducts) = (StoredQuantization(try configuration.quantization), try configuration.usualProducts)
-        var resolved = stored.applied(to: options)
-        resolved.computeDType = resolved.computeDType ?? resolved.quantization.layers?.computeDType ?? usualProducts
         let model = try Self(configuration)
         let checkpoint = CheckpointSource(try Checkpoint(folder, for: model.checkpointNames))
         let newHead = generator.flatMap { generator in (model as? TaskModel).map { NewHeadSource(checkpoint, for: $0, using: generator) } }
-        var report = try fill(model, from: newHead ?? checkpoint, options: resolved, path: folder.description, progress: progress)
-        model.policy = ComputePolicy(
-            activations: options.activations, products: report.computeDType, cache: options.cache ?? options.activations)
-        report.notes += stored.notes(report, asked: options.quantization)
+        var report = try make(model, configuration, from: newHead ?? checkpoint, options: options, path: folder.description, progress: progress)
         if let drawn = newHead?.drawn {
             report.notes += ModelReport.counted(drawn, "weights are not in the checkpoint and begin at random; train them")
         }
         return (model, report)
+    }
+
+    /// Builds the model of `configuration` and fills it with random weights, quantizing as for a checkpoint of the type that config.json names, bfloat16 where it
+    /// names none: for measurements, and on a counting device for estimates.
+    ///
+    /// - Throws: ``BitsIO/ModelFileError`` for a configuration that is not in order, and for what the device reports.
+    public static func random(
+        _ configuration: ModelConfiguration, options: LoadOptions = LoadOptions(), using generator: RandomGenerator = RandomGenerator(seed: 0)
+    ) throws(ModelFileError) -> (model: Self, report: ModelReport) {
+        let model = try Self(configuration)
+        let weights = RandomWeights(for: model, dtype: try configuration.dtype ?? .bfloat16, using: generator)
+        return (model, try make(model, configuration, from: weights, options: options, path: configuration.fields.path) { _ in })
+    }
+
+    /// Fills `model` from `source` as config.json and `options` say together, and gives it its policy.
+    private static func make(
+        _ model: Self, _ configuration: ModelConfiguration, from source: any WeightSource, options: LoadOptions, path: String,
+        progress: @escaping (Double) -> Void
+    ) throws(ModelFileError) -> ModelReport {
+        let (stored, usualProducts) = (StoredQuantization(try configuration.quantization), try configuration.usualProducts)
+        var resolved = stored.applied(to: options)
+        resolved.computeDType = resolved.computeDType ?? resolved.quantization.layers?.computeDType ?? usualProducts
+        var report = try fill(model, from: source, options: resolved, path: path, progress: progress)
+        model.policy = ComputePolicy(
+            activations: options.activations, products: report.computeDType, cache: options.cache ?? options.activations)
+        report.notes += stored.notes(report, asked: options.quantization)
+        return report
     }
 
     private static func fill(
