@@ -77,18 +77,21 @@ public struct Diagnosis: Sendable {
         }
         let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
         let compiler = CUDACompiler.path.map { "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\($0))" }
-        let missing = "cannot be used: NVRTC was not found; `pip install nvidia-cuda-nvrtc` and set BNB_NVRTC to the library's path"
+        let missing = "kernels from PTX that is built in, as \(CUDACompiler.isOff ? "BNB_NVRTC says" : "NVRTC was not found")"
+        let problem = CUDACompiler.problem.map { "cannot be used: \($0)" }
         let products =
             CUDAProducts.path.map { "large products by cuBLASLt \(CUDAProducts.version ?? "?") (\($0))" }
             ?? "large products are slow without cuBLASLt; `pip install nvidia-cublas` and set BNB_CUBLASLT to the library's path"
-        return [Backend(name: "cuda", isAvailable: compiler != nil, note: "\(driver), \(compiler ?? missing), \(products)")]
+        return [Backend(name: "cuda", isAvailable: problem == nil, note: "\(driver), \(problem ?? compiler ?? missing), \(products)")]
             + gpus.enumerated().map { ordinal, gpu in
                 let free = (try? Device.cuda(ordinal))?.freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
                 let capability = "\(gpu.computeCapability / 10).\(gpu.computeCapability % 10)"
+                let isUnknown = CUDACompiler.path != nil && CUDAMachineCode.isOfPTX(for: gpu)
                 return Backend(
-                    name: "cuda:\(ordinal)", isAvailable: compiler != nil,
+                    name: "cuda:\(ordinal)", isAvailable: problem == nil,
                     note: "\(gpu.name), compute capability \(capability), \(gpu.multiprocessorCount) multiprocessors, "
-                        + "\(gigabytes(gpu.memoryByteCount))\(free), bus \(gpu.bus)")
+                        + "\(gigabytes(gpu.memoryByteCount))\(free), bus \(gpu.bus)\(isUnknown ? ", kernels from PTX that is built in, as NVRTC does not know it" : "")"
+                )
             }
     }
 

@@ -48,7 +48,18 @@ extension OperandList.Entry {
     }
 
     package static func group(_ name: StaticString, _ path: WritableKeyPath<Group, [some OperandGroup]>) -> Self {
-        property(path) { for index in $0.indices { $1.visit(&$0[index], named: name, index: index) } }
+        property(path) { parts, visitor in
+            if visitor.replacesOperands {
+                for index in parts.indices { visitor.visit(&parts[index], named: name, index: index) }
+            } else {
+                // Only looked at, so an array that is shared need not be copied.
+                unsafe parts.withUnsafeBufferPointer { parts in
+                    for index in parts.indices {
+                        unsafe visitor.visit(&UnsafeMutablePointer(mutating: parts.baseAddress! + index).pointee, named: name, index: index)
+                    }
+                }
+            }
+        }
     }
 
     /// A part whose operands are named as if they were the kernel's own.

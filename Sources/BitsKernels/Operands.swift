@@ -49,7 +49,7 @@ extension Kernel {
 
     /// The first operand that does not lie on `device`, in words; nil where there is none, as it has to be.
     package mutating func misplacement(on device: Device) -> String? {
-        var visitor = OperandVisitor(.check(device.backend))
+        var visitor = OperandVisitor(.check(ObjectIdentifier(device.backend)))
         visitor.visit(&self)
         guard visitor.isMisplaced, let stray = operands.first(where: { $0.slice.device != device }) else { return nil }
         return "\(Self.name) on \(device.name): its operand '\(stray.name)' lies on \(stray.slice.device.name); move it first"
@@ -72,7 +72,7 @@ extension Kernel {
 package struct OperandVisitor {
     enum Purpose {
         /// Finds out whether an operand is not on the backend's device; done for every kernel that runs, so it is to cost next to nothing.
-        case check(any DeviceBackend)
+        case check(ObjectIdentifier)
         case list
         /// Collects what is written, without names: done for every kernel too, where memory is only counted.
         case findWritten
@@ -88,6 +88,11 @@ package struct OperandVisitor {
     private(set) var isMisplaced = false
 
     init(_ purpose: Purpose) { self.purpose = purpose }
+
+    /// Whether what is visited changes.
+    var replacesOperands: Bool {
+        if case .borrow = purpose { true } else { false }
+    }
 
     /// What the kernel reads.
     ///
@@ -115,7 +120,7 @@ package struct OperandVisitor {
         _ slice: inout Slice, named name: StaticString, index: Int? = nil, _ access: OperandAccess, inPlace: Bool = false
     ) {
         switch purpose {
-        case .check(let backend): if slice.buffer.device.backend !== backend { isMisplaced = true }
+        case .check(let backend): if ObjectIdentifier(slice.buffer.device.backend) != backend { isMisplaced = true }
         case .findWritten: if access != .reads { written.append(slice) }
         case .borrow: slice = slice.borrowed()
         case .list:

@@ -9,11 +9,19 @@ extension Optimizer {
         let gradient: Slice
         let settings: Settings
         let state: ParameterState
+        /// The group whose settings these are; nil where the parameter has some of its own.
+        let group: Int?
         /// What the gradient is multiplied by, on the device; nil for 1.
         var factor: Slice?
 
-        init(parameter: Parameter, gradient: Slice, settings: Settings, state: ParameterState) {
-            (self.parameter, self.gradient, self.settings, self.state) = (parameter, gradient, settings, state)
+        init(parameter: Parameter, gradient: Slice, settings: Settings, state: ParameterState, group: Int?) {
+            (self.parameter, self.gradient, self.settings, self.state, self.group) = (parameter, gradient, settings, state, group)
+        }
+
+        /// Whether what is done to both is sure to be the same.
+        func isUpdated(as other: Work) -> Bool {
+            group != nil && group == other.group && state.step == other.state.step && gradient.dtype == other.gradient.dtype
+                && (state.moments.first?.blocks == nil) == (other.state.moments.first?.blocks == nil)
         }
     }
 
@@ -51,17 +59,22 @@ extension Optimizer {
     private func prepare() throws(OptimizerError) -> [Work] {
         var work = [Work]()
         var fresh: [ObjectIdentifier: ParameterState] = [:]
-        for group in groups {
+        for (index, group) in groups.enumerated() {
+            let common = try settings(ofGroup: index)
             for (parameter, name) in zip(group.parameters, group.names) where parameter.isTrainable {
-                guard let gradient = parameter.gradient, let member = members[ObjectIdentifier(parameter)] else { continue }
+                guard let gradient = parameter.gradient else { continue }
                 try check(gradient, of: parameter, name: name, beside: work.first?.parameter)
-                let settings = try settings(of: member, overrides[ObjectIdentifier(parameter)])
+                let id = ObjectIdentifier(parameter)
+                let (override, known) = (overrides[id], states[id])
+                // How moments are kept is a parameter's own affair as they are made, and no more after that.
+                let isCommon = override == nil && known != nil
+                let settings = isCommon ? common : try settings(of: Member(parameter: parameter, group: index, name: name), override)
                 let state: ParameterState
-                if let known = states[ObjectIdentifier(parameter)] {
+                if let known {
                     state = known
                 } else {
                     state = try counted(as: .moments) { () throws(OptimizerError) in try newState(of: parameter, settings) }
-                    fresh[ObjectIdentifier(parameter)] = state
+                    fresh[id] = state
                 }
                 let (kept, needed) = (state.moments.count, settings.rule.moments.count)
                 if kept != needed {
@@ -69,7 +82,8 @@ extension Optimizer {
                         rule: type(of: settings.rule).name,
                         "it now needs \(needed) moments, but \(name) has \(kept); what decides the moments cannot change after the first step")
                 }
-                work.append(Work(parameter: parameter, gradient: gradient.elements, settings: settings, state: state))
+                work.append(
+                    Work(parameter: parameter, gradient: gradient.elements, settings: settings, state: state, group: override == nil ? index : nil))
             }
         }
         if let device = work.first?.parameter.device, !fresh.values.allSatisfy(\.hasMemory) {
@@ -137,13 +151,27 @@ extension Optimizer {
 
     private func run(_ work: [Work]) {
         guard let device = work.first?.gradient.device else { return }
+        let updates = updates(work)
         Parameter.changeElements(of: work.map(\.parameter)) { elements in
             device.run(
                 OptimizerStep(
-                    zip(work, elements).map { item, elements in
-                        ParameterStep(
-                            update(item), parameter: elements, gradient: item.gradient, gradientScale: item.factor, moments: item.state.moments)
+                    work.indices.map { index in
+                        let item = work[index]
+                        return ParameterStep(
+                            updates[index], parameter: elements[index], gradient: item.gradient, gradientScale: item.factor,
+                            moments: item.state.moments)
                     }))
+        }
+    }
+
+    private func updates(_ work: [Work]) -> [ElementUpdate] {
+        // Nearly always all are alike, and powers of the betas take their time.
+        var last: (item: Work, update: ElementUpdate)?
+        return work.map { item in
+            if let last, item.isUpdated(as: last.item) { return last.update }
+            let update = update(item)
+            last = (item, update)
+            return update
         }
     }
 

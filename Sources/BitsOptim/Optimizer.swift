@@ -158,11 +158,16 @@ public final class Optimizer {
 }
 
 extension Optimizer {
+    /// What counts for the parameters of a group that have no override.
+    func settings(ofGroup index: Int) throws(OptimizerError) -> Settings {
+        Settings(rule: groups[index].rule, storage: moments, skipsZeros: skipsZeros, percentile: try percentile(nil))
+    }
+
     /// What counts for `member` with `override`.
     func settings(of member: Member, _ override: ParameterOverride?) throws(OptimizerError) -> Settings {
-        let rule = groups[member.group].rule
+        let common = try settings(ofGroup: member.group)
         let settings = Settings(
-            rule: try override?.applied(to: rule) ?? rule, storage: moments.applying(override, to: member.parameter),
+            rule: try override?.applied(to: common.rule) ?? common.rule, storage: moments.applying(override, to: member.parameter),
             skipsZeros: override?.skipsZeros ?? skipsZeros, percentile: try percentile(override))
         if settings.storage.blockSize(forCount: member.parameter.count) != nil, let objection = settings.rule.objectionTo8Bits {
             throw .unsupported(objection)

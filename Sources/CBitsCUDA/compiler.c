@@ -12,6 +12,8 @@
 
 static struct {
     int (*nvrtcVersion)(int *, int *);
+    int (*nvrtcGetNumSupportedArchs)(int *);
+    int (*nvrtcGetSupportedArchs)(int *);
     int (*nvrtcCreateProgram)(void **, const char *, const char *, int, const char *const *, const char *const *);
     int (*nvrtcCompileProgram)(void *, int, const char *const *);
     int (*nvrtcGetProgramLogSize)(void *, size_t *);
@@ -28,9 +30,9 @@ static const struct {
     void **function;
 } functions[] = {
 #define FUNCTION(name) {#name, (void **)&nvrtc.name}
-    FUNCTION(nvrtcVersion),      FUNCTION(nvrtcCreateProgram), FUNCTION(nvrtcCompileProgram), FUNCTION(nvrtcGetProgramLogSize),
-    FUNCTION(nvrtcGetProgramLog), FUNCTION(nvrtcGetCUBINSize), FUNCTION(nvrtcGetCUBIN),       FUNCTION(nvrtcGetPTXSize),
-    FUNCTION(nvrtcGetPTX),        FUNCTION(nvrtcDestroyProgram),
+    FUNCTION(nvrtcVersion),           FUNCTION(nvrtcGetNumSupportedArchs), FUNCTION(nvrtcGetSupportedArchs), FUNCTION(nvrtcCreateProgram),
+    FUNCTION(nvrtcCompileProgram),    FUNCTION(nvrtcGetProgramLogSize),    FUNCTION(nvrtcGetProgramLog),     FUNCTION(nvrtcGetCUBINSize),
+    FUNCTION(nvrtcGetCUBIN),          FUNCTION(nvrtcGetPTXSize),           FUNCTION(nvrtcGetPTX),            FUNCTION(nvrtcDestroyProgram),
 #undef FUNCTION
 };
 
@@ -80,6 +82,16 @@ int bits_cuda_compiler_version(void) {
     return version;
 }
 
+bool bits_cuda_compiler_knows(int compute_capability) {
+    int count = 0, known[256];
+    if (!bits_cuda_compiler_library()->handle) return false;
+    if (nvrtc.nvrtcGetNumSupportedArchs(&count) != 0 || count > 256 || nvrtc.nvrtcGetSupportedArchs(known) != 0) return false;
+    for (int i = 0; i < count; i++) {
+        if (known[i] == compute_capability) return true;
+    }
+    return false;
+}
+
 // What `size` and `get` give of a program, ended by 0; NULL without memory.
 static char *result(void *program, int (*size)(void *, size_t *), int (*get)(void *, char *), size_t *bytes) {
     if (size(program, bytes) != 0) *bytes = 0;
@@ -88,8 +100,8 @@ static char *result(void *program, int (*size)(void *, size_t *), int (*get)(voi
     return text;
 }
 
-// Compilations that are going on. The process ends after them: NVRTC takes itself apart then, and what it made last it takes apart first, so that each
-// compilation that has ended asks again to be waited for.
+// Compilations that are going on, NVRTC's and the driver's. The process ends after them: NVRTC takes itself apart then, and what it made last it takes
+// apart first, so that each compilation that has ended asks again to be waited for.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t all_done = PTHREAD_COND_INITIALIZER;
 static int running;
@@ -102,7 +114,7 @@ static void wait_for_all(void) {
     pthread_mutex_unlock(&lock);
 }
 
-static bool begin(void) {
+bool bits_cuda_begin_compiling(void) {
     pthread_mutex_lock(&lock);
     bool may_begin = !ends;
     running += may_begin;
@@ -110,7 +122,7 @@ static bool begin(void) {
     return may_begin;
 }
 
-static void end(void) {
+void bits_cuda_end_compiling(void) {
     pthread_mutex_lock(&lock);
     if (--running == 0) pthread_cond_broadcast(&all_done);
     bool goes_on = !ends;
@@ -123,11 +135,11 @@ int bits_cuda_compile(
     *image = NULL;
     *bytes = 0;
     if (!bits_cuda_compiler_library()->handle) return BITS_CUDA_NO_COMPILER;
-    if (!begin()) return BITS_CUDA_ENDING;
+    if (!bits_cuda_begin_compiling()) return BITS_CUDA_ENDING;
     void *program = NULL;
     int status = nvrtc.nvrtcCreateProgram(&program, source, name, 0, NULL, NULL);
     if (status) {
-        end();
+        bits_cuda_end_compiling();
         return status;
     }
     char target[64];
@@ -142,6 +154,6 @@ int bits_cuda_compile(
     else if (is_text) *image = result(program, nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, bytes);
     else *image = result(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, bytes);
     nvrtc.nvrtcDestroyProgram(&program);
-    end();
+    bits_cuda_end_compiling();
     return status;
 }

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // MARK: The driver's functions, as its documentation declares them
@@ -63,6 +64,10 @@ static struct {
     int (*cuEventRecord)(void *, void *);
     int (*cuEventSynchronize)(void *);
     int (*cuModuleLoadData)(void **, const void *);
+    int (*cuLinkCreate)(unsigned, int *, void **, void **);
+    int (*cuLinkAddData)(void *, int, void *, size_t, const char *, unsigned, int *, void **);
+    int (*cuLinkComplete)(void *, void **, size_t *);
+    int (*cuLinkDestroy)(void *);
     int (*cuModuleGetFunction)(void **, void *, const char *);
     int (*cuFuncGetAttribute)(int *, int, void *);
     int (*cuFuncSetAttribute)(void *, int, int);
@@ -112,6 +117,10 @@ static const struct {
     FUNCTION(cuEventRecord, ""),
     FUNCTION(cuEventSynchronize, ""),
     FUNCTION(cuModuleLoadData, ""),
+    FUNCTION(cuLinkCreate, "_v2"),
+    FUNCTION(cuLinkAddData, "_v2"),
+    FUNCTION(cuLinkComplete, ""),
+    FUNCTION(cuLinkDestroy, ""),
     FUNCTION(cuModuleGetFunction, ""),
     FUNCTION(cuFuncGetAttribute, ""),
     FUNCTION(cuFuncSetAttribute, ""),
@@ -141,6 +150,9 @@ enum {
     CAPTURE_RELAXED = 2,
     LAUNCH_CLUSTER = 4,
     LAUNCH_OVERLAPS = 6,
+    LINK_ERROR_LOG = 5,
+    LINK_ERROR_LOG_BYTES = 6,
+    LINK_PTX = 1,
     OLDEST_VERSION = 12000,
 };
 
@@ -279,6 +291,30 @@ int bits_cuda_event_wait(void *context, void *event) { IN_CONTEXT(cu.cuEventSync
 // MARK: Kernels
 
 int bits_cuda_module_load(void *context, const void *image, void **module) { IN_CONTEXT(cu.cuModuleLoadData(module, image)); }
+
+int bits_cuda_assemble(void *context, const char *text, const char *name, char **image, size_t *bytes) {
+    *image = NULL;
+    *bytes = 0;
+    int status = use(context);
+    if (status) return status;
+    if (!bits_cuda_begin_compiling()) return BITS_CUDA_ENDING;
+    char log[4096] = "";
+    int options[] = {LINK_ERROR_LOG, LINK_ERROR_LOG_BYTES};
+    void *values[] = {log, (void *)sizeof log};
+    void *link = NULL, *code = NULL;
+    status = cu.cuLinkCreate(2, options, values, &link);
+    if (!status) status = cu.cuLinkAddData(link, LINK_PTX, (void *)text, strlen(text) + 1, name, 0, NULL, NULL);
+    if (!status) status = cu.cuLinkComplete(link, &code, bytes);
+    log[sizeof log - 1] = 0;
+    // The code goes with the link.
+    if (status) code = log, *bytes = strlen(log);
+    *image = malloc(*bytes + 1);
+    if (*image) memcpy(*image, code, *bytes);
+    else *bytes = 0;
+    if (link) cu.cuLinkDestroy(link);
+    bits_cuda_end_compiling();
+    return status;
+}
 
 int bits_cuda_function_find(void *context, void *module, const char *name, int shared_bytes_per_block, void **function) {
     int status = use(context);

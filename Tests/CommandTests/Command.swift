@@ -48,8 +48,10 @@ enum Command {
     }
 
     /// Runs the command, and calls `body` once as soon as `isDue` says so, if the command has not ended by then.
-    static func run(_ arguments: [String], when isDue: (Process) -> Bool, _ body: (Process) throws -> Void) throws -> Outcome {
-        try run(program: path, arguments) { process in
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], when isDue: (Process) -> Bool, _ body: (Process) throws -> Void
+    ) throws -> Outcome {
+        try run(program: path, arguments, environment: environment) { process in
             while process.isRunning && !isDue(process) { usleep(200) }
             try body(process)
         }

@@ -205,7 +205,7 @@ final class CUDABackend: DeviceBackend {
     private func find(_ function: CUDAFunction) throws(DeviceError) -> UInt {
         let module = try modules.withLock { modules throws(DeviceError) in
             if let module = modules[function.file] { return module }
-            let image = try CUDACompiler.image(of: function.file, for: context.properties.architecture)
+            let image = try CUDAMachineCode.image(of: function.file, on: context)
             var pointer: UnsafeMutableRawPointer?
             let status = unsafe image.withUnsafeBytes { unsafe bits_cuda_module_load(context.pointer, $0.baseAddress, &pointer) }
             guard status == 0 else { throw .unavailable(name, reason: "\(function.file).cu: \(CUDADriver.text(of: status))") }

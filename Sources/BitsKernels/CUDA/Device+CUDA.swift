@@ -1,13 +1,13 @@
 extension Device {
     /// An NVIDIA GPU by its number, as `nvidia-smi` counts them within `CUDA_VISIBLE_DEVICES`.
     ///
-    /// The driver and NVIDIA's compiler of kernels are found when they are first needed; a build needs neither.
+    /// The driver and NVIDIA's compiler of kernels are found when they are first needed; a build needs neither, and the driver alone will do.
     ///
     /// - Throws: ``DeviceError/unavailable(_:reason:)`` when there is no driver that works, or no GPU of this number.
     public static func cuda(_ ordinal: Int = 0) throws(DeviceError) -> Device { Device(backend: try CUDABackend.shared(ordinal: ordinal)) }
 
     /// Whether there is a GPU that ``cuda(_:)`` can use.
-    public static var hasCUDA: Bool { (try? CUDADriver.deviceCount()) != nil && CUDACompiler.path != nil }
+    public static var hasCUDA: Bool { (try? CUDADriver.deviceCount()) != nil }
 
     /// What is known of the GPU; nil for other devices.
     package var cudaProperties: CUDAProperties? { (backend as? CUDABackend)?.context.properties }

@@ -87,6 +87,9 @@ int bits_cuda_event_wait(void *context, void *event);
 // MARK: Kernels
 
 int bits_cuda_module_load(void *context, const void *image, void **module);
+// Makes machine code for the context's device of the PTX `text`, ended by 0. On success *image is the code, else what the driver says, and *bytes
+// counts it; it is to be freed.
+int bits_cuda_assemble(void *context, const char *text, const char *name, char **image, size_t *bytes);
 // Allows the function all shared memory that a block may have.
 int bits_cuda_function_find(void *context, void *module, const char *name, int shared_bytes_per_block, void **function);
 
@@ -117,6 +120,8 @@ int bits_cuda_graph_destroy(void *context, void *graph);
 const bits_cuda_library *bits_cuda_compiler_library(void);
 // 1000 * major + 10 * minor; 0 without NVRTC.
 int bits_cuda_compiler_version(void);
+// Whether it makes code for GPUs of a compute capability, 90 for 9.0.
+bool bits_cuda_compiler_knows(int compute_capability);
 enum {
     BITS_CUDA_NO_COMPILER = -1,
     // The process is ending.
@@ -155,3 +160,7 @@ const char *bits_cuda_prelude(void);
 // The name of file `index` of kernels, without its ending; NULL after the last.
 const char *bits_cuda_source_name(int index);
 const char *bits_cuda_source_text(int index);
+// What `Tools/ptx` made of the file of that name: a line that tells what follows, then packed PTX. NULL where there is none.
+const uint8_t *bits_cuda_source_ptx(const char *name, size_t *bytes);
+// Unpacks raw LZMA (4 bits of literal context, no position bits) of exactly `bytes` bytes; false where that is not what it is.
+bool bits_cuda_unpack(const uint8_t *packed, size_t packed_bytes, uint8_t *text, size_t bytes);

@@ -1,0 +1,134 @@
+import Foundation
+import Testing
+
+/// What the command does when a GPU, its memory or the cache of its kernels fails: on a driver that computes nothing, so that no GPU is needed.
+@Suite("Faults of a GPU")
+struct GPUFaultTests {
+    private let gpu: FakeGPU
+    private let model: TinyModel
+    private let scratch: Scratch
+    private var cache: String { "\(scratch.path)/cache" }
+    private var run: String { "\(scratch.path)/run" }
+
+    init() throws {
+        (gpu, model, scratch) = (try FakeGPU(), try TinyModel(), try Scratch())
+        let lines = (0..<12).map { "{\"prompt\": \"Question \($0)?\", \"completion\": \" answer \($0 % 3)\"}" }
+        try scratch.write(lines.joined(separator: "\n"), as: "data.jsonl")
+    }
+
+    /// A short piece of work on the GPU.
+    private func quantize(_ settings: [String: String] = [:], cache: String? = nil) throws -> Outcome {
+        let output = "\(scratch.path)/nf4"
+        try? FileManager.default.removeItem(atPath: output)
+        return try Command.run(
+            ["quantize", "--to", "nf4", "--model", model.path, "--output", output, "--device", "cuda"],
+            environment: gpu.environment(cache: cache ?? self.cache, settings))
+    }
+
+    private func train(_ options: [String], _ settings: [String: String] = [:], device: String = "cuda") throws -> Outcome {
+        let arguments = ["train", "--model", model.path, "--data", "\(scratch.path)/data.jsonl", "--output", run, "--batch-size", "2"]
+        return try Command.run(
+            arguments + ["--lora-rank", "2", "--device", device] + options, environment: gpu.environment(cache: cache, settings))
+    }
+
+    /// The files in the cache, by name.
+    private var kept: [String: Data] {
+        get throws {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []
+            return Dictionary(uniqueKeysWithValues: try names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(cache)/\($0)"))) })
+        }
+    }
+
+    /// One line that begins as all errors do.
+    private func expectOneLine(_ outcome: Outcome, status: Int32, _ words: String...) {
+        #expect(outcome.status == status, "\(outcome.errors)")
+        let lines = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("bnb: ") }
+        #expect(lines.count == 1, "\(outcome.errors)")
+        for word in words { #expect(outcome.errors.contains(word), "\(word): \(outcome.errors)") }
+    }
+
+    @Test("doctor tells of a GPU without NVRTC where its kernels come from, and it is used by itself")
+    func found() throws {
+        let outcome = try Command.run(["doctor"], environment: gpu.environment(cache: cache))
+        for words in ["driver speaks CUDA 12.0", "kernels from PTX that is built in, as BNB_NVRTC says", "cuda:0 Fake GPU, compute capability 9.0"] {
+            #expect(outcome.output.contains(words), "\(outcome.output)")
+        }
+        #expect(outcome.output.contains("cpu is used with --device cpu"))
+    }
+
+    @Test("an NVRTC that is named and is none is told, in doctor and where a kernel is wanted")
+    func namedCompiler() throws {
+        let environment = gpu.environment(cache: cache).merging(["BNB_NVRTC": "/none/libnvrtc.so"]) { $1 }
+        let outcome = try Command.run(["doctor"], environment: environment)
+        #expect(outcome.output.contains("cannot be used: BNB_NVRTC is '/none/libnvrtc.so'"), "\(outcome.output)")
+        let arguments = ["quantize", "--to", "nf4", "--model", model.path, "--output", "\(scratch.path)/nf4", "--device", "cuda"]
+        expectOneLine(try Command.run(arguments, environment: environment), status: 69, "BNB_NVRTC is '/none/libnvrtc.so'")
+    }
+
+    @Test("machine code of the PTX is kept, used again, and made again where a file is damaged")
+    func cacheOfKernels() throws {
+        let log = ["LOG": "\(scratch.path)/log"]
+        for _ in 0..<2 { #expect(try quantize(log).status == 0) }
+        let first = try kept
+        #expect(!first.isEmpty && first.keys.allSatisfy { $0.contains("-sm_90a-") && $0.hasSuffix(".cubin") }, "\(first.keys)")
+        for (index, name) in first.keys.sorted().enumerated() {
+            let bytes = try #require(first[name])
+            let damaged = [Data(), bytes.dropLast(7), bytes + [0], Data(bytes.reversed())][index % 4]
+            try damaged.write(to: URL(fileURLWithPath: "\(cache)/\(name)"))
+        }
+        for _ in 0..<2 { #expect(try quantize(log).status == 0) }
+        let counts = try scratch.data("log").split(separator: UInt8(ascii: "\n")).map { Int(String(decoding: $0, as: UTF8.self)) ?? -1 }
+        #expect(counts.count == 4 && counts[0] > 0 && counts[1] == 0 && counts[2] > 0 && counts[3] == 0, "\(counts)")
+        #expect(try kept.contains { $0.value == first[$0.key] })
+    }
+
+    @Test("a cache that cannot be written costs time, nothing else", arguments: ["/dev/null/cache", "/proc/cache", "/dev/full"])
+    func unwritableCache(path: String) throws {
+        let outcome = try quantize(cache: path)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    @Test("two processes fill a cache at once, and both are served")
+    func sharedCache() throws {
+        let environment = gpu.environment(cache: cache).map { "\($0)='\($1)'" }.joined(separator: " ")
+        let command = "\(environment) \"$0\" quantize --to nf4 --model \"$1\" --device cuda --output"
+        let outcome = try Command.run(
+            shell: "\(command) \"$2/a\" & first=$!; \(command) \"$2/b\" & second=$!; wait $first && wait $second",
+            [Command.path, model.path, scratch.path])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try !kept.isEmpty && kept.keys.allSatisfy { $0.hasSuffix(".cubin") }, "\(try kept.keys)")
+        #expect(try quantize(["LOG": "\(scratch.path)/log"]).status == 0)
+        #expect(try String(decoding: scratch.data("log"), as: UTF8.self) == "0\n")
+    }
+
+    @Test("PTX that the driver refuses is told in the driver's words")
+    func refusedPTX() throws {
+        expectOneLine(try quantize(["REFUSES": "1"]), status: 69, "CUDA_ERROR_INVALID_PTX", "Unsupported .version 8.0")
+    }
+
+    @Test("memory that runs out as a model is loaded, or in a step, is one error that says what was wanted", arguments: ["200000", "1000000"])
+    func memory(byteCount: String) throws {
+        expectOneLine(try train(["--steps", "2"], ["MEMORY": byteCount]), status: 71, "cuda:0 could not allocate", "it holds weights")
+    }
+
+    @Test("a GPU that fails in the middle of a run ends it with one message; the last checkpoint is whole, and another device goes on from it")
+    func lostDevice() throws {
+        let whole = try train(["--steps", "40", "--save-every", "5"], ["FAILS": "4000"])
+        expectOneLine(whole, status: 69, "cuda:0 stopped", "CUDA_ERROR_ILLEGAL_ADDRESS")
+        let names = try FileManager.default.contentsOfDirectory(atPath: run)
+        #expect(names.contains { $0.hasPrefix("checkpoint-") } && !names.contains { $0.contains("tmp") }, "\(names)")
+        let rest = try Command.run("train", "--output", run, "--resume", "--device", "cpu")
+        #expect(rest.status == 0 && rest.errors.contains("going on after step"), "\(rest.errors)")
+    }
+
+    @Test("a run on a GPU that is interrupted saves and says how to go on")
+    func interrupted() throws {
+        let arguments = ["train", "--model", model.path, "--data", "\(scratch.path)/data.jsonl", "--output", run, "--device", "cuda"]
+        let outcome = try Command.run(
+            arguments + ["--steps", "100000"], environment: gpu.environment(cache: cache),
+            when: { _ in FileManager.default.contents(atPath: "\(run)/log.jsonl")?.count ?? 0 > 200 }, { kill($0.processIdentifier, SIGINT) })
+        #expect(outcome.status == 128 + SIGINT, "\(outcome.errors)")
+        #expect(outcome.errors.contains("bnb: interrupted after step") && outcome.errors.contains("--resume"), "\(outcome.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: run).contains { $0.hasPrefix("checkpoint-") })
+    }
+}
