@@ -7,9 +7,9 @@ import Testing
 /// Configurations as nobody writes them: each is a model that runs, or one error.
 @Suite("Configurations")
 struct ConfigurationTests {
-    /// What a field may hold instead.
+    /// What a field may hold instead. A field that may hold the first one is not read.
     private static let values: [JSONValue] = [
-        .null, true, "x", 0, 1, 3, 64, -1, 1.5, 1e-30, 1e30, .number(JSONNumber(Int.max)), [], [1], ["x"], ["factor": 2],
+        "x", .null, true, 0, 1, 3, 64, -1, 1.5, 1e-30, 1e30, .number(JSONNumber(Int.max)), [], [1], ["x"], ["factor": 2],
     ]
 
     /// Fields that families read though their smallest configurations lack them.
@@ -34,19 +34,20 @@ struct ConfigurationTests {
     func fields(configuration: JSONObject) throws {
         var (models, errors) = (0, 0)
         for key in Set(configuration.keys + Self.others).sorted() where key != "model_type" {
-            for value in Self.values {
+            for (index, value) in Self.values.enumerated() {
                 var changed = configuration
                 changed.insert(value, forKey: key)
                 do {
                     try run(ModelRegistry.model(ModelConfiguration(ConfigurationFields(changed, path: "config.json"))))
                     models += 1
+                    if index == 0 { break }
                 } catch let error as ModelFileError {
                     #expect(error.description.contains("config.json"), "\(key) \(value.compactText)")
                     errors += 1
                 }
             }
         }
-        #expect(models > 100 && errors > 100)
+        #expect(models > 30 && errors > 100)
     }
 
     /// Gives one token to a model with random weights, unless it would be large.
