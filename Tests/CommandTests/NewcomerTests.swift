@@ -10,7 +10,7 @@ import _BitsTestSupport
             (["genrate", "--prompt", "a"], "no verb 'genrate'; did you mean 'generate'?"),
             (["quantise"], "no verb 'quantise'; did you mean 'quantize'?"),
             (["help", "quantise"], "no verb 'quantise'; did you mean 'quantize'?"),
-            (["run", "llama"], "no verb 'run'; there are: demo, train, quantize,"),
+            (["run", "llama"], "no verb 'run'; there are: demo, train, estimate, quantize,"),
             (["--model", "lexicon-5m"], "a verb comes first, as in 'bnb generate --model lexicon-5m'; there are: demo,"),
             (["generate", "hello"], "generate takes options only, not 'hello'; did you mean '--prompt hello'? see 'bnb generate --help'"),
             (["generate"], "no prompt; give --prompt TEXT, --prompt - to read standard input, --prompt-file or --messages; see"),

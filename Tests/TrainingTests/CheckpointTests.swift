@@ -227,8 +227,8 @@ struct CheckpointTests {
             var options = RunFixture.options
             (options.saveEvery, options.duration, options.accumulation) = (1, .steps(3), 1)
             options.batches = BatchPlan(.examples(4), shuffles: false)
-            // The third batch is larger than all memory that is left.
-            let lengths = [Int](repeating: 6, count: 8) + [Int](repeating: 2000, count: 4)
+            // The third batch is larger than all memory that is left, a region of the allocator included.
+            let lengths = [Int](repeating: 6, count: 8) + [Int](repeating: 5000, count: 4)
             let examples = lengths.map { TokenizedExample(ids: (0..<Int32($0)).map { $0 % 50 }, completionStart: 1) }
             func run(_ path: String) throws -> RunFixture { try RunFixture(options, folder: path, examples: examples) }
             let (whole, scratch) = (try TemporaryFolder(), try TemporaryFolder())
