@@ -10,7 +10,7 @@ extension CausalLanguageModel {
     /// A run on a counting device leaves the model as it was.
     ///
     /// - Parameter options: those of the run; how long it is does not matter.
-    /// - Throws: ``TrainingError``, ``BitsOptim/OptimizerError`` for settings out of range, and what the device reports.
+    /// - Throws: ``BitsTune/TrainingError``, ``BitsOptim/OptimizerError`` for settings out of range, and what the device reports.
     public func trainingMemory(_ weights: TrainedWeights, options: TrainingOptions, length: Int) throws -> MemoryEstimate {
         precondition(length > 1, "examples of \(length) tokens have nothing to learn")
         var options = options
