@@ -31,10 +31,10 @@ struct GPUFaultTests {
             arguments + ["--lora-rank", "2", "--device", device] + options, environment: gpu.environment(cache: cache, settings))
     }
 
-    /// The files in the cache, by name.
+    /// The files in the cache, by name, but for what a process was writing as it ended: the next one that writes such a file removes it.
     private var kept: [String: Data] {
         get throws {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []
+            let names = ((try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []).filter { !$0.hasPrefix(".") }
             return Dictionary(uniqueKeysWithValues: try names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(cache)/\($0)"))) })
         }
     }
