@@ -58,6 +58,12 @@ struct ModelCase {
 
     func folder(_ name: String) throws -> ModelFolder { try ModelFolder(path: "\(path)/\(name)") }
 
+    /// The model as the reference quantized it, on a GPU where one has done so, else on a processor; nil where neither is recorded.
+    func quantizedFolder(_ form: String) throws -> ModelFolder? {
+        let places = ["cuda/model-\(form)", "model-\(form)"]
+        return try places.first { FileSystem.kind(of: "\(path)/\($0)") == .folder }.map(folder)
+    }
+
     /// The answer `key`; nil where the reference gave none.
     func answer(_ key: String) throws -> Tensor? { try answers[key].map { try answers.tensor($0) } }
 

@@ -82,6 +82,41 @@ struct ModelParityTests {
         }
     }
 
+    @Test("So does a checkpoint that it quantized on a processor, where no GPU has answered", arguments: processorForms.indices)
+    func quantizedThereOnProcessor(index: Int) throws {
+        let form = ModelParityTests.processorForms[index]
+        try ModelCase.compare("quantized there, logits_\(form.name) of a processor") { example in
+            guard try example.gpuAnswer("logits_\(form.name)") == nil else { return "a GPU has answered" }
+            guard let folder = try example.quantizedFolder(form.name) else { return "no checkpoint was recorded" }
+            if try example.hasExperts { return "the reference leaves experts in floating point" }
+            let recorded = try #require(try example.answer("logits_\(form.name)"))
+            let loaded = try LoadedModel(folder)
+            #expect(try loaded.report.quantized.count == Checkpoint(folder).quantizedPaths.count && loaded.report.unused == [], "\(example.name)")
+            let found = try distance(example.real(loaded.model.logits(example.tokens)), example.real(recorded))
+            #expect(found < form.limit, "\(example.name) in \(form.name)")
+            return nil
+        }
+    }
+
+    @Test("A checkpoint that the reference quantized is saved again with every entry as it was, experts left out", arguments: forms.map(\.name))
+    func savedAgain(form: String) throws {
+        try ModelCase.compare("saved again, \(form)") { example in
+            guard let folder = try example.quantizedFolder(form) else { return "no checkpoint was recorded" }
+            let scratch = try TemporaryFolder()
+            try LoadedModel(folder).save(to: "\(scratch.path)/m")
+            let (before, after) = (try Checkpoint(folder), try Checkpoint(ModelFolder(path: "\(scratch.path)/m")))
+            // Experts are in floating point there, and quantized here when they are read.
+            let names = before.names.filter { !$0.contains(".experts.") }
+            #expect(after.names.filter { !$0.contains(".experts.") } == names && !before.quantizedPaths.isEmpty, "\(example.name)")
+            for name in names {
+                let (found, expected) = (try after.tensor(name), try before.tensor(name))
+                let same = try found?.bytes() == expected?.bytes() && found?.shape == expected?.shape && found?.dtype == expected?.dtype
+                #expect(same, "\(example.name): \(name)")
+            }
+            return nil
+        }
+    }
+
     @Test("The most likely continuation is the recorded one, token for token")
     func greedy() throws {
         try ModelCase.compare("greedy") { example in
