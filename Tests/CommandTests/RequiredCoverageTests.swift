@@ -11,7 +11,8 @@ import _BitsTestSupport
         func arguments(model: String, output: String) -> [String] {
             switch self {
             case .chat: ["chat", "--model", model, "--chat-template", "\(model)/template.jinja"]
-            case .evaluate: ["evaluate", "--model", model, "--text", "\(model)/text", "--window", "8", "--windows", "1", "--logits", "\(output)/logits"]
+            case .evaluate:
+                ["evaluate", "--model", model, "--text", "\(model)/text", "--window", "8", "--windows", "1", "--logits", "\(output)/logits"]
             case .generate: ["generate", "--model", model, "--prompt", "a", "--max-new-tokens", "1"]
             case .merge, .mergeAndQuantize:
                 ["merge", "--model", model, "--adapter", "\(ParityCases.folder)/models/llama/adapter", "--output", "\(output)/merged"]
