@@ -1,4 +1,5 @@
 import BitsKernels
+import BitsSystem
 import Testing
 import _BitsTestSupport
 
@@ -14,6 +15,17 @@ struct TransferTests {
         #expect(there.device == one && further.device == other && back.device == .cpu && back.dtype == .bfloat16)
         #expect(try back.downloadBytes() == values.downloadBytes())
         #expect(one.counts.hostWaits == 1 && other.counts.hostWaits == 1)
+    }
+
+    @Test("A large part of a file is copied in pieces, each where it belongs")
+    func largeFile() throws {
+        var bytes = [UInt8](repeating: 0, count: 140 << 20)
+        let places = [4, 5, 64 << 20, 64 << 20 + 4, 128 << 20 + 3, 140 << 20 - 5, 140 << 20 - 4]
+        for place in places { bytes[place] = UInt8(truncatingIfNeeded: place * 37 % 251 + 1) }
+        let folder = try TemporaryFolder()
+        try AtomicFile.write(bytes, to: "\(folder.path)/large")
+        let slice = Device.deferred().contents(of: try MappedFile(path: "\(folder.path)/large"), in: 4..<140 << 20 - 4, as: .float32)
+        #expect(try slice.downloadBytes() == Array(bytes[4..<140 << 20 - 4]))
     }
 
     @Test("What an array of one number holds is uploaded, whatever becomes of the array", arguments: [Int64(7), -1 << 40])

@@ -29,6 +29,9 @@ final class CUDAAllocator: Sendable {
     /// Bytes that are held for later use.
     var idleByteCount: Int { state.withLock { $0.idleByteCount } }
 
+    /// Bytes that it could still give: what is idle goes back to the driver where it does not fit.
+    var freeByteCount: Int { state.withLock { min(context.memory.free + $0.idleByteCount, limit - $0.usedByteCount) } }
+
     /// The address of at least `byteCount` bytes; 0 when there are no more, with what the driver said.
     func allocate(byteCount: Int) -> (address: UInt, status: Int32) {
         let size = CUDAAllocator.roundedUp(byteCount)

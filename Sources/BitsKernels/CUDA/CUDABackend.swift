@@ -68,7 +68,7 @@ final class CUDABackend: DeviceBackend {
     // MARK: Memory
 
     var allocatedByteCount: Int { memory.usedByteCount }
-    var freeByteCount: Int? { context.memory.free }
+    var freeByteCount: Int? { memory.freeByteCount }
 
     func blockByteCount(_ byteCount: Int) -> Int { CUDAAllocator.roundedUp(byteCount) }
 
@@ -112,15 +112,39 @@ final class CUDABackend: DeviceBackend {
     func download(_ slice: Slice, into bytes: inout MutableRawSpan) throws(DeviceError) {
         precondition(bytes.byteCount == slice.byteCount, "\(bytes.byteCount) bytes for a slice of \(slice.byteCount)")
         try throwTrouble()
-        if bytes.byteCount > 0 {
-            unsafe bytes.withUnsafeMutableBytes { target in
-                let status = turn.hold {
-                    unsafe bits_cuda_copy_out(context.pointer, stream.pointer, target.baseAddress, UInt64(slice.deviceAddress), target.count)
-                }
-                note(status, in: "copy from the device")
+        unsafe bytes.withUnsafeMutableBytes { target in
+            // One part is on its way while the one before is taken out of pinned memory.
+            var last: (block: CUDAPinnedMemory.Block, start: Int)?
+            for start in stride(from: 0, to: target.count, by: CUDABackend.downloadByteCount) {
+                let part = startDownload(slice.deviceAddress + UInt(start), byteCount: min(CUDABackend.downloadByteCount, target.count - start))
+                if let last { unsafe finishDownload(last.block, into: UnsafeMutableRawBufferPointer(rebasing: target[last.start..<start])) }
+                last = part.map { ($0, start) }
+                if part == nil { break }
             }
+            if let last { unsafe finishDownload(last.block, into: UnsafeMutableRawBufferPointer(rebasing: target[last.start...])) }
         }
         try synchronize()
+    }
+
+    /// Of a part of what is read from the device.
+    private static let downloadByteCount = 4 << 20
+
+    /// Queues a copy to pinned memory, with an event behind it; nil where it could not be, which is noted.
+    private func startDownload(_ address: UInt, byteCount: Int) -> CUDAPinnedMemory.Block? {
+        turn.hold {
+            let (block, status) = pinned.take(byteCount: byteCount)
+            note(status, in: "pinned memory for a copy from the device")
+            guard let block else { return nil }
+            note(
+                unsafe bits_cuda_copy_out(context.pointer, stream.pointer, block.pointer, UInt64(address), byteCount), in: "copy from the device")
+            note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "copy from the device")
+            return block
+        }
+    }
+
+    private func finishDownload(_ block: CUDAPinnedMemory.Block, into target: UnsafeMutableRawBufferPointer) {
+        note(unsafe bits_cuda_event_wait(context.pointer, block.event), in: "copy from the device")
+        unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: block.pointer, count: target.count))
     }
 
     func downloadLater(_ slice: Slice) -> LateBytes {
@@ -131,16 +155,7 @@ final class CUDABackend: DeviceBackend {
             }
         }
         let count = slice.byteCount
-        let taken: CUDAPinnedMemory.Block? = turn.hold {
-            let (block, status) = pinned.take(byteCount: count)
-            note(status, in: "pinned memory for a late read")
-            guard let block else { return nil }
-            note(
-                unsafe bits_cuda_copy_out(context.pointer, stream.pointer, block.pointer, UInt64(slice.deviceAddress), count),
-                in: "copy from the device")
-            note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "copy from the device")
-            return block
-        }
+        let taken = startDownload(slice.deviceAddress, byteCount: count)
         return { () throws(DeviceError) in
             guard let block = taken else {
                 try self.throwTrouble()

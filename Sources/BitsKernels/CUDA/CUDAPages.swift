@@ -58,9 +58,12 @@ final class CUDAPages: DevicePages {
     }
 
     deinit {
-        // Copies may still be going on, and work on the block.
-        unsafe _ = bits_cuda_stream_wait(backend.context.pointer, copies.pointer)
-        try? backend.synchronize()
+        // A copy may still be going on, and work on the host's memory.
+        backend.turn.hold {
+            state.withLock { settle(&$0) }
+            record(on: backend.stream)
+        }
+        backend.note(unsafe bits_cuda_event_wait(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event)), in: "paging")
         let block = state.withLock { $0.block }
         if block != 0 { backend.deallocate(address: block, byteCount: byteCount) }
         unsafe _ = bits_cuda_event_destroy(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event))

@@ -32,7 +32,8 @@ final class CUDAPinnedMemory: Sendable {
 
     /// A block of at least `byteCount` bytes, or none and what the driver said.
     func take(byteCount: Int) -> (block: Block?, status: Int32) {
-        let wanted = max(byteCount, 4096)
+        // Small blocks are of few sizes, so that they fit again.
+        let wanted = byteCount > 4 << 20 ? byteCount : 1 << (Int.bitWidth - max(byteCount - 1, 4095).leadingZeroBitCount)
         let kept = idle.withLock { idle in
             idle.firstIndex { $0.byteCount >= wanted && $0.byteCount <= 4 * wanted }.map { idle.remove(at: $0) }
         }
