@@ -117,7 +117,8 @@ let package = Package(
         tests(
             "TrainingTests",
             uses: [
-                "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsSystem", "CLexicon",
+                "BitsAndBytes", "BitsTune", "BitsModels", "BitsOptim", "BitsNN", "BitsIO", "BitsQuant", "BitsCore", "BitsKernels", "BitsSystem",
+                "CLexicon",
             ]),
         tests(
             "CommandTests", uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer"],

@@ -1,3 +1,4 @@
+import BitsSystem
 import FoundationEssentials
 import Testing
 import _BitsTestSupport
@@ -101,7 +102,37 @@ struct CUDADeviceTests {
         var slice: Slice? = backend.device.allocate(.float32, count: 100_000_000)
         #expect(throws: DeviceError.outOfMemory(byteCount: 400_000_000, device: "cuda:0", held: [:])) { try backend.device.synchronize() }
         slice = nil
+        #expect(backend.freeByteCount == 64 << 20)
         let small = backend.device.upload([Float(1), 2, 3], as: .float32)
         #expect(try small.downloadFloats() == [1, 2, 3] && slice == nil)
+    }
+
+    @Test(
+        "Bytes come back through pinned memory as they went, in parts of all sizes", .enabled(if: Device.hasCUDA), arguments: [0, 1, 4096, 9_000_001])
+    func downloads(count: Int) throws {
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+        #expect(try Device.cuda().upload(bytes, as: .uint8).downloadBytes() == bytes)
+    }
+
+    @Test("Work on memory that is gone ends the device's use, and every wait says so", .enabled(if: Device.hasCUDA))
+    func lost() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            let backend = try CUDABackend(ordinal: 0)
+            var slice: Slice? = backend.device.allocate(.float32, count: 100_000_000)
+            let gone = try #require(slice?.borrowed())
+            slice = nil
+            backend.memory.empty()
+            backend.device.run(Fill(1, into: gone))
+            for _ in 0..<2 {
+                do { try backend.device.synchronize() } catch DeviceError.deviceLost("cuda:0", let reason) where reason.contains("illegal") {
+                    continue
+                }
+                exit(1)
+            }
+            // Nothing is taken on any more, and nothing waits for ever.
+            let other = backend.device.upload([Float(1)], as: .float32)
+            guard (try? other.downloadFloats()) == nil else { exit(2) }
+            exit(7)
+        }
     }
 }

@@ -6,6 +6,11 @@ extension Device {
     /// - Throws: ``DeviceError/unavailable(_:reason:)`` when there is no driver that works, or no GPU of this number.
     public static func cuda(_ ordinal: Int = 0) throws(DeviceError) -> Device { Device(backend: try CUDABackend.shared(ordinal: ordinal)) }
 
+    /// A GPU as a device of its own that takes no more than `memoryLimit` bytes: for tests of what happens when there are no more.
+    package static func cuda(_ ordinal: Int = 0, memoryLimit: Int) throws(DeviceError) -> Device {
+        Device(backend: try CUDABackend(ordinal: ordinal, memoryLimit: memoryLimit))
+    }
+
     /// Whether there is a GPU that ``cuda(_:)`` can use.
     public static var hasCUDA: Bool { (try? CUDADriver.deviceCount()) != nil }
 

@@ -5,7 +5,10 @@ import BitsSystem
 extension Pager {
     /// What pages moments on `device` as `paging` says.
     static func forMoments(_ paging: Paging, on device: Device) throws(OptimizerError) -> Pager {
-        let limit = paging.residentByteCount ?? (device.freeByteCount ?? SystemMemory.availableByteCount ?? 1 << 30) / 2
+        let free = device.freeByteCount ?? SystemMemory.availableByteCount ?? 1 << 30
+        // What the passes before took at most will be taken again, beside moments that stay in.
+        let taken = device.memory.peak.total - device.memory.live.total
+        let limit = paging.residentByteCount ?? max(0, free - taken) / 2
         do throws(FileError) {
             if let pager = try Pager(on: device, folder: paging.folder ?? FileSystem.temporaryFolder, residentByteCount: limit) { return pager }
         } catch { throw .file(error) }

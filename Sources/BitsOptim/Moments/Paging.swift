@@ -10,7 +10,8 @@ public struct Paging: Sendable, Equatable {
     public var folder: String?
     /// Parameters with fewer elements are not paged.
     public var minimumCount: Int
-    /// Bytes of paged moments that stay in memory between steps; nil for half of what is available at the first step.
+    /// Bytes of paged moments that stay in memory between steps; nil for half of what is available at the first step and was not in use
+    /// before it.
     public var residentByteCount: Int?
 
     public init(folder: String? = nil, minimumCount: Int = 100_000, residentByteCount: Int? = nil) {
