@@ -3,7 +3,7 @@ public import BitsIO
 import BitsKernels
 import BitsSystem
 
-/// A recorded answer of the reference: what went in, what came out, and how closely ours has to agree.
+/// A recorded answer of the reference: what went in, what came out, and how closely ours has to agree. Its tensors lie on the device that is tested.
 public struct ParityCase: Sendable {
     /// Unique within its file.
     public let id: String
@@ -54,7 +54,7 @@ public struct ParityCase: Sendable {
     private func tensor(_ name: String, side: String) throws -> Tensor? {
         guard case .string(let key) = object(side)[name] else { return nil }
         guard let entry = tensors[key] else { throw arguments.error("names a tensor '\(key)' that \(tensors.file.path) does not hold") }
-        return try tensors.tensor(entry)
+        return try tensors.tensor(entry, on: .tested)
     }
 }
 

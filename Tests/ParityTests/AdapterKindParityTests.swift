@@ -31,13 +31,14 @@ struct AdapterKindParityTests {
         }
 
         var tokens: TokenBatch {
-            get throws { TokenBatch(try rows, mask: try rows.map { $0.map { _ in true } }) }
+            get throws { TokenBatch(try rows, mask: try rows.map { $0.map { _ in true } }, device: .tested) }
         }
 
         func answer(_ key: String) throws -> Tensor? { try answers[key].map { try answers.tensor($0) } }
 
         func model() throws -> CausalLanguageModel {
-            try LoadedModel(ModelFolder(path: "\(ParityCases.folder)/adapters/\(try notes.require("base", as: String.self))")).model
+            let folder = try ModelFolder(path: "\(ParityCases.folder)/adapters/\(notes.require("base", as: String.self))")
+            return try LoadedModel(folder, options: .tested()).model
         }
 
         /// The adapters of the case, weighed as they were.

@@ -16,7 +16,7 @@ struct AdapterParityTests {
         let ids: [Int32]
 
         init(_ example: ModelCase) throws {
-            model = try LoadedModel(example.folder("model")).model
+            model = try LoadedModel(example.folder("model"), options: .tested()).model
             adapter = try Adapter(example.folder("adapter"), on: model)
             ids = example.rows[0]
         }

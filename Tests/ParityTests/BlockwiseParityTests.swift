@@ -26,8 +26,8 @@ struct BlockwiseParityTests {
 
         // What the reference's own codes and scales stand for.
         let state = QuantState(
-            scales: try parityCase.recordedScales(blockSize: nested ? blockSize : nil), codebook: Tensor(codebook.values), blockSize: blockSize,
-            shape: input.shape, dtype: input.dtype, format: nil)
+            scales: try parityCase.recordedScales(blockSize: nested ? blockSize : nil), codebook: Tensor(codebook.values, device: .tested),
+            blockSize: blockSize, shape: input.shape, dtype: input.dtype, format: nil)
         try parityCase.expect("dequantized", BlockwiseTensor(codes: try parityCase.require("q"), state: state).dequantized())
     }
 }

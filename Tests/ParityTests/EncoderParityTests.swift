@@ -13,7 +13,7 @@ struct EncoderParityTests {
     func float32() throws {
         try ModelCase.compare("hidden states", kind: "hidden") { example in
             let recorded = try #require(try example.answer("hidden"))
-            let (model, report) = try FeatureExtractor.load(example.folder("model"))
+            let (model, report) = try FeatureExtractor.load(example.folder("model"), options: .tested())
             #expect(report.warnings == [], "\(example.name)")
             #expect(try distance(example.real(model.hiddenStates(example.tokens)), example.real(recorded)) < 1e-4, "\(example.name)")
             return nil
@@ -24,7 +24,7 @@ struct EncoderParityTests {
     func quantizedHere(index: Int) throws {
         let form = ModelParityTests.forms[index]
         try ModelCase.compareGPU("quantized here", kind: "hidden", "hidden_\(form.name)") { example, recorded in
-            let (model, report) = try FeatureExtractor.load(example.folder("model"), options: LoadOptions(quantization: form.quantization))
+            let (model, report) = try FeatureExtractor.load(example.folder("model"), options: .tested(form.quantization))
             #expect(!report.quantized.isEmpty, "\(example.name)")
             let found = try distance(example.real(model.hiddenStates(example.tokens)), example.real(recorded))
             #expect(found < form.limit, "\(example.name) in \(form.name)")
@@ -36,7 +36,7 @@ struct EncoderParityTests {
         let form = ModelParityTests.forms[index]
         try ModelCase.compareGPU("quantized there", kind: "hidden", "hidden_\(form.name)") { example, recorded in
             let folder = try example.folder("cuda/model-\(form.name)")
-            let (model, report) = try FeatureExtractor.load(folder)
+            let (model, report) = try FeatureExtractor.load(folder, options: .tested())
             #expect(try report.quantized.count == Checkpoint(folder).quantizedPaths.count && !report.quantized.isEmpty, "\(example.name)")
             #expect(report.unused == [] && report.warnings == [], "\(example.name)")
             let found = try distance(example.real(model.hiddenStates(example.tokens)), example.real(recorded))
@@ -49,7 +49,7 @@ struct EncoderParityTests {
         let form = ModelParityTests.forms[index]
         try ModelCase.compareGPU("saved again", kind: "hidden", "hidden_\(form.name)") { example, _ in
             let (folder, scratch) = (try example.folder("cuda/model-\(form.name)"), try TemporaryFolder())
-            try FeatureExtractor.load(folder).model.save(to: "\(scratch.path)/m", like: folder)
+            try FeatureExtractor.load(folder, options: .tested()).model.save(to: "\(scratch.path)/m", like: folder)
             let saved = try ModelFolder(path: "\(scratch.path)/m")
             let (before, after) = (try Checkpoint(folder), try Checkpoint(saved))
             #expect(after.names == before.names, "\(example.name)")

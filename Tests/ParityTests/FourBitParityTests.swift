@@ -31,7 +31,7 @@ struct FourBitParityTests {
     @Test("A weight whose state has an entry for each of its fields comes back as recorded, and is written as it was")
     func unpackedState() throws {
         let file = try SafetensorsFile(path: "\(ParityCases.folder)/states/nf4-as-dict.safetensors")
-        func entry(_ name: String) throws -> Tensor? { try file[name].map { try file.tensor($0) } }
+        func entry(_ name: String) throws -> Tensor? { try file[name].map { try file.tensor($0, on: .tested) } }
         let weight = try FourBitTensor { try entry("weight\($0)") }
         let recorded = try #require(try entry("dequantized"))
         #expect(weight.shape == recorded.shape && weight.state.isDoublyQuantized)
@@ -73,8 +73,9 @@ struct FourBitParityTests {
 
         // What the reference's own codes and scales stand for.
         let state = QuantState(
-            scales: try parityCase.recordedScales(blockSize: arguments.nested ? .statistics : nil), codebook: Tensor(arguments.format.values),
-            blockSize: arguments.blockSize, shape: input.shape, dtype: input.dtype, format: arguments.format)
+            scales: try parityCase.recordedScales(blockSize: arguments.nested ? .statistics : nil),
+            codebook: Tensor(arguments.format.values, device: .tested), blockSize: arguments.blockSize, shape: input.shape, dtype: input.dtype,
+            format: arguments.format)
         try parityCase.expect("dequantized", FourBitTensor(packed: recorded, state: state).dequantized())
     }
 

@@ -30,12 +30,12 @@ struct ModelCase {
         mask = try numbers("attention_mask", answers).map { $0.map { $0 != 0 } }
     }
 
-    var tokens: TokenBatch { TokenBatch(rows, mask: mask) }
+    var tokens: TokenBatch { TokenBatch(rows, mask: mask, device: .tested) }
 
     /// What `answer` [2, T, ..] says of real tokens, one after the other.
     func real(_ answer: Tensor) -> Tensor {
         let places = mask.flatMap { $0 }.enumerated().filter(\.element).map { Int32($0.offset) }
-        return answer.reshaped(rows.count * rows[0].count, -1).rows(Tensor(places))
+        return answer.reshaped(rows.count * rows[0].count, -1).rows(Tensor(places, device: answer.device))
     }
 
     /// Whether the model has experts, which the reference does not quantize.

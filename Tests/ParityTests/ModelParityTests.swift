@@ -23,7 +23,7 @@ struct ModelParityTests {
     func float32() throws {
         try ModelCase.compare("logits") { example in
             let recorded = try #require(try example.answer("logits"), "\(example.name) has no logits")
-            let model = try LoadedModel(example.folder("model")).model
+            let model = try LoadedModel(example.folder("model"), options: .tested()).model
             let logits = model.logits(example.tokens)
             #expect(try distance(example.real(logits), example.real(recorded)) < 1e-4, "\(example.name)")
             // Where nobody looks, windows count from the last real token here and from the padding there, and padding has positions here and none there.
@@ -41,7 +41,7 @@ struct ModelParityTests {
     func quantizedHere(index: Int) throws {
         let form = ModelParityTests.forms[index]
         try ModelCase.compareGPU("quantized here", "logits_\(form.name)") { example, recorded in
-            let loaded = try LoadedModel(example.folder("model"), options: LoadOptions(quantization: form.quantization))
+            let loaded = try LoadedModel(example.folder("model"), options: .tested(form.quantization))
             #expect(!loaded.report.quantized.isEmpty, "\(example.name)")
             let found = try distance(example.real(loaded.model.logits(example.tokens)), example.real(recorded))
             #expect(found < form.limit, "\(example.name) in \(form.name)")
@@ -60,7 +60,7 @@ struct ModelParityTests {
             guard try example.gpuAnswer("logits_\(form.name)") == nil else { return "a GPU has answered" }
             if try example.hasExperts { return "the reference leaves experts in floating point" }
             guard let recorded = try example.answer("logits_\(form.name)") else { return "no answer" }
-            let model = try LoadedModel(example.folder("model"), options: LoadOptions(quantization: form.quantization)).model
+            let model = try LoadedModel(example.folder("model"), options: .tested(form.quantization)).model
             let found = try distance(example.real(model.logits(example.tokens)), example.real(recorded))
             #expect(found < form.limit, "\(example.name) in \(form.name)")
             return nil
@@ -71,7 +71,7 @@ struct ModelParityTests {
     func quantizedThere(index: Int) throws {
         let form = ModelParityTests.forms[index]
         try ModelCase.compareGPU("quantized there", "logits_\(form.name)") { example, recorded in
-            let loaded = try LoadedModel(example.folder("cuda/model-\(form.name)"))
+            let loaded = try LoadedModel(example.folder("cuda/model-\(form.name)"), options: .tested())
             let count = try Checkpoint(example.folder("cuda/model-\(form.name)")).quantizedPaths.count
             #expect(count > 0 && loaded.report.quantized.count == count, "\(example.name)")
             // Tiny vocabularies lack the end tokens of their families.
@@ -123,7 +123,7 @@ struct ModelParityTests {
             guard let recorded = try example.answer("greedy")?.integers().map({ Int32($0) }) else {
                 return "the reference changes frequencies midway"
             }
-            let model = try LoadedModel(example.folder("model")).model
+            let model = try LoadedModel(example.folder("model"), options: .tested()).model
             let result = try model.generate(Array(example.rows[0].prefix(8)), options: GenerationOptions(maxNewTokens: recorded.count))
             #expect(result.tokens == recorded, "\(example.name)")
             return nil

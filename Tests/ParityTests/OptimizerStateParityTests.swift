@@ -37,7 +37,7 @@ struct OptimizerStateParityTests {
     private func check(_ name: String) throws {
         let (isFlat, path) = (name.hasSuffix("-flat"), "\(ParityCases.folder)/states/\(name).safetensors")
         let file = try SafetensorsFile(path: path)
-        func tensor(_ key: String) throws -> Tensor { try file.tensor(try #require(file[key], "\(name): \(key)")) }
+        func tensor(_ key: String) throws -> Tensor { try file.tensor(try #require(file[key], "\(name): \(key)"), on: .tested) }
         let parameters = try (0..<2).map { Parameter(try tensor("before.\($0)")) }
         let optimizer = try #require(try optimizer(isFlat ? String(name.dropLast("-flat".count)) : name, parameters), "no optimizer for \(name)")
         try optimizer.loadState(from: path)

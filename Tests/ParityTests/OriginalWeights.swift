@@ -17,9 +17,9 @@ struct OriginalWeights {
     }
 
     func tensor(_ name: String) throws -> Tensor {
-        let tensor = try #require(try checkpoint.tensor(name), "there is no \(name)")
+        let tensor = try #require(try checkpoint.tensor(name, on: .tested), "there is no \(name)")
         guard isTransposed else { return tensor }
         let transposed = tensor.transposed(0, 1)
-        return Tensor(try transposed.floats(), shape: transposed.shape, dtype: tensor.dtype)
+        return Tensor(try transposed.floats(), shape: transposed.shape, dtype: tensor.dtype, device: .tested)
     }
 }

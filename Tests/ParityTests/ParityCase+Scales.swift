@@ -30,6 +30,6 @@ extension ParityCase {
         return .doublyQuantized(
             DoublyQuantizedScales(
                 codes: try require("absmax"), offset: try require("offset"), absmax: try require("nested_absmax"),
-                codebook: Tensor(Codebook.dynamic.values), blockSize: blockSize))
+                codebook: Tensor(Codebook.dynamic.values, device: .tested), blockSize: blockSize))
     }
 }

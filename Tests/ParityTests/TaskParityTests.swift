@@ -28,7 +28,7 @@ private struct TaskCase {
         self.answers = answers
         (ids, segments) = (try #require(try TaskCase.rows("input_ids", answers)), try TaskCase.rows("token_type_ids", answers))
         let mask = try #require(try TaskCase.rows("attention_mask", answers))
-        tokens = TokenBatch(ids, mask: mask.map { $0.map { $0 != 0 } }, segments: segments)
+        tokens = TokenBatch(ids, mask: mask.map { $0.map { $0 != 0 } }, segments: segments, device: .tested)
         labels = try answers["labels"].map { try answers.tensor($0).integers().map { Int32($0) } } ?? []
         quantized = try ConfigurationFields(MappedFile(path: "\(path)/reference.json")).require("quantized")
         let model = try ModelRegistry.model(ModelConfiguration(folder))
@@ -51,7 +51,8 @@ private struct TaskCase {
 
     /// What `answer` [2, T, ..] says of real tokens, one after the other.
     func real(_ answer: Tensor) -> Tensor {
-        answer.reshaped(tokens.batch * tokens.length, -1).rows(Tensor(tokens.sequences.flatMap { $0.map { Int32($0) } }))
+        let places = tokens.sequences.flatMap { $0.map { Int32($0) } }
+        return answer.reshaped(tokens.batch * tokens.length, -1).rows(Tensor(places, device: answer.device))
     }
 
     private static func rows(_ key: String, _ answers: SafetensorsFile) throws -> [[Int32]]? {
@@ -70,7 +71,7 @@ private struct TaskCase {
 
 @Suite("Parity: tasks of encoders")
 struct TaskParityTests {
-    private static func load(_ example: TaskCase, _ options: LoadOptions = LoadOptions()) throws -> (model: BackboneModel, report: ModelReport) {
+    private static func load(_ example: TaskCase, _ options: LoadOptions = .tested()) throws -> (model: BackboneModel, report: ModelReport) {
         func load<Task: RegisteredTask>(_ type: Task.Type) throws -> (BackboneModel, ModelReport) {
             let (model, report) = try Task.load(example.folder, options: options)
             return (model, report)
@@ -185,7 +186,7 @@ struct TaskParityTests {
     @Test("The layers that the reference quantizes are quantized, but for classifiers, which config.json then names")
     func quantizedLayers() throws {
         try TaskCase.compare("quantized layers") { example in
-            let report = try TaskParityTests.load(example, LoadOptions(quantization: .fourBit(.nf4))).report
+            let report = try TaskParityTests.load(example, .tested(.fourBit(.nf4))).report
             let kept = Set(report.kept.map(\.path)).intersection(example.quantized)
             #expect(Set(report.quantized.map(\.path)).union(kept) == Set(example.quantized), "\(example.name)")
             #expect(report.quantized.count + kept.count == example.quantized.count, "\(example.name)")

@@ -20,10 +20,10 @@ import _BitsTestSupport
         /// The first questions of the validation set.
         let sample: TrainingData
 
-        init(computeDType: DType, activations: DType = .float32, seed: UInt64 = 0, dropout: Float = 0) throws {
+        init(computeDType: DType, activations: DType = .float32, seed: UInt64 = 0, dropout: Float = 0, device: Device = .tested) throws {
             clexicon_link()
             let folder = try ModelFolder("lexicon-5m")
-            var options = LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType)
+            var options = LoadOptions(quantization: .fourBit(.nf4), computeDType: computeDType, device: device)
             options.activations = activations
             let loaded = try LoadedModel(folder, options: options)
             let tokenizer = try Tokenizer(folder)
@@ -80,7 +80,7 @@ import _BitsTestSupport
     @Test("The policy says what factors and gradients are kept in")
     func masters() throws {
         clexicon_link()
-        let model = try LoadedModel(ModelFolder("lexicon-5m")).model
+        let model = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(device: .tested)).model
         model.policy = ComputePolicy(activations: .bfloat16, products: .bfloat16, masterWeights: .bfloat16, gradients: .float16)
         var generator = RandomGenerator(seed: 1)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 2, targets: .named(["q_proj"])), using: &generator)
@@ -109,6 +109,29 @@ import _BitsTestSupport
         let (small, full) = (try loss(.blockwise8bit(minimumCount: 0)), try loss(.float32))
         #expect(abs(small - full) < 0.01 * full, "\(type(of: rule)): \(small) with 8-bit moments, \(full) with 32-bit ones")
         #expect(small != full)
+    }
+
+    @Test(
+        "Another device than the processor has its losses and gradients", .enabled(if: Device.tested != .cpu), arguments: [DType.float32, .bfloat16])
+    func otherDevice(dtype: DType) throws {
+        let ids = (0..<200).map { Int32(($0 * 37 + 11) % 500) }
+        func found(on device: Device) throws -> (nll: Double, gradients: [Float]) {
+            let setting = try Setting(computeDType: dtype, activations: dtype, device: device)
+            // With factors that are zero, the others' gradients would be as well.
+            var generator = RandomGenerator(seed: 3)
+            for (_, layer) in setting.adapter.layers {
+                layer.up.value = .normal(layer.up.shape, standardDeviation: 0.02, using: &generator, device: device)
+            }
+            setting.model.loss([ids]).sum.backward()
+            let gradients = try setting.adapter.parameters.flatMap { try #require($0.gradient).floats() }
+            return (try setting.model.meanLoss(of: setting.sample), gradients)
+        }
+        let (other, processor) = (try found(on: .tested), try found(on: .cpu))
+        #expect(abs(other.nll - processor.nll) < (dtype == .float32 ? 5e-4 : 3e-3), "\(other.nll), \(processor.nll)")
+        func length(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
+        #expect(other.gradients.count == processor.gradients.count)
+        let distance = length(zip(other.gradients, processor.gradients).map(-)) / length(processor.gradients)
+        #expect(distance < (dtype == .float32 ? 1e-4 : 1e-2), "\(distance)")
     }
 
     @Test("The same seed gives the same run, evaluated before or not; another seed another")
@@ -147,7 +170,8 @@ import _BitsTestSupport
         try setting.adapter.save(to: path)
         #expect(throws: ModelFileError.self, "a folder that exists") { try setting.adapter.save(to: path) }
 
-        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32)).model
+        let options = LoadOptions(quantization: .fourBit(.nf4), computeDType: .float32, device: .tested)
+        let fresh = try LoadedModel(ModelFolder("lexicon-5m"), options: options).model
         let base = try fresh.meanLoss(of: setting.sample)
         let loaded = try Adapter(ModelFolder(path: path), on: fresh)
         #expect(loaded.layers.map(\.path) == setting.adapter.layers.map(\.path))

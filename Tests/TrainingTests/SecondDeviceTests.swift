@@ -9,31 +9,42 @@ import _BitsTestSupport
 /// Nothing above the kernels may follow a device's memory or expect its work to be done: a device that allows neither trains the same.
 @Suite("Training on a second device")
 struct SecondDeviceTests {
-    @Test("A tiny Llama in 4 bits gets the gradients that it gets on the processor")
-    func gradients() throws {
+    /// Devices that are not the processor, each made when it is asked for.
+    private enum Second: CaseIterable {
+        case deferred
+        /// The one that is tested, where that is not the processor.
+        case tested
+
+        static let all = allCases.filter { $0 == .deferred || Device.tested != .cpu }
+
+        var device: Device { self == .deferred ? .deferred() : .tested }
+    }
+
+    @Test("A tiny Llama in 4 bits gets the gradients that it gets on the processor", arguments: Second.all)
+    private func gradients(second: Second) throws {
         let cpu = try TinyTraining(on: .cpu)
-        let deferred = try TinyTraining(on: .deferred())
-        #expect(try abs(cpu.lossWithGradients().item() - deferred.lossWithGradients().item()) < 1e-5)
-        #expect(cpu.parameters.count == deferred.parameters.count && cpu.parameters.count > 5)
-        for (a, b) in zip(cpu.parameters, deferred.parameters) {
+        let other = try TinyTraining(on: second.device)
+        #expect(try abs(cpu.lossWithGradients().item() - other.lossWithGradients().item()) < 1e-5)
+        #expect(cpu.parameters.count == other.parameters.count && cpu.parameters.count > 5)
+        for (a, b) in zip(cpu.parameters, other.parameters) {
             let expected = try #require(a.parameter.gradient).floats().map(Double.init)
             #expect(largestDifference(try #require(b.parameter.gradient).floats(), from: expected) < 1e-5, "\(a.path)")
             #expect(expected.contains { $0 != 0 }, "\(a.path)")
         }
     }
 
-    @Test("Steps with 8-bit moments, clipping and a schedule lower the loss alike")
-    func steps() throws {
+    @Test("Steps with 8-bit moments, clipping and a schedule lower the loss alike", arguments: Second.all)
+    private func steps(second: Second) throws {
         let cpu = try TinyTraining(on: .cpu).losses(steps: 5)
-        let deferred = try TinyTraining(on: .deferred()).losses(steps: 5)
+        let other = try TinyTraining(on: second.device).losses(steps: 5)
         #expect(cpu.last! < cpu.first! - 0.5)
-        for (a, b) in zip(cpu, deferred) { #expect(abs(a - b) < 2e-3) }
+        for (a, b) in zip(cpu, other) { #expect(abs(a - b) < 2e-3) }
     }
 
-    @Test("Generation with a cache chooses the same tokens")
-    func generation() throws {
+    @Test("Generation with a cache chooses the same tokens", arguments: Second.all)
+    private func generation(second: Second) throws {
         let cpu = try TinyTraining(on: .cpu).continuation(of: [3, 1, 4, 1, 5], count: 6)
-        #expect(try TinyTraining(on: .deferred()).continuation(of: [3, 1, 4, 1, 5], count: 6) == cpu)
+        #expect(try TinyTraining(on: second.device).continuation(of: [3, 1, 4, 1, 5], count: 6) == cpu)
     }
 
     @Test("A released model and its gradients give their memory back")
