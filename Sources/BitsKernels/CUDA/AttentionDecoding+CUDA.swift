@@ -27,21 +27,23 @@ struct AttentionDecoding {
 
     func launch(on queue: CUDAQueue) {
         let (inputs, shape) = (kernel.inputs, kernel.inputs.shape)
-        let rows = shape.heads / shape.groups * shape.queries
-        let (rowsChoice, rowsOfBlock) = rows == 1 ? (0, 1) : rows == 2 ? (1, 2) : (2, 4)
         let width = max(shape.headWidth, shape.valueWidth)
         let lanesChoice = width <= 64 ? 0 : width <= 128 ? 1 : 2
         // A multiple of what a block reads at once.
         var chunk = 64
         while chunk * AttentionDecoding.mostChunks < shape.keys { chunk *= 2 }
         let chunks = max((shape.keys + chunk - 1) / chunk, 1)
+        let rows = shape.heads / shape.groups * shape.queries
+        // Each block reads the keys that its rows see: more rows share them, where there are blocks enough to keep the device busy.
+        func blocks(_ rowsOfBlock: Int) -> Int { chunks * ((rows + rowsOfBlock - 1) / rowsOfBlock) * shape.groups * shape.batch }
+        let rowsChoice = (0..<2).first { rows <= 1 << $0 || blocks(1 << $0) <= 2 * queue.properties.multiprocessorCount } ?? 2
         let isCluster = chunks <= AttentionDecoding.mostOfCluster && queue.properties.computeCapability >= 90
         let sums = isCluster ? nil : queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
         let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks)
         queue.launch(
             Self.functions[lanesChoice][rowsChoice][inputs.key.dtype],
-            blocks: chunks * ((rows + rowsOfBlock - 1) / rowsOfBlock) * shape.groups * shape.batch, threads: 128, cluster: isCluster ? chunks : 1,
-            overlaps: true, arguments, kernel.output, kernel.output.dtype.code, kernel.logSumExp)
+            blocks: blocks(1 << rowsChoice), threads: 256, cluster: isCluster ? chunks : 1, overlaps: true, arguments, kernel.output,
+            kernel.output.dtype.code, kernel.logSumExp)
         if isCluster { return }
         queue.launch(
             Self.rowsOfOutput, blocks: shape.rows, threads: 128, overlaps: true, arguments, kernel.output, kernel.output.dtype.code, kernel.logSumExp)

@@ -13,6 +13,8 @@ extension Rotary: CUDAKernel {
 /// What a decoder does between its projections and attention, in one launch: queries and keys rotated, keys and values written to the cache.
 struct CUDARotaryIntoCache: CUDALaunching {
     private static let functions = CUDAFunctions("rotary", "rotary_into_cache")
+    /// Threads are numbered by 32 bits.
+    private static let mostTokens = 1 << 16
 
     private let query: Rotary
     private let key: Rotary
@@ -24,7 +26,7 @@ struct CUDARotaryIntoCache: CUDALaunching {
         guard let positions = query.positions, key.positions?.isSame(as: positions) == true, write.positions.isSame(as: positions),
             key.cosine.isSame(as: query.cosine), key.sine.isSame(as: query.sine), write.key.isSame(as: key.output), !query.inverse, !key.inverse,
             key.headWidth == query.headWidth, query.headWidth % 8 == 0, write.width == key.heads * key.headWidth, write.capacity > 0,
-            query.tokens > 0, slices.allSatisfy({ $0.dtype == query.input.dtype }),
+            (1...Self.mostTokens).contains(query.tokens), slices.allSatisfy({ $0.dtype == query.input.dtype }),
             (slices + [query.cosine, query.sine]).allSatisfy({ $0.deviceAddress % 16 == 0 })
         else { return nil }
         (self.query, self.key, self.write) = (query, key, write)

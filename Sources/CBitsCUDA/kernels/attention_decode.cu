@@ -1,9 +1,10 @@
 // Attention of few queries against many keys, as in generation: the keys are split into chunks of one length, and a block computes what a chunk gives to
-// the rows (queries and heads) of a group, so that keys and values are read once for all heads that share them. The chunks of a row are added up in their
-// order: by the blocks of a cluster where they are one, else by a second kernel. Where chunks begin depends on the room for keys alone, so no result does on the sequences beside.
+// some rows (queries and heads) of a group, so that keys and values are read once for heads that share them. The chunks of a row are added up in their
+// order: by the blocks of a cluster where they are one, else by a second kernel. Where chunks begin depends on the room for keys alone, and how many rows
+// a block has changes none of their sums, so no result depends on the sequences beside.
 //
 // Queries are computed in float32, whatever their type; keys and values have one type and lie at multiples of 16 bytes, and a vector is read by 8, 16 or
-// 32 lanes, eight numbers each.
+// 32 lanes, eight numbers each. A step of decoding runs through this code once for each layer, so it is to be short: what is not unrolled is fetched sooner.
 
 // MARK: Operands
 
@@ -43,34 +44,18 @@ __device__ __forceinline__ KeyRange range_of(const DecodeInputs &x, int64 batch,
     return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
 }
 
+// Brings a line into the L2 cache: allowed before the launches before are waited for, as what they write goes there too.
+template <typename T> __device__ __forceinline__ void prefetch(const T *address) { asm volatile("prefetch.global.L2 [%0];" : : "l"(address)); }
+
 __device__ __forceinline__ float exp2_of(float x) {
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
 
-// Eight numbers of the queries, from a place that is a multiple of eight.
-__device__ __forceinline__ void load_query(const DecodeInputs &x, int64 at, float *numbers) {
-    const bool is_whole = is_aligned16(x.query);
-    if (is_whole && x.query_type == BFLOAT16) {
-        Eight<bfloat16> eight;
-        eight.load_kept((const bfloat16 *)x.query + at);
-#pragma unroll
-        for (int i = 0; i < 8; i++) numbers[i] = eight[i];
-    } else if (is_whole && x.query_type == FLOAT16) {
-        Eight<float16> eight;
-        eight.load_kept((const float16 *)x.query + at);
-#pragma unroll
-        for (int i = 0; i < 8; i++) numbers[i] = eight[i];
-    } else {
-#pragma unroll
-        for (int i = 0; i < 8; i++) numbers[i] = load_float(x.query, x.query_type, at + i);
-    }
-}
-
 // MARK: A chunk
 
-enum { THREADS = 128, MOST_CHUNKS = 64 };
+enum { THREADS = 256, ROW_THREADS = 128, MOST_CHUNKS = 64 };
 
 // The logarithm of a row's sum of exponentials; -inf of a row that sees nothing.
 __device__ __forceinline__ float log_of(bool sees, float top, float total) {
@@ -79,220 +64,261 @@ __device__ __forceinline__ float log_of(bool sees, float top, float total) {
 
 __device__ __forceinline__ float float_of(const float *own, int rank) { return __uint_as_float(load_of((const uint32 *)own, rank)); }
 
-// LANES read a vector, so a warp works on 32 / LANES keys side by side, and on DEPTH of these at a time; ROWS rows of a group.
-template <typename T, int LANES, int ROWS, int DEPTH>
-__device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int output_type, float *log_sum_exp) {
-    begin_launch();
-    constexpr int TEAMS = THREADS / LANES, STEP = TEAMS * DEPTH;
-    const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES;
-    const int chunk = blockIdx.x % x.chunks;
-    const int64 place = blockIdx.x / x.chunks;
-    const int heads_per_group = x.heads / x.groups, rows = heads_per_group * x.queries, row_blocks = (rows + ROWS - 1) / ROWS;
-    const int first_row = (int)(place % row_blocks) * ROWS, group = (int)(place / row_blocks % x.groups);
-    const int64 batch = place / row_blocks / x.groups;
+// Over the lanes whose numbers differ in the bits from FIRST up to END.
+template <int FIRST, int END> __device__ __forceinline__ float lanes_max(float x) {
+    for (int step = FIRST; step < END; step *= 2) x = fmaxf(x, __shfl_xor_sync(FULL_WARP, x, step));
+    return x;
+}
+template <int FIRST, int END> __device__ __forceinline__ float lanes_sum(float x) {
+    for (int step = FIRST; step < END; step *= 2) x += __shfl_xor_sync(FULL_WARP, x, step);
+    return x;
+}
 
-    // What the rows see, and what they see between them of this chunk.
-    int firsts[ROWS], ends[ROWS], heads[ROWS], first = x.keys, end = 0;
-    int64 vectors[ROWS];
+// Sums of COUNT numbers over LANES lanes: of these, each ends with the sum whose number is its own by LANES / COUNT.
+template <int LANES, int COUNT> __device__ __forceinline__ float spread_sums(float *x) {
+    const int lane = threadIdx.x % LANES;
 #pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        const int row = first_row + r, query = row / heads_per_group;
-        const KeyRange range = row < rows ? range_of(x, batch, query) : KeyRange{0, 0};
-        firsts[r] = range.first;
-        ends[r] = range.end;
-        heads[r] = group * heads_per_group + row % heads_per_group;
-        vectors[r] = (batch * x.queries + query) * x.heads + heads[r];
-        if (range.first < range.end) {
-            first = min(first, range.first);
-            end = max(end, range.end);
+    for (int step = LANES / 2; step > 0; step /= 2) {
+        const int half = COUNT * step / LANES;
+        const bool is_upper = lane & step;
+        if (half == 0) x[0] += __shfl_xor_sync(FULL_WARP, x[0], step);
+#pragma unroll
+        for (int i = 0; i < COUNT / 2; i++) {
+            if (i >= half) break;
+            const float away = is_upper ? x[i] : x[i + half], kept = is_upper ? x[i + half] : x[i];
+            x[i] = kept + __shfl_xor_sync(FULL_WARP, away, step);
         }
     }
-    first = max(first, chunk * x.chunk);
-    end = min(end, (int)min((int64)(chunk + 1) * x.chunk, (int64)x.keys));
+    return x[0];
+}
+
+// What the teams of a block have of a chunk: the rows' largest scores, or what their sums are to be multiplied with, the sums of exponentials, and those
+// of the values; then the same of the chunk.
+template <int TEAMS, int ROWS, int WIDTH> struct Shares {
+    int64 vectors[ROWS];
+    bool sees[ROWS];
+    alignas(16) float query[ROWS][WIDTH];
+    float tops[TEAMS][ROWS], totals[TEAMS][ROWS];
+    alignas(16) float sums[TEAMS][ROWS][WIDTH];
+    float chunk_tops[ROWS], chunk_totals[ROWS], chunk_sums[ROWS][WIDTH];
+};
+
+// Where a block is: its chunk, and its rows of a group of one batch entry. Blocks are fewer than 2^31.
+struct Place {
+    int chunk, group, first_row, rows, heads_per_group;
+    int64 batch;
+
+    __device__ __forceinline__ Place(const DecodeInputs &x, int most_rows) {
+        heads_per_group = x.heads / x.groups;
+        const int all_rows = heads_per_group * x.queries, row_blocks = (all_rows + most_rows - 1) / most_rows;
+        int rest = blockIdx.x;
+        chunk = rest % x.chunks, rest /= x.chunks;
+        first_row = rest % row_blocks * most_rows, rest /= row_blocks;
+        group = rest % x.groups, batch = rest / x.groups;
+        rows = min(most_rows, all_rows - first_row);
+    }
+};
+
+// A row of a block: its query and head, and its place among the vectors of all queries and heads.
+struct BlockRow {
+    int query, head;
+    int64 vector;
+
+    __device__ __forceinline__ BlockRow(const DecodeInputs &x, const Place &place, int row) {
+        query = (place.first_row + row) / place.heads_per_group;
+        head = place.group * place.heads_per_group + (place.first_row + row) % place.heads_per_group;
+        vector = (place.batch * x.queries + query) * x.heads + head;
+    }
+};
+
+// LANES read a vector; a team of so many works on DEPTH keys at a time, and has a score of each of these and of ROWS rows of a group in a lane.
+template <typename T, int LANES, int ROWS>
+__device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int output_type, float *log_sum_exp) {
+    constexpr int TEAMS = THREADS / LANES, DEPTH = LANES / 4, STEP = TEAMS * DEPTH, COUNT = ROWS * DEPTH, SAME = LANES / COUNT, WIDTH = 8 * LANES;
+    __shared__ Shares<TEAMS, ROWS, WIDTH> shared;
+    const Place place(x, ROWS);
+    const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES, h = lane * 8;
+    const bool in_key = h < x.width, in_value = h < x.value_width;
+    const uint32 key_step = x.groups * x.width, value_step = x.groups * x.value_width;
+    const int64 row_start = place.batch * x.key_stride * x.groups + place.group;
+    const T *keys = (const T *)x.key + row_start * x.width + h, *values = (const T *)x.value + row_start * x.value_width + h;
+    // The score that a lane has.
+    const int row = lane / SAME / DEPTH, depth = lane / SAME % DEPTH;
+    const bool counts = row < place.rows;
+    const BlockRow own(x, place, counts ? row : 0);
+    shared.vectors[row] = own.vector;
+    const int begin = place.chunk * x.chunk, stop = min(begin + x.chunk, x.keys);
+
+    // Keys of the chunk's beginning are asked for before it is known which of them count: most do that did a step before.
+    const int likely_end = min(min(stop, begin + STEP), __ldcg(x.ranges + 2 * (place.batch * x.queries + own.query) + 1));
+#pragma unroll 1
+    for (int k = begin + team; k < likely_end; k += TEAMS) {
+        if (h * sizeof(T) % 128 != 0) continue;
+        if (in_key) prefetch(keys + (int64)k * key_step);
+        if (in_value) prefetch(values + (int64)k * value_step);
+    }
+    __syncthreads();
+    begin_launch();
+
+    // What the row sees, and what all rows see between them of this chunk.
+    const KeyRange range = counts ? range_of(x, place.batch, own.query) : KeyRange{x.keys, 0};
+    const bool sees = range.first < range.end;
+    int first = sees ? range.first : x.keys, end = sees ? range.end : 0;
+    for (int step = 16; step > 0; step /= 2) {
+        first = min(first, __shfl_xor_sync(FULL_WARP, first, step));
+        end = max(end, __shfl_xor_sync(FULL_WARP, end, step));
+    }
+    first = max(first, begin);
+    end = min(end, stop);
     if (first >= end && !x.is_cluster) return;
 
-    const int h = lane * 8;
-    const bool in_key = h < x.width, in_value = h < x.value_width;
-    float q[ROWS][8], slopes[ROWS], tops[ROWS], totals[ROWS], sums[ROWS][8];
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        const bool counts = first_row + r < rows;
-        slopes[r] = x.slopes && counts ? x.slopes[heads[r]] * LOG2_E : 0;
-        tops[r] = -INFINITE;
-        totals[r] = 0;
-        if (in_key && counts) load_query(x, vectors[r] * x.width + h, q[r]);
-#pragma unroll
-        for (int i = 0; i < 8; i++) {
-            q[r][i] = in_key && counts ? q[r][i] * (x.scale * LOG2_E) : 0;
-            sums[r][i] = 0;
-        }
+#pragma unroll 1
+    for (int i = threadIdx.x; i < ROWS * WIDTH; i += THREADS) {
+        const int r = i / WIDTH, e = i % WIDTH;
+        const bool is_there = r < place.rows && e < x.width;
+        shared.query[r][e] = is_there ? load_float(x.query, x.query_type, shared.vectors[r] * x.width + e) * (x.scale * LOG2_E) : 0;
     }
-
-    const T *keys = (const T *)x.key + (batch * x.key_stride * x.groups + group) * x.width + h;
-    const T *values = (const T *)x.value + (batch * x.key_stride * x.groups + group) * x.value_width + h;
-    const int64 key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
+    const float slope = x.slopes && counts ? x.slopes[own.head] * LOG2_E : 0, unit = x.cap * LOG2_E, share = 1 / unit;
+    float top = -INFINITE, total = 0, sums[ROWS][8] = {};
+#pragma unroll 1
     for (int start = first - first % STEP; start < end; start += STEP) {
         Eight<T> key[DEPTH] = {}, value[DEPTH] = {};
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
             const int k = start + d * TEAMS + team;
             const bool seen = first <= k && k < end;
-            if (seen && in_key) key[d].load(keys + k * key_step);
-            if (seen && in_value) value[d].load(values + k * value_step);
+            if (seen && in_key) key[d].load(keys + (int64)k * key_step);
+            if (seen && in_value) value[d].load(values + (int64)k * value_step);
         }
-        float weights[DEPTH][ROWS];
-#pragma unroll
-        for (int d = 0; d < DEPTH; d++) {
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                float product = 0;
-#pragma unroll
-                for (int i = 0; i < 8; i++) product = __fmaf_rn(q[r][i], key[d][i], product);
-#pragma unroll
-                for (int step = LANES / 2; step > 0; step /= 2) product += __shfl_xor_sync(FULL_WARP, product, step);
-                weights[d][r] = product;
-            }
-        }
-        if (x.cap > 0) {
-            const float unit = x.cap * LOG2_E, share = 1 / unit;
-#pragma unroll
-            for (int d = 0; d < DEPTH; d++)
-#pragma unroll
-                for (int r = 0; r < ROWS; r++) weights[d][r] = unit * short_tanh(weights[d][r] * share);
-        }
-        uint32 seen = 0;
-#pragma unroll
-        for (int d = 0; d < DEPTH; d++) {
-            const int k = start + d * TEAMS + team;
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                const float score = __fmaf_rn(slopes[r], (float)(k - (ends[r] - 1)), weights[d][r]);
-                const bool sees = firsts[r] <= k && k < min(ends[r], end);
-                weights[d][r] = sees ? score : -INFINITE;
-                if (sees) seen |= 1u << (d * ROWS + r);
-            }
-        }
+        __syncthreads();
+        float products[COUNT];
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            float top = tops[r];
-#pragma unroll
-            for (int d = 0; d < DEPTH; d++) top = fmaxf(top, weights[d][r]);
-            // Scores that are all -inf so far weigh nothing: another may follow.
-            const float base = top == -INFINITE ? 0 : top, decay = exp2_of(tops[r] - base);
-            tops[r] = top;
-            totals[r] *= decay;
-#pragma unroll
-            for (int i = 0; i < 8; i++) sums[r][i] *= decay;
+            Eight<float> part;
+            part.load_kept(&shared.query[r][h]);
 #pragma unroll
             for (int d = 0; d < DEPTH; d++) {
-                weights[d][r] = exp2_of(weights[d][r] - base);
-                totals[r] += weights[d][r];
+                products[r * DEPTH + d] = 0;
+#pragma unroll
+                for (int i = 0; i < 8; i++) products[r * DEPTH + d] = __fmaf_rn(part[i], key[d][i], products[r * DEPTH + d]);
             }
+        }
+        float score = spread_sums<LANES, COUNT>(products);
+        if (x.cap > 0) score = unit * short_tanh(score * share);
+        const int k = start + depth * TEAMS + team;
+        const bool seen = range.first <= k && k < min(range.end, end);
+        score = seen ? __fmaf_rn(slope, (float)(k - (range.end - 1)), score) : -INFINITE;
+        const float before = top;
+        top = fmaxf(top, lanes_max<SAME, SAME * DEPTH>(score));
+        // Scores that are all -inf so far weigh nothing: another may follow.
+        const float base = top == -INFINITE ? 0 : top, decay = exp2_of(before - base), weight = exp2_of(score - base);
+        total = __fmaf_rn(total, decay, lanes_sum<SAME, SAME * DEPTH>(weight));
+        // A row takes nothing from a value that it does not see, not even NaN.
+        const uint32 all_seen = __ballot_sync(FULL_WARP, seen) >> (threadIdx.x % 32 - lane);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            const float row_decay = __shfl_sync(FULL_WARP, decay, r * DEPTH * SAME, LANES);
+#pragma unroll
+            for (int i = 0; i < 8; i++) sums[r][i] *= row_decay;
         }
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
-                // A row takes nothing from a value that it does not see, not even NaN.
-                if (!(seen >> (d * ROWS + r) & 1)) continue;
+                const int from = (r * DEPTH + d) * SAME;
+                const float row_weight = __shfl_sync(FULL_WARP, weight, from, LANES);
+                if (all_seen >> from & 1)
 #pragma unroll
-                for (int i = 0; i < 8; i++) sums[r][i] = __fmaf_rn(weights[d][r], value[d][i], sums[r][i]);
+                    for (int i = 0; i < 8; i++) sums[r][i] = __fmaf_rn(row_weight, value[d][i], sums[r][i]);
             }
         }
     }
 
-    __shared__ float team_tops[TEAMS][ROWS], team_totals[TEAMS][ROWS], team_sums[TEAMS][ROWS][LANES * 8];
-    __shared__ float chunk_tops[ROWS], chunk_totals[ROWS], chunk_sums[ROWS][LANES * 8];
+    if (lane % (SAME * DEPTH) == 0) {
+        shared.sees[row] = sees;
+        shared.tops[team][row] = top;
+        shared.totals[team][row] = total;
+    }
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        if (lane == 0) {
-            team_tops[team][r] = tops[r];
-            team_totals[team][r] = totals[r];
-        }
+        Eight<float> part;
 #pragma unroll
-        for (int i = 0; i < 8; i++) team_sums[team][r][h + i] = sums[r][i];
+        for (int i = 0; i < 4; i++) part.set(i, sums[r][2 * i], sums[r][2 * i + 1]);
+        part.store_kept(&shared.sums[team][r][h]);
     }
     __syncthreads();
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        if (first_row + r >= rows) break;
-        float top = -INFINITE, total = 0, factors[TEAMS];
-#pragma unroll
-        for (int t = 0; t < TEAMS; t++) top = fmaxf(top, team_tops[t][r]);
-        const float base = top == -INFINITE ? 0 : top;
-#pragma unroll
-        for (int t = 0; t < TEAMS; t++) {
-            factors[t] = exp2_of(team_tops[t][r] - base);
-            total = __fmaf_rn(factors[t], team_totals[t][r], total);
+    // A warp has a row, a lane a team.
+    if (threadIdx.x / 32 < place.rows) {
+        const int r = threadIdx.x / 32, t = threadIdx.x % 32;
+        const float team_top = t < TEAMS ? shared.tops[t][r] : -INFINITE, chunk_top = warp_max(team_top);
+        const float factor = exp2_of(team_top - (chunk_top == -INFINITE ? 0 : chunk_top));
+        const float chunk_total = warp_sum(t < TEAMS ? factor * shared.totals[t][r] : 0);
+        if (t < TEAMS) shared.tops[t][r] = factor;
+        if (t == 0) {
+            const int64 part = shared.vectors[r] * x.chunks + place.chunk;
+            *(x.is_cluster ? shared.chunk_tops + r : x.tops + part) = chunk_top;
+            *(x.is_cluster ? shared.chunk_totals + r : x.totals + part) = chunk_total;
         }
-        const int64 part = vectors[r] * x.chunks + chunk;
-        if (threadIdx.x == 0) {
-            *(x.is_cluster ? chunk_tops + r : x.tops + part) = top;
-            *(x.is_cluster ? chunk_totals + r : x.totals + part) = total;
-        }
-        for (int i = threadIdx.x; i < x.value_width; i += THREADS) {
-            float sum = 0;
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int i = threadIdx.x; i < place.rows * WIDTH; i += THREADS) {
+        const int r = i / WIDTH, e = i % WIDTH;
+        float sum = 0;
 #pragma unroll
-            for (int t = 0; t < TEAMS; t++) sum = __fmaf_rn(factors[t], team_sums[t][r][i], sum);
-            *(x.is_cluster ? chunk_sums[r] + i : x.sums + part * x.value_width + i) = sum;
-        }
+        for (int t = 0; t < TEAMS; t++) sum = __fmaf_rn(shared.tops[t][r], shared.sums[t][r][e], sum);
+        if (x.is_cluster) shared.chunk_sums[r][e] = sum;
+        else if (e < x.value_width) x.sums[(shared.vectors[r] * x.chunks + place.chunk) * x.value_width + e] = sum;
     }
     if (!x.is_cluster) return;
     cluster_barrier();
-    // A row of the group is the block's whose number it has, and so on.
-#pragma unroll
-    for (int r = 0; r < ROWS; r++) {
-        if (r % cluster_size() != cluster_rank() || first_row + r >= rows) continue;
-        float top = -INFINITE, total = 0;
-        for (int c = 0; c < cluster_size(); c++) top = fmaxf(top, float_of(chunk_tops + r, c));
-        const float base = top == -INFINITE ? 0 : top;
-        float sum[2] = {};
-        for (int c = 0; c < cluster_size(); c++) {
-            const float factor = exp2_of(float_of(chunk_tops + r, c) - base);
-            total = __fmaf_rn(factor, float_of(chunk_totals + r, c), total);
-#pragma unroll
-            for (int k = 0; k < 2; k++) {
-                const int i = threadIdx.x + k * THREADS;
-                if (i < x.value_width) sum[k] = __fmaf_rn(factor, float_of(chunk_sums[r] + i, c), sum[k]);
-            }
+    // Blocks share the rows' numbers.
+    const int size = cluster_size(), count = place.rows * WIDTH, of_block = (count + size - 1) / size, from = cluster_rank() * of_block;
+#pragma unroll 1
+    for (int i = from + threadIdx.x; i < min(from + of_block, count); i += THREADS) {
+        const int r = i / WIDTH, e = i % WIDTH;
+        float top = -INFINITE, total = 0, sum = 0;
+#pragma unroll 2
+        for (int c = 0; c < size; c++) {
+            const float chunk_top = float_of(shared.chunk_tops + r, c), before = top;
+            top = fmaxf(top, chunk_top);
+            const float base = top == -INFINITE ? 0 : top, decay = exp2_of(before - base), factor = exp2_of(chunk_top - base);
+            total = __fmaf_rn(factor, float_of(shared.chunk_totals + r, c), total * decay);
+            sum = __fmaf_rn(factor, float_of(&shared.chunk_sums[r][e], c), sum * decay);
         }
-        const bool sees = firsts[r] < ends[r];
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-            const int i = threadIdx.x + k * THREADS;
-            if (i < x.value_width) store_float(output, output_type, vectors[r] * x.value_width + i, sees ? sum[k] / total : 0);
-        }
-        if (log_sum_exp && threadIdx.x == 0) {
-            const int query = (first_row + r) / heads_per_group;
-            log_sum_exp[(batch * x.heads + heads[r]) * x.queries + query] = log_of(sees, top, total);
+        const bool row_sees = shared.sees[r];
+        if (e < x.value_width) store_float(output, output_type, shared.vectors[r] * x.value_width + e, row_sees ? sum / total : 0);
+        if (log_sum_exp && e == 0) {
+            const BlockRow that(x, place, r);
+            log_sum_exp[(place.batch * x.heads + that.head) * x.queries + that.query] = log_of(row_sees, top, total);
         }
     }
     // Nobody goes while others read what it has.
     cluster_barrier();
 }
 
-#define DECODE(T, NAME, LANES, ROWS, DEPTH)                                                                                                            \
+#define DECODE(T, NAME, LANES, ROWS)                                                                                                                   \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                                                              \
         attention_decode_##LANES##x##ROWS##_##NAME(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {                                \
-        decode<T, LANES, ROWS, DEPTH>(x, output, output_type, log_sum_exp);                                                                            \
+        decode<T, LANES, ROWS>(x, output, output_type, log_sum_exp);                                                                                   \
     }
-#define DECODE_ROWS(T, NAME, LANES, DEPTH)                                                                                                             \
-    DECODE(T, NAME, LANES, 1, DEPTH)                                                                                                                   \
-    DECODE(T, NAME, LANES, 2, DEPTH)                                                                                                                   \
-    DECODE(T, NAME, LANES, 4, DEPTH)
-#define DECODE_LANES(T, NAME, DEPTH)                                                                                                                   \
-    DECODE_ROWS(T, NAME, 8, 4)                                                                                                                         \
-    DECODE_ROWS(T, NAME, 16, DEPTH)                                                                                                                    \
-    DECODE_ROWS(T, NAME, 32, DEPTH)
+#define DECODE_ROWS(T, NAME, LANES)                                                                                                                    \
+    DECODE(T, NAME, LANES, 1)                                                                                                                          \
+    DECODE(T, NAME, LANES, 2)                                                                                                                          \
+    DECODE(T, NAME, LANES, 4)
+#define DECODE_LANES(T, NAME)                                                                                                                          \
+    DECODE_ROWS(T, NAME, 8)                                                                                                                            \
+    DECODE_ROWS(T, NAME, 16)                                                                                                                           \
+    DECODE_ROWS(T, NAME, 32)
 
-DECODE_LANES(float, f32, 4)
-DECODE_LANES(float16, f16, 8)
-DECODE_LANES(bfloat16, bf16, 8)
+DECODE_LANES(float, f32)
+DECODE_LANES(float16, f16)
+DECODE_LANES(bfloat16, bf16)
 
 // MARK: A row
 
 // Adds up a row's chunks, a block a row.
-extern "C" __global__ void __launch_bounds__(THREADS) attention_decode_rows(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {
+extern "C" __global__ void __launch_bounds__(ROW_THREADS) attention_decode_rows(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {
     begin_launch();
     const int64 vector = blockIdx.x, token = vector / x.heads, batch = token / x.queries;
     const int head = (int)(vector % x.heads), query = (int)(token % x.queries);
@@ -315,7 +341,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_decode_rows(Deco
     __syncthreads();
     float total = 0;
     for (int c = 0; c < end - first; c++) total = __fmaf_rn(factors[c], totals[c], total);
-    for (int h = threadIdx.x; h < x.value_width; h += THREADS) {
+    for (int h = threadIdx.x; h < x.value_width; h += ROW_THREADS) {
         float sum = 0;
 #pragma unroll 16
         for (int c = 0; c < end - first; c++) sum = __fmaf_rn(factors[c], x.sums[(part + first + c) * x.value_width + h], sum);

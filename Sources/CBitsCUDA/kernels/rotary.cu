@@ -68,12 +68,14 @@ template <typename T>
 __device__ __forceinline__ void rotate_into_cache(
     const T *query, const T *key, const T *value, const float *cosine, const float *sine, const int *positions, T *rotated_query, T *rotated_key,
     T *key_cache, T *value_cache, int64 rows, int64 tokens, int64 per_sequence, int64 capacity, int heads, int groups, int half) {
-    begin_launch();
+    // Where a thread works is known before what it works on.
     const int quarter = half / 4, rotated = (heads + groups) * quarter, per_token = rotated + groups * 2 * quarter;
-    const int64 token = thread_index() / per_token;
+    const uint32 index = blockIdx.x * blockDim.x + threadIdx.x;
+    const int64 token = index / per_token, sequence = (uint32)token / (uint32)per_sequence;
+    const int place = index % per_token;
+    begin_launch();
     if (token >= tokens) return;
-    const int place = (int)(thread_index() % per_token);
-    const int64 position = positions[token], cached = (token / per_sequence * capacity + position) * groups * 2 * half;
+    const int64 position = positions[token], cached = (sequence * capacity + position) * groups * 2 * half;
     const bool is_kept = position >= 0 && position < capacity;
     if (place >= rotated) {
         const int i = (place - rotated) * 4;
