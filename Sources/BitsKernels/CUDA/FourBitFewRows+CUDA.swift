@@ -4,13 +4,15 @@
 ///
 /// Of two weights the launch also computes the gated activation: the rows of both that belong together are one block's.
 struct CUDAFourBitFewRows: CUDALaunching {
-    private static let functions = [1, 8].map { CUDAFunctions("four_bit_hopper", "four_bit_few_\($0)") }
-    /// `MOST_WEIGHTS`, `MOST_TURNS` and `WARPS` of the kernels, the elements that a warp takes at a time, and the numbers that there is room to add.
-    private static let (mostWeights, mostTurns, warps, chunk, sums) = (3, 256, 16, 256, 8192)
-    /// The table of pairs lies in the second 64 KB.
-    private static let sharedByteCount = 128 << 10
-    /// One row of an input lies in front of it.
-    private static let mostColumns = 28 << 10
+    /// By whether scales are nested, for one row and for up to 8.
+    private static let functions = ["", "nested_"].map { form in [1, 8].map { CUDAFunctions("four_bit_hopper", "four_bit_few_\(form)\($0)") } }
+    /// `MOST_WEIGHTS`, `MOST_TURNS`, `AHEAD` and `WARPS` of the kernels, the rows of a tile, the elements that a warp takes at a time, and the numbers that
+    /// there is room to add.
+    private static let (mostWeights, mostTurns, ahead, warps, tile, chunk, sums) = (3, 256, 2, 16, 16, 256, 8192)
+    /// The table of pairs lies in the second 64 KB, and what is on its way behind it.
+    private static let sharedByteCount = 227 << 10
+    /// In front of the table: one row of an input, and scales that are on their way.
+    private static let byteCountInFront = 62 << 10
 
     private(set) var products: [FourBitLinear]
     private(set) var gated: GatedActivation?
@@ -22,13 +24,23 @@ struct CUDAFourBitFewRows: CUDALaunching {
     init?(_ product: FourBitLinear, on queue: CUDAQueue) {
         let (weight, properties) = (product.weight, queue.properties)
         guard properties.computeCapability >= 90, properties.sharedByteCount >= Self.sharedByteCount, product.precision != .float32,
-            (1...8).contains(product.m), weight.rows > 0, weight.columns % Self.chunk == 0, weight.columns <= Self.mostColumns,
-            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64, weight.blockSize.isPowerOfTwo
+            (1...8).contains(product.m), weight.columns > 0, weight.columns % Self.chunk == 0, weight.blockSize >= 64, weight.blockSize.isPowerOfTwo,
+            Self.takesMemory(of: weight)
         else { return nil }
-        if case .nested(_, _, _, _, let size) = weight.scales, !size.isPowerOfTwo { return nil }
+        var scaleByteCount = 12 << 10
+        if case .nested(_, _, _, _, let size) = weight.scales {
+            if size < 4 || !size.isPowerOfTwo { return nil }
+            scaleByteCount /= 2
+        }
+        if (product.m == 1 ? 2 * weight.columns : 0) + scaleByteCount > Self.byteCountInFront { return nil }
         products = [product]
         multiprocessors = properties.multiprocessorCount
         if turns > Self.mostTurns { return nil }
+    }
+
+    /// Whether there is a whole tile, and whether what is copied lies at multiples of its size.
+    private static func takesMemory(of weight: FourBitMatrix) -> Bool {
+        weight.rows >= tile && weight.packed.deviceAddress % 16 == 0 && (weight.scaleParts.codes?.deviceAddress ?? 0) % 4 == 0
     }
 
     private var first: FourBitLinear { products[0] }
@@ -41,8 +53,8 @@ struct CUDAFourBitFewRows: CUDALaunching {
     /// - Returns: whether that is possible.
     mutating func add(_ product: FourBitLinear, haveSameContents: (Slice, Slice) -> Bool) -> Bool {
         let (weight, other) = (first.weight, product.weight)
-        guard !isFull, product.input.isSame(as: first.input), product.precision == first.precision, other.rows > 0,
-            other.columns == weight.columns, other.blockSize == weight.blockSize, other.packed.deviceAddress % 16 == 0,
+        guard !isFull, product.input.isSame(as: first.input), product.precision == first.precision,
+            other.columns == weight.columns, other.blockSize == weight.blockSize, Self.takesMemory(of: other),
             haveSameContents(other.code, weight.code)
         else { return false }
         switch (weight.scales, other.scales) {
@@ -71,7 +83,7 @@ struct CUDAFourBitFewRows: CUDALaunching {
 
     // MARK: Sharing
 
-    private var tiles: [Int] { products.map { ($0.weight.rows + 15) / 16 } }
+    private var tiles: [Int] { products.map { ($0.weight.rows + Self.tile - 1) / Self.tile } }
     /// What is dealt out to blocks of threads: tiles, or pairs of them.
     private var items: Int { gated == nil ? tiles.reduce(0, +) : tiles[0] }
     private var tilesOfItem: Int { gated == nil ? 1 : 2 }
@@ -85,12 +97,13 @@ struct CUDAFourBitFewRows: CUDALaunching {
     private var across: Int { [16, 8, 4, 2].first { $0 <= chunks } ?? 1 }
 
     /// Tiles whose sums have room.
-    private var room: Int { min(tilesOfBlock, Self.sums / (16 * across * rowsOfInput) / tilesOfItem * tilesOfItem) }
+    private var room: Int { min(tilesOfBlock, Self.sums / (Self.tile * across * rowsOfInput) / tilesOfItem * tilesOfItem) }
 
-    /// Turns of all groups of warps, as they lie in shared memory.
+    /// Turns of all groups of warps, as they lie in shared memory, and as many behind them as are looked at ahead.
     private var turns: Int {
         let along = Self.warps / across
-        return (tilesOfBlock + room - 1) / room * ((room + along - 1) / along) * along * ((chunks + across - 1) / across)
+        let ofGroup = (tilesOfBlock + room - 1) / room * ((room + along - 1) / along) * ((chunks + across - 1) / across)
+        return (ofGroup + Self.ahead) * along
     }
 
     // MARK: Launch
@@ -104,7 +117,8 @@ struct CUDAFourBitFewRows: CUDALaunching {
             queue.convert(x, rows: 1, width: x.count, stride: x.count, to: arguments.input)
         }
         queue.launch(
-            Self.functions[first.m == 1 ? 0 : 1][dtype], blocks: blocks, threads: 32 * Self.warps, sharedByteCount: Self.sharedByteCount,
+            Self.functions[first.weight.scaleParts.codes == nil ? 0 : 1][first.m == 1 ? 0 : 1][dtype], blocks: blocks, threads: 32 * Self.warps,
+            sharedByteCount: Self.sharedByteCount,
             overlaps: true, arguments)
     }
 

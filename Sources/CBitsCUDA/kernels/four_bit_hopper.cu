@@ -5,7 +5,8 @@
 // (32 copies of the table: no two lanes meet in a bank), and the sum of each 64 elements is multiplied with their scale in float32.
 //
 // A block of threads has tiles of 16 rows. A warp takes CHUNK elements of k at a time, with as many of x in registers for all of its tiles, and has the
-// bytes for its next turns on their way. Sums of warps are added in their order when a block's tiles are done, or when there is no more room for them.
+// bytes for its next turns on their way to shared memory. Sums of warps are added in their order when a block's tiles are done, or when there is no more
+// room for them. A step of decoding runs through this code once for each few weights, so it is to be short: what is not unrolled is fetched sooner.
 
 #if __CUDA_ARCH__ >= 900
 
@@ -41,52 +42,84 @@ struct few_rows {
 };
 
 enum { WARPS = 16, THREADS = 32 * WARPS, MOST_TURNS = 256 };
-// Elements of k that a warp takes at a time, in blocks of 64; turns that it has on their way.
-enum { BLOCKS = 4, CHUNK = 64 * BLOCKS, AHEAD = 2 };
+// Elements of k that a warp takes at a time, in blocks of 64, and the bytes of 16 rows of so many; turns that it has on their way, and the places for them
+// and for the one that it works on.
+enum { BLOCKS = 4, CHUNK = 64 * BLOCKS, CHUNK_BYTES = 16 * CHUNK / 2, AHEAD = 2, STAGES = AHEAD + 1 };
 // The table begins at TABLE_ADDRESS of shared memory and has a row of 256 bytes for each byte of a weight, so that an address is a permutation of bytes;
-// half of a row is room for sums.
-enum { TABLE_ADDRESS = 256 * 256, NESTED_AT = 0, TURNS_AT = 1024, X_AT = TURNS_AT + 16 * MOST_TURNS };
+// half of a row is room for sums. In front of it are codes of nested scales, a row of x, and the scales that are on their way; behind it the bytes that
+// are, and the turns. A block's own memory begins at 1024.
+enum { TABLE_ADDRESS = 256 * 256, STAGES_ADDRESS = 2 * TABLE_ADDRESS, TURNS_ADDRESS = STAGES_ADDRESS + WARPS * STAGES * CHUNK_BYTES };
+enum { NESTED_AT = 0, X_AT = 1024 };
 extern __shared__ __align__(1024) uint8 memory[];
 
-__device__ __forceinline__ uint8 *table() { return memory + (TABLE_ADDRESS - (uint32)__cvta_generic_to_shared(memory)); }
-__device__ __forceinline__ float *sum_at(int i) { return (float *)(table() + i / 32 * 256 + 128 + i % 32 * 4); }
+__device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (address - (uint32)__cvta_generic_to_shared(memory)); }
+__device__ __forceinline__ uint8 *table() { return at_address(TABLE_ADDRESS); }
+// The sum of number i.
+__device__ __forceinline__ uint32 sum_offset(uint32 i) { return i / 32 * 256 + i % 32 * 4; }
+__device__ __forceinline__ float *sum_at(uint32 i) { return (float *)(table() + 128 + sum_offset(i)); }
 
 // MARK: Turns
 
 // A tile's part of k that a group of warps takes at a time.
 struct turn {
-    // -1: there is none.
-    int weight;
-    // The tile's first row.
-    int row;
-    // Of its sums, in float32.
-    int slot;
-    // The part of k: 0 has the first `across` chunks.
-    int wave;
+    // Of the weight's bytes, in the tile's first row.
+    const uint8 *from;
+    // The same as a block of 64 elements of the weight.
+    uint32 block;
+    // The part of k (0 has the first `across` chunks), the weight, and where the tile's sums are.
+    uint8 wave, weight;
+    uint16 slot;
+};
+// The wave of a turn that is none.
+enum { NO_WAVE = 255 };
+
+__device__ __forceinline__ turn *turns() { return (turn *)at_address(TURNS_ADDRESS); }
+
+// What a lane keeps of a turn that is on its way.
+struct coming_turn {
+    // NO_WAVE: the warp has nothing to do.
+    uint32 wave;
+    // Where its sums go, of all sums.
+    uint32 sums;
+    // Of nested scales.
+    float offset;
+    // Of four lanes each has the scales of one block, of rows r and r + 8, where r is its number by four: where they, or their codes, will be.
+    uint32 scales[2];
 };
 
-__device__ __forceinline__ turn *turns() { return (turn *)(memory + TURNS_AT); }
+// MARK: Copies
 
-// What a lane holds of a chunk of 16 rows: its bytes of rows r and r + 8, where r is its number by four, and what their scales are made of.
-struct chunk_part {
-    uint32 words[2][2 * BLOCKS];
-    uint32 first[2];
-    float second[2];
+__device__ __forceinline__ void copy_ahead(uint32 to, const void *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void copy_word_ahead(uint32 to, const void *from) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" : : "r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void end_copies() { asm volatile("cp.async.commit_group;" : : : "memory"); }
+// Until no more than COUNT of the groups of copies are on their way, for the whole warp.
+template <int COUNT> __device__ __forceinline__ void wait_for_copies() {
+    asm volatile("cp.async.wait_group %0;" : : "n"(COUNT) : "memory");
+    __syncwarp();
+}
 
-    __device__ __forceinline__ float scale(const few_rows &p, int r, float offset) const {
-        return p.nested_code ? __fadd_rn(__fmul_rn(((const float *)(memory + NESTED_AT))[first[r]], second[r]), offset) : __uint_as_float(first[r]);
-    }
-};
-
-// Past the first cache: nobody else wants it.
-__device__ __forceinline__ uint4 load_once(const uint4 *address) {
-    uint4 x;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(address));
+__device__ __forceinline__ uint32 load_byte(uint32 address) {
+    uint32 x;
+    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
     return x;
 }
-__device__ __forceinline__ uint2 load_once(const uint2 *address) {
+__device__ __forceinline__ float load_number(uint32 address) {
+    float x;
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ uint2 load_two(uint32 address) {
     uint2 x;
-    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "l"(address));
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ uint4 load_four(uint32 address) {
+    uint4 x;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(address) : "memory");
     return x;
 }
 
@@ -120,12 +153,13 @@ __device__ __forceinline__ uint32 word_of(const uint4 &x, int i) { return i == 0
 
 // A chunk of up to 8 rows of x as the second operand, in registers for as long as a warp has tiles for it. Of each 64 elements a lane has 16 of its row.
 template <typename T> struct eight_rows {
-    enum { ROWS = 8, IS_STAGED = 0 };
+    // Bytes of row r lie with their 16 of number p at p ^ SWIZZLE * r % 8, so that lanes that read together meet in no bank.
+    enum { ROWS = 8, IS_STAGED = 0, SWIZZLE = 2 };
     uint32 words[BLOCKS][8];
 
-    __device__ __forceinline__ void load(const few_rows &p, int chunk) {
-        const int row = threadIdx.x % 32 / 4;
-        const uint4 *at = (const uint4 *)((const uint16 *)p.x + row * p.columns + chunk * CHUNK + threadIdx.x % 4 * 16);
+    __device__ __forceinline__ void load(const few_rows &p, int chunk, uint32 lane) {
+        const int row = lane / 4;
+        const uint4 *at = (const uint4 *)((const uint16 *)p.x + row * p.columns + chunk * CHUNK + lane % 4 * 16);
 #pragma unroll
         for (int i = 0; i < 2 * BLOCKS; i++) {
             const uint4 eight = row < p.m ? at[i / 2 * 8 + i % 2] : make_uint4(0, 0, 0, 0);
@@ -134,16 +168,20 @@ template <typename T> struct eight_rows {
         }
     }
 
-    static __device__ __forceinline__ void load_words(uint32 *words, const uint8 *from) {
+    // Of the sums of a tile, where the first of a lane's is.
+    static __device__ __forceinline__ uint32 own_sum(uint32 lane) { return sum_offset(lane / 4 * ROWS + lane % 4 * 2); }
+    // Where a lane reads of a stage, and what it reads there of rows r and r + 8.
+    static __device__ __forceinline__ uint32 place() { return threadIdx.x % 32 / 4 * (CHUNK / 2) + threadIdx.x / 4 % 4 * 32 + threadIdx.x % 4 * 8; }
+    static __device__ __forceinline__ void read(uint32 (*words)[2 * BLOCKS], uint32 at) {
 #pragma unroll
-        for (int b = 0; b < BLOCKS; b++) {
-            const uint2 eight = load_once((const uint2 *)(from + 32 * b) + threadIdx.x % 4);
-            words[2 * b] = eight.x, words[2 * b + 1] = eight.y;
+        for (int b = 0; b < 2 * BLOCKS; b++) {
+            const uint2 eight = load_two((at ^ b % BLOCKS * 32) + b / BLOCKS * (CHUNK_BYTES / 2));
+            words[b / BLOCKS][b % BLOCKS * 2] = eight.x, words[b / BLOCKS][b % BLOCKS * 2 + 1] = eight.y;
         }
     }
 
     // The sums of 16 rows of the weight. Of four lanes each has the scales of one block.
-    __device__ __forceinline__ void multiply_rows(const chunk_part &w, const float *scale, uint32 copy, int slot, bool adds) const {
+    __device__ __forceinline__ void multiply_rows(const uint32 (*w)[2 * BLOCKS], const float *scale, uint32 copy, float *to, bool adds, uint32 lane) const {
         float sums[4] = {};
 #pragma unroll
         for (int b = 0; b < BLOCKS; b++) {
@@ -151,7 +189,7 @@ template <typename T> struct eight_rows {
 #pragma unroll
             for (int i = 0; i < 4; i++) {
                 uint32 a[4];
-                decode(a, w.words[0][2 * b + i / 2], w.words[1][2 * b + i / 2], i, copy);
+                decode(a, w[0][2 * b + i / 2], w[1][2 * b + i / 2], i, copy);
                 multiply<T>(parts, a, words[b][2 * i], words[b][2 * i + 1]);
             }
             const float first = __shfl_sync(FULL_WARP, scale[0], b, 4), second = __shfl_sync(FULL_WARP, scale[1], b, 4);
@@ -160,10 +198,10 @@ template <typename T> struct eight_rows {
         }
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            float2 *to = (float2 *)sum_at(slot + (threadIdx.x % 32 / 4 + 8 * r) * ROWS + threadIdx.x % 4 * 2);
+            float2 *at = (float2 *)(to + r * (8 * ROWS / 32 * 64));
             float2 sum = make_float2(sums[2 * r], sums[2 * r + 1]);
-            if (adds) sum.x += to->x, sum.y += to->y;
-            *to = sum;
+            if (adds) sum.x += at->x, sum.y += at->y;
+            *at = sum;
         }
     }
 };
@@ -171,7 +209,7 @@ template <typename T> struct eight_rows {
 // One row of x. Its four blocks of 64 elements stand in four columns of the second operand, the rest of which is zeros, so that their sums stay apart; of
 // either half of the chunk a lane has 32 elements.
 template <typename T> struct one_row {
-    enum { ROWS = 1, IS_STAGED = 1 };
+    enum { ROWS = 1, IS_STAGED = 1, SWIZZLE = 4 };
     uint32 words[2][16];
 
     __device__ __forceinline__ one_row() {
@@ -180,8 +218,7 @@ template <typename T> struct one_row {
     }
 
     // From shared memory.
-    __device__ __forceinline__ void load(const few_rows &, int chunk) {
-        const int lane = threadIdx.x % 32;
+    __device__ __forceinline__ void load(const few_rows &, int chunk, uint32 lane) {
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             const uint4 *at = (const uint4 *)(memory + X_AT) + chunk * 32 + 16 * h + lane % 4 * 4;
@@ -193,24 +230,25 @@ template <typename T> struct one_row {
         }
     }
 
-    static __device__ __forceinline__ void load_words(uint32 *words, const uint8 *from) {
+    static __device__ __forceinline__ uint32 own_sum(uint32 lane) { return sum_offset(lane / 4 + lane / 2 % 2 * 8); }
+    static __device__ __forceinline__ uint32 place() { return threadIdx.x % 32 / 4 * (CHUNK / 2) + threadIdx.x / 4 % 2 * 64 + threadIdx.x % 4 * 16; }
+    static __device__ __forceinline__ void read(uint32 (*words)[2 * BLOCKS], uint32 at) {
 #pragma unroll
-        for (int h = 0; h < 2; h++) {
-            const uint4 sixteen = load_once((const uint4 *)(from + 64 * h) + threadIdx.x % 4);
+        for (int h = 0; h < 4; h++) {
+            const uint4 sixteen = load_four((at ^ h % 2 * 64) + h / 2 * (CHUNK_BYTES / 2));
 #pragma unroll
-            for (int k = 0; k < 4; k++) words[4 * h + k] = word_of(sixteen, k);
+            for (int k = 0; k < 4; k++) words[h / 2][h % 2 * 4 + k] = word_of(sixteen, k);
         }
     }
 
-    __device__ __forceinline__ void multiply_rows(const chunk_part &w, const float *scale, uint32 copy, int slot, bool adds) const {
-        const int lane = threadIdx.x % 32;
+    __device__ __forceinline__ void multiply_rows(const uint32 (*w)[2 * BLOCKS], const float *scale, uint32 copy, float *to, bool adds, uint32 lane) const {
         float parts[2][4] = {};
 #pragma unroll
         for (int i = 0; i < 8; i++)
 #pragma unroll
             for (int h = 0; h < 2; h++) {
                 uint32 a[4];
-                decode(a, w.words[0][4 * h + i / 2], w.words[1][4 * h + i / 2], i, copy);
+                decode(a, w[0][4 * h + i / 2], w[1][4 * h + i / 2], i, copy);
                 multiply<T>(parts[h], a, words[h][2 * i], words[h][2 * i + 1]);
             }
         // Lane t of four has the sums of block t.
@@ -220,10 +258,7 @@ template <typename T> struct one_row {
         float sum = is_second ? second : first;
         sum += __shfl_xor_sync(FULL_WARP, is_second ? first : second, 2);
         sum += __shfl_xor_sync(FULL_WARP, sum, 1);
-        if (lane % 2 == 0) {
-            float *to = sum_at(slot + lane / 4 + (is_second ? 8 : 0));
-            *to = adds ? *to + sum : sum;
-        }
+        if (lane % 2 == 0) *to = adds ? *to + sum : sum;
     }
 };
 
@@ -245,6 +280,9 @@ __device__ __forceinline__ void find_tile(const few_rows &p, int local, int &wei
 
 __device__ __forceinline__ float silu(float x) { return __fdividef(x, 1.0f + expf(-x)); }
 
+// The first row of a tile. What is left behind whole tiles is the end of one more, whose other rows are computed twice, to the same bits.
+__device__ __forceinline__ uint32 first_row(const few_weight &w, int tile) { return min(16 * tile, (int)w.rows - 16); }
+
 // Adds up what the warps have of `count` tiles from `first` on.
 template <typename T, int ROWS> __device__ __forceinline__ void finish(const few_rows &p, int first, int count, int parts) {
     const int step = p.gated ? 2 : 1;
@@ -252,132 +290,187 @@ template <typename T, int ROWS> __device__ __forceinline__ void finish(const few
         int weight, tile;
         const int row = i % 16, column = i / 16 % p.m, local = step * (i / 16 / p.m);
         find_tile(p, first + local, weight, tile);
-        const int64 at = (int64)tile * 16 + row;
-        if (at >= p.weights[weight].rows) continue;
-        float values[2];
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-            if (k == step) break;
+        const int64 at = first_row(p.weights[weight], tile) + row;
+        // Of two weights the first one's sum is the gate.
+        float before = 0, sum = 0;
+#pragma unroll 1
+        for (int k = 0; k < step; k++) {
             const few_weight &w = p.weights[weight + k];
-            float sum = w.bias ? load_float(w.bias, p.bias_types[weight + k], at) : 0.0f;
-#pragma unroll 8
+            before = sum;
+            sum = w.bias ? load_float(w.bias, p.bias_types[weight + k], at) : 0.0f;
+#pragma unroll 4
             for (int s = 0; s < parts; s++) sum += *sum_at(((local + k) * p.across + s) * (16 * ROWS) + row * ROWS + column);
             store_float(w.output, p.output_types[weight + k], column * w.rows + at, sum);
-            values[k] = sum;
         }
         if (p.gated) {
-            const float gate = widen(narrow<T>(values[0])), up = widen(narrow<T>(values[1]));
+            const float gate = widen(narrow<T>(before)), up = widen(narrow<T>(sum));
             store_float(p.gated, p.gated_type, column * p.weights[0].rows + at, silu(gate) * up);
         }
     }
 }
 
-template <typename T, template <typename> class Rows> __device__ __forceinline__ void multiply_few(const few_rows &p) {
-    enum { SUMS = 16 * Rows<T>::ROWS };
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+// A value that is to stay in its register: it would be computed again in every turn.
+__device__ __forceinline__ uint32 kept(uint32 x) {
+    asm volatile("" : "+r"(x));
+    return x;
+}
+
+template <typename T, template <typename> class Rows, bool IS_NESTED> __device__ __forceinline__ void multiply_few(const few_rows &p) {
+    enum { SUMS = 16 * Rows<T>::ROWS, SCALE_BYTES = 4 * 16 * (IS_NESTED ? 2 : BLOCKS) };
+    const int warp = threadIdx.x / 32;
+    const uint32 lane = kept(threadIdx.x % 32);
     const int tiles = p.gated ? p.first_tiles[1] : p.first_tiles[p.weight_count];
     const int own = (tiles - 1 - (int)blockIdx.x) / (int)gridDim.x * (p.gated ? 2 : 1) + (p.gated ? 2 : 1);
     const int chunks = (int)(p.columns / CHUNK), waves = (chunks + p.across - 1) / p.across;
     const int along = WARPS / p.across, group = warp / p.across, member = warp % p.across;
-    // In blocks of 64 elements.
-    const uint32 per_row = (uint32)(p.columns / 64), own_block = member * BLOCKS;
+    const uint32 per_row = (uint32)(p.columns / 64), row_bytes = (uint32)(p.columns / 2);
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
     if (!p.is_constant) wait_for_launches_before();
     // What tables are made of is on its way first.
     const int byte = threadIdx.x % 256;
-    const float even = p.code[byte >> 4], odd = p.code[byte & 15], nested = p.nested_code ? p.nested_code[byte] : 0.0f;
+    const float even = p.code[byte >> 4], odd = p.code[byte & 15], nested = IS_NESTED ? p.nested_code[byte] : 0.0f;
     float offsets[MOST_WEIGHTS];
 #pragma unroll
-    for (int i = 0; i < MOST_WEIGHTS; i++) offsets[i] = i < p.weight_count && p.nested_code ? *p.weights[i].nested_offset : 0.0f;
+    for (int i = 0; i < MOST_WEIGHTS; i++) offsets[i] = IS_NESTED && i < p.weight_count ? *p.weights[i].nested_offset : 0.0f;
 
     // Tiles in rooms, of each room one part of k after the other.
     const int per_room = (p.room + along - 1) / along * waves, rooms = (own + p.room - 1) / p.room;
     const int in_last = own - (rooms - 1) * p.room, count = (rooms - 1) * per_room + (in_last + along - 1) / along * waves;
-    for (int i = threadIdx.x; i < count * along; i += THREADS) {
-        const int index = i / along, room = index / per_room, in_room = room == rooms - 1 ? in_last : p.room, per_wave = (in_room + along - 1) / along;
-        const int wave = (index - room * per_room) / per_wave, local = (index - room * per_room) % per_wave * along + i % along;
-        turn t = {-1, 0, local * p.across * SUMS, wave};
-        if (local < in_room) {
-            find_tile(p, room * p.room + local, t.weight, t.row);
-            t.row *= 16;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < (count + AHEAD) * along; i += THREADS) {
+        const int index = i / along, room = min(index / per_room, rooms - 1), in_room = room == rooms - 1 ? in_last : p.room;
+        const int per_wave = (in_room + along - 1) / along, wave = (index - room * per_room) / per_wave;
+        const int local = (index - room * per_room) % per_wave * along + i % along;
+        turn t = {NULL, 0, NO_WAVE, 0, 0};
+        if (index < count && local < in_room) {
+            int weight, tile;
+            find_tile(p, room * p.room + local, weight, tile);
+            const uint32 row = first_row(p.weights[weight], tile);
+            t.from = p.weights[weight].packed + (uint64)row * row_bytes + wave * p.across * (CHUNK / 2);
+            t.block = row * per_row + wave * p.across * BLOCKS;
+            t.wave = (uint8)wave;
+            t.weight = (uint8)weight;
+            t.slot = (uint16)(local * p.across * SUMS);
         }
         turns()[i] = t;
     }
     __syncthreads();
 
-    auto load = [&](chunk_part &part, int index) {
-        if (index >= count) return;
-        const turn t = turns()[index * along + group];
-        if (t.weight < 0 || t.wave * p.across + member >= chunks) return;
-        const few_weight &w = p.weights[t.weight];
+    // A lane brings 16 bytes of every fourth row, and a word or two of the scales: where they are nested, those are the codes of 16 rows' blocks, a word a
+    // row, and what these are to be multiplied with; else a number of each block.
+    const uint32 quarter = lane % BLOCKS, shift = p.block_shift - 6, own_from = kept(member * (CHUNK / 2) + lane / 8 * row_bytes + lane % 8 * 16);
+    const uint32 stages = STAGES_ADDRESS + warp * (STAGES * CHUNK_BYTES);
+    const uint32 to = kept(stages + lane / 8 * (CHUNK / 2) + (lane ^ Rows<T>::SWIZZLE * (lane / 8)) % 8 * 16);
+    const uint32 own_block = kept(member * BLOCKS + lane / 4 * per_row + quarter), word_block = kept(member * BLOCKS + lane % 16 * per_row);
+    const uint32 in_front = (uint32)__cvta_generic_to_shared(memory) + X_AT, x_bytes = Rows<T>::IS_STAGED ? 2 * (uint32)p.columns : 0;
+    const uint32 scales = in_front + x_bytes + warp * (STAGES * SCALE_BYTES);
+    const uint32 own_scales = kept(scales + lane / 4 * (IS_NESTED ? 4 : 16)), word_scales = kept(scales + 4 * lane);
+    const auto bring = [&](uint32 turn_at, uint32 stage) {
+        coming_turn coming = {NO_WAVE};
+        const turn t = *(const turn *)at_address(turn_at);
+        if (t.wave * p.across + member < chunks) {
+            const few_weight &w = p.weights[t.weight];
+            const uint8 *from = t.from + own_from;
 #pragma unroll
-        for (int r = 0; r < 2; r++) {
-            // Rows beyond the end are the last one again, and what comes of them is dropped.
-            const uint32 row = min(t.row + lane / 4 + 8 * r, (int)w.rows - 1), block = row * per_row + t.wave * p.across * BLOCKS + own_block;
-            Rows<T>::load_words(part.words[r], w.packed + (uint64)block * 32);
-            const uint32 place = (block + lane % BLOCKS) >> (p.block_shift - 6);
-            if (p.nested_code) {
-                part.first[r] = w.absmax_codes[place];
-                part.second[r] = w.nested_absmax[place >> p.nested_shift];
-            } else {
-                part.first[r] = __float_as_uint(w.absmax[place]);
+            for (int i = 0; i < 4; i++, from += 4 * row_bytes) copy_ahead(to + stage * CHUNK_BYTES + i * (CHUNK_BYTES / 4), from);
+            if (IS_NESTED) {
+                const uint32 place = (t.block + word_block) >> shift;
+                const void *codes = w.absmax_codes + (place & ~3), *absmax = w.nested_absmax + (place >> p.nested_shift);
+                copy_word_ahead(word_scales + stage * SCALE_BYTES, lane < 16 ? codes : absmax);
             }
-        }
-    };
-    chunk_part ahead[AHEAD];
 #pragma unroll
-    for (int d = 0; d < AHEAD; d++) load(ahead[d], d);
+            for (int r = 0; r < 2; r++) {
+                const uint32 place = (t.block + own_block + 8 * r * per_row) >> shift, at = own_scales + stage * SCALE_BYTES;
+                coming.scales[r] = IS_NESTED ? at + 32 * r + place % 4 : at + 128 * r + 4 * quarter;
+                if (!IS_NESTED) copy_word_ahead(coming.scales[r], w.absmax + place);
+            }
+            coming.wave = t.wave;
+            coming.sums = sum_offset(t.slot + member * SUMS);
+            coming.offset = t.weight == 0 ? offsets[0] : t.weight == 1 ? offsets[1] : offsets[2];
+        }
+        end_copies();
+        return coming;
+    };
+    uint32 turn_at = TURNS_ADDRESS + 16 * group;
+    coming_turn ahead[AHEAD];
+#pragma unroll
+    for (int i = 0; i < AHEAD; i++) ahead[i] = bring(turn_at + 16 * along * i, i);
+
+    if (p.is_constant) wait_for_launches_before();
+    // x is on its way while the tables are made.
+    Rows<T> x;
+    uint32 wave = NO_WAVE;
+    if (!Rows<T>::IS_STAGED) {
+        if (ahead[0].wave == 0) x.load(p, member, lane);
+        wave = ahead[0].wave;
+    } else if (p.x_type != FLOAT32) {
+#pragma unroll 1
+        for (int i = threadIdx.x; i < p.columns / 8; i += THREADS)
+            copy_ahead(in_front + 16 * i, (const uint4 *)p.x + i);
+        end_copies();
+    } else {
+        for (int i = threadIdx.x; i < p.columns / 8; i += THREADS) {
+            const float4 low = ((const float4 *)p.x)[2 * i], high = ((const float4 *)p.x)[2 * i + 1];
+            ((uint4 *)(memory + X_AT))[i] = make_uint4(pack<T>(low.x, low.y), pack<T>(low.z, low.w), pack<T>(high.x, high.y), pack<T>(high.z, high.w));
+        }
+    }
     const uint32 pair = pack<T>(even, odd);
 #pragma unroll
     for (int i = threadIdx.x / 256; i < 8; i += THREADS / 256) ((uint4 *)(table() + byte * 256))[(i + byte) & 7] = make_uint4(pair, pair, pair, pair);
-    if (threadIdx.x < 256) ((float *)(memory + NESTED_AT))[byte] = nested;
-    if (p.is_constant) wait_for_launches_before();
-    if (Rows<T>::IS_STAGED) {
-        for (int i = threadIdx.x; i < p.columns / 8; i += THREADS) {
-            uint4 &to = ((uint4 *)(memory + X_AT))[i];
-            if (p.x_type == FLOAT32) {
-                const float4 low = ((const float4 *)p.x)[2 * i], high = ((const float4 *)p.x)[2 * i + 1];
-                to = make_uint4(pack<T>(low.x, low.y), pack<T>(low.z, low.w), pack<T>(high.x, high.y), pack<T>(high.z, high.w));
-            } else {
-                to = ((const uint4 *)p.x)[i];
-            }
-        }
-    }
+    if (IS_NESTED && threadIdx.x < 256) ((float *)(memory + NESTED_AT))[byte] = nested;
+    if (Rows<T>::IS_STAGED) wait_for_copies<0>();
     __syncthreads();
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
     asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8));
 
-    Rows<T> x;
-    int room = 0, wave = -1, room_end = rooms == 1 ? count : per_room;
-    for (int index = 0; index < count; index += AHEAD) {
+    uint8 *const own_sums = table() + 128 + kept(Rows<T>::own_sum(lane));
+    const uint32 own_bytes = kept(stages + Rows<T>::place());
+    int index = 0;
+    uint32 stage = 0;
+#pragma unroll 1
+    for (int room = 0; room < rooms; room++) {
+        if (room > 0) __syncthreads();
+        const int end = room == rooms - 1 ? count : index + per_room;
+#pragma unroll 1
+        for (; index < end; index++) {
+            const coming_turn here = ahead[0];
 #pragma unroll
-        for (int d = 0; d < AHEAD; d++) {
-            if (index + d >= count) break;
-            const turn here = turns()[(index + d) * along + group];
-            const int chunk = here.wave * p.across + member;
-            if (here.weight >= 0 && chunk < chunks) {
-                if (wave != here.wave) x.load(p, chunk);
+            for (int i = 1; i < AHEAD; i++) ahead[i - 1] = ahead[i];
+            ahead[AHEAD - 1] = bring(turn_at + 16 * along * AHEAD, stage == 0 ? STAGES - 1 : stage - 1);
+            turn_at += 16 * along;
+            wait_for_copies<AHEAD>();
+            if (here.wave != NO_WAVE) {
+                if (wave != here.wave) x.load(p, here.wave * p.across + member, lane);
                 wave = here.wave;
-                const float offset = here.weight == 0 ? offsets[0] : here.weight == 1 ? offsets[1] : offsets[2];
-                const float scale[2] = {ahead[d].scale(p, 0, offset), ahead[d].scale(p, 1, offset)};
-                x.multiply_rows(ahead[d], scale, copy, here.slot + member * SUMS, here.wave > 0);
+                float scale[2];
+#pragma unroll
+                for (int r = 0; r < 2; r++) {
+                    if (IS_NESTED) {
+                        const float code = ((const float *)(memory + NESTED_AT))[load_byte(here.scales[r])];
+                        scale[r] = __fadd_rn(__fmul_rn(code, load_number((here.scales[r] & ~3) + 64)), here.offset);
+                    } else {
+                        scale[r] = load_number(here.scales[r]);
+                    }
+                }
+                uint32 words[2][2 * BLOCKS];
+                Rows<T>::read(words, own_bytes + stage * CHUNK_BYTES);
+                x.multiply_rows(words, scale, copy, (float *)(own_sums + here.sums), wave > 0, lane);
             }
-            load(ahead[d], index + d + AHEAD);
-            if (index + d + 1 == room_end) {
-                __syncthreads();
-                finish<T, Rows<T>::ROWS>(p, room * p.room, min(p.room, own - room * p.room), min(p.across, chunks));
-                room++;
-                room_end = room == rooms - 1 ? count : room_end + per_room;
-                if (room < rooms) __syncthreads();
-            }
+            // Everybody has read what the next copies go over.
+            __syncwarp();
+            stage = stage == STAGES - 1 ? 0 : stage + 1;
         }
+        __syncthreads();
+        finish<T, Rows<T>::ROWS>(p, room * p.room, min(p.room, own - room * p.room), min(p.across, chunks));
     }
 }
 
 #define FEW_ROWS(NAME, T) \
-    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_1_##NAME(few_rows p) { multiply_few<T, one_row>(p); } \
-    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_8_##NAME(few_rows p) { multiply_few<T, eight_rows>(p); }
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_1_##NAME(few_rows p) { multiply_few<T, one_row, false>(p); } \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_8_##NAME(few_rows p) { multiply_few<T, eight_rows, false>(p); } \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_nested_1_##NAME(few_rows p) { multiply_few<T, one_row, true>(p); } \
+    extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_few_nested_8_##NAME(few_rows p) { multiply_few<T, eight_rows, true>(p); }
 FEW_ROWS(f16, float16)
 FEW_ROWS(bf16, bfloat16)
 
