@@ -14,7 +14,7 @@ struct FourBitLinearTests {
         let (n, k) = weight
         for (index, m) in FourBitLinearTests.rows.enumerated() {
             let dtype = MatrixProductTests.floats[index % 3]
-            let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 0)
+            let matrix = Self.fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 0)
             let output = Device.tested.output(MatrixProductTests.floats[(index + index / 3) % 3], count: m * n)
             let bias = index % 4 == 3 ? nil : Device.tested.input(HostileFloats.ordinary(count: n, seed: 7), as: dtype)
             let kernel = FourBitLinear(
@@ -30,7 +30,7 @@ struct FourBitLinearTests {
         let (n, k) = weight
         for (index, m) in FourBitLinearTests.rows.enumerated() {
             let dtype = MatrixProductTests.floats[index % 3]
-            let matrix = fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 1)
+            let matrix = Self.fourBitMatrix(n, k, blockSize: [64, 32, 128, 4096, 64, 256][index % 6], nested: index % 2 == 1)
             let output = Device.tested.output(dtype, count: m * k)
             let kernel = FourBitLinearInputGradient(
                 Device.tested.input(HostileFloats.ordinary(count: m * n, seed: 8), as: dtype), weight: matrix, into: output, precision: precision)
@@ -45,7 +45,7 @@ struct FourBitLinearTests {
     func blockSizes(blockSize: Int, precision: ProductPrecision) throws {
         for (n, k) in [(50, 192), (24, 100), (6, 2048)] {
             for nested in [false, true] {
-                let matrix = fourBitMatrix(n, k, blockSize: blockSize, nested: nested)
+                let matrix = Self.fourBitMatrix(n, k, blockSize: blockSize, nested: nested)
                 for m in [1, 4, 16, 40] {
                     let output = Device.tested.output(.float32, count: m * n)
                     let kernel = FourBitLinear(
@@ -61,7 +61,7 @@ struct FourBitLinearTests {
     @Test("One row's product has the same bits however many threads share the weight", arguments: [513, 700, 2049], ProductPrecision.allCases)
     func threads(n: Int, precision: ProductPrecision) throws {
         let k = 192
-        let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
+        let matrix = Self.fourBitMatrix(n, k, blockSize: 64, nested: true)
         let input = Device.cpu.input(HostileFloats.ordinary(count: k, seed: 3))
         var expected: [Float]?
         for threads in 1...4 {
@@ -78,7 +78,7 @@ struct FourBitLinearTests {
     @Test("One-hot input reads the weight itself, to the bit", arguments: ProductPrecision.allCases)
     func oneHot(precision: ProductPrecision) throws {
         let (n, k) = (19, 128)
-        let matrix = fourBitMatrix(n, k, blockSize: 64, nested: true)
+        let matrix = Self.fourBitMatrix(n, k, blockSize: 64, nested: true)
         let dequantized = Device.tested.allocate(precision.dtype, count: n * k)
         Device.tested.run(DequantizeFourBit(matrix, into: dequantized))
         let weight = try dequantized.downloadFloats()
@@ -100,7 +100,7 @@ struct FourBitLinearTests {
         KernelOutput("output", output, absolute: 3e-7 * Float(terms + 1), relative: 2e-7)
     }
 
-    private func fourBitMatrix(_ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
+    static func fourBitMatrix(_ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
         let device = Device.tested
         let count = rows * columns
         let blocks = blockCount(count, blockSize: blockSize)

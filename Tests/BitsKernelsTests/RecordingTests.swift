@@ -81,6 +81,38 @@ struct RecordingTests {
         #expect(try x.downloadFloats() == [10, 20, 30])
     }
 
+    @Test(
+        "Products of one input have the bits that each has alone, whatever a device joins, and see what earlier work wrote",
+        arguments: [1, 3, 9, 130])
+    func products(rows M: Int) throws {
+        let (K, widths) = (192, [70, 5, 64, 129, 33])
+        let input = device.input(HostileFloats.ordinary(count: M * K, seed: 1), as: .bfloat16)
+        let weights = widths.map { FourBitLinearTests.fourBitMatrix($0, K, blockSize: 64, nested: $0 % 2 == 0) }
+        let bias = device.input(HostileFloats.ordinary(count: 5, seed: 2), as: .float32)
+        let outputs = (widths + [64]).map { device.output(.bfloat16, count: M * $0) }
+        let (between, back) = (device.output(.bfloat16, count: M * 70), FourBitLinearTests.fourBitMatrix(K, 64, blockSize: 64, nested: true))
+        func submit() {
+            for (index, weight) in weights.enumerated() {
+                let product = FourBitLinear(
+                    input, weight: weight, bias: widths[index] == 5 ? bias : nil, into: outputs[index], precision: .bfloat16)
+                device.run(product)
+                if index == 1 { device.run(ScaleAndShift(outputs[0], scale: 2, into: between)) }
+            }
+            // Writes the input over, which a last product reads.
+            device.run(FourBitLinear(outputs[2], weight: back, bias: nil, into: input, precision: .bfloat16))
+            device.run(FourBitLinear(input, weight: weights[2], bias: nil, into: outputs[5], precision: .bfloat16))
+        }
+        func results() throws -> [[Float]] { try (outputs + [between]).map { try $0.downloadFloats() } }
+        let start = device.output(.bfloat16, count: M * K)
+        device.run(ScaleAndShift(input, scale: 1, into: start))
+        submit()
+        let expected = try results()
+        device.run(ScaleAndShift(start, scale: 1, into: input))
+        let recorded = try record(submit)
+        recorded.submit()
+        #expect(try results() == expected)
+    }
+
     @Test("Work that another task submits meanwhile is done at once, and not recorded", .enabled(if: Device.tested == .cpu))
     func otherTasks() async throws {
         let (device, x) = (device, device.upload([Float(1), 2, 3], as: .float32))

@@ -72,7 +72,7 @@ final class CPUBackend: DeviceBackend {
         guard slice.hasMemory, bytes.byteCount > 0 else { return }
         if let recorder {
             let (kept, place) = (unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }, slice.borrowed())
-            return recorder.append { HostMemory().store(kept, to: place) }
+            return recorder.append(upload: { HostMemory().store(kept, to: place) })
         }
         unsafe bytes.withUnsafeBytes { unsafe _ = memcpy(slice.pointer, $0.baseAddress!, $0.count) }
     }
@@ -108,10 +108,7 @@ final class CPUBackend: DeviceBackend {
 
     func submit(_ kernel: some Kernel) {
         if hasFailed.load(ordering: .acquiring) { return }
-        if let recorder {
-            let kernel = kernel.borrowingOperands()
-            return recorder.append { self.run(kernel) }
-        }
+        if let recorder { return recorder.append(kernel.borrowingOperands(), on: self) }
         run(kernel)
     }
 

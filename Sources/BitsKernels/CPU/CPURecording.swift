@@ -24,14 +24,59 @@ final class CPURecording: RecordedWork {
 }
 
 /// What the thread that records has submitted so far.
+///
+/// Products of one input with several weights are joined: one moves up to others past kernels that it shares nothing with that either writes.
 final class CPURecorder: Sendable {
     @TaskLocal static var current: CPURecorder?
 
-    private let work = Mutex<[@Sendable () -> Void]>([])
+    private enum Item: Sendable {
+        case upload(@Sendable () -> Void)
+        case kernel(@Sendable () -> Void, KernelFootprint)
+        case products(JoinedFourBitLinear)
 
-    func append(_ item: @escaping @Sendable () -> Void) { work.withLock { $0.append(item) } }
+        func conflicts(with later: KernelFootprint) -> Bool {
+            switch self {
+            case .upload: true
+            case .kernel(_, let footprint): footprint.conflicts(with: later)
+            case .products(let products): KernelFootprint(products).conflicts(with: later)
+            }
+        }
+    }
 
-    func finish() -> [@Sendable () -> Void] { work.withLock { $0 } }
+    /// How many kernels before one are looked at for what it may join.
+    private static let window = 8
+
+    private let items = Mutex<[Item]>([])
+
+    func append(upload: @escaping @Sendable () -> Void) { items.withLock { $0.append(.upload(upload)) } }
+
+    func append(_ kernel: some Kernel, on backend: CPUBackend) {
+        guard let product = kernel as? FourBitLinear else {
+            return items.withLock { $0.append(.kernel({ backend.run(kernel) }, KernelFootprint(kernel))) }
+        }
+        let footprint = KernelFootprint(product)
+        items.withLock { items in
+            for index in items.indices.suffix(Self.window).reversed() {
+                if case .products(var joined) = items[index], joined.add(product) {
+                    items[index] = .products(joined)
+                    return
+                }
+                if items[index].conflicts(with: footprint) { break }
+            }
+            items.append(.products(JoinedFourBitLinear(product)))
+        }
+    }
+
+    func finish(on backend: CPUBackend) -> [@Sendable () -> Void] {
+        items.withLock { items in
+            items.map { item in
+                switch item {
+                case .upload(let work), .kernel(let work, _): work
+                case .products(let products): { backend.run(products) }
+                }
+            }
+        }
+    }
 }
 
 extension CPUBackend {
@@ -45,7 +90,7 @@ extension CPUBackend {
             recorded.withLock { $0.begin() }
             let recorder = CPURecorder()
             CPURecorder.$current.withValue(recorder, operation: work)
-            let recording = CPURecording(self, recorder.finish(), blocks: recorded.withLock { $0.end() })
+            let recording = CPURecording(self, recorder.finish(on: self), blocks: recorded.withLock { $0.end() })
             return hasFailed.load(ordering: .acquiring) ? .failed : .recorded(recording)
         }
     }

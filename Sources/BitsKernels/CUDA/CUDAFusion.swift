@@ -6,30 +6,27 @@
 struct CUDAFusion {
     private struct Step: Sendable {
         let launch: any CUDALaunching & Sendable
-        var reads: [Range<UInt>] = []
-        var writes: [Range<UInt>] = []
-        /// Whether it is known what the launch reads and writes.
-        var isKernel = false
+        /// Nil where it is not known what the launch reads and writes.
+        let footprint: KernelFootprint?
         var isTaken = false
 
         init(_ launch: any CUDALaunching & Sendable) {
             self.launch = launch
-            guard let kernel = launch as? any CUDAKernel else { return }
-            isKernel = true
-            for operand in kernel.operands where operand.slice.count > 0 {
-                if operand.access != .writes { reads.append(operand.slice.addresses) }
-                if operand.access != .reads { writes.append(operand.slice.addresses) }
-            }
+            footprint = (launch as? any CUDAKernel).map { KernelFootprint($0) }
         }
 
         /// Whether the order of the two matters.
-        func conflicts(with later: Step) -> Bool { !isKernel || !later.isKernel || isOverwritten(by: later) || isRead(by: later) }
+        func conflicts(with later: Step) -> Bool { isOverwritten(by: later) || isRead(by: later) }
 
-        func isOverwritten(by later: Step) -> Bool { Step.meet(writes, later.writes) || Step.meet(reads, later.writes) }
+        func isOverwritten(by later: Step) -> Bool {
+            guard let footprint, let other = later.footprint else { return true }
+            return footprint.isOverwritten(by: other)
+        }
 
-        func isRead(by later: Step) -> Bool { Step.meet(writes, later.reads) }
-
-        private static func meet(_ a: [Range<UInt>], _ b: [Range<UInt>]) -> Bool { a.contains { first in b.contains { first.overlaps($0) } } }
+        func isRead(by later: Step) -> Bool {
+            guard let footprint, let other = later.footprint else { return true }
+            return footprint.isRead(by: other)
+        }
     }
 
     /// How many kernels behind one are looked at for what may join it.
@@ -58,7 +55,7 @@ struct CUDAFusion {
         isQueueing = true
         steps[0].isTaken = true
         let launch = products() ?? normedSum() ?? rotations() ?? steps[0].launch
-        for step in steps where step.isTaken { written += step.writes }
+        for step in steps where step.isTaken { written += step.footprint?.writes ?? [] }
         steps.removeAll(where: \.isTaken)
         return launch
     }
@@ -128,7 +125,7 @@ struct CUDAFusion {
         let scales = weight.scaleParts
         let slices = [weight.packed, weight.code] + [scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset].compactMap { $0 }
         func touches(_ range: Range<UInt>) -> Bool { slices.contains { $0.addresses.overlaps(range) } }
-        return !written.contains(where: touches) && steps.allSatisfy { $0.isKernel && !$0.writes.contains(where: touches) }
+        return !written.contains(where: touches) && steps.allSatisfy { $0.footprint?.writes.contains(where: touches) == false }
     }
 
     /// Of small operands that nothing of the recording writes.

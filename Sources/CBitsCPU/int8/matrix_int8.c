@@ -34,8 +34,10 @@ int32_t bits_int8_run(const bits_int8_plan *plan, const matrix_operand *a, const
     result.transposed = plan->transposed;
     const matrix_operand *const p = plan->transposed ? b : a, *const q = plan->transposed ? a : b;
     const int64_t rows = plan->transposed ? n : m, columns = plan->transposed ? m : n;
-    return plan->few ? bits_matrix_run_few(plan->engine, p, q, rows, columns, depth, &result)
-                     : bits_matrix_run(plan->engine, p, q, rows, columns, depth, &result);
+    if (!plan->few) return bits_matrix_run(plan->engine, p, q, rows, columns, depth, &result);
+    matrix_rows set = {.from = *p, .count = rows, .to = result};
+    set.to.transposed = !plan->transposed;
+    return bits_matrix_run_few(plan->engine, &set, 1, q, columns, depth);
 }
 
 int32_t bits_cpu_int8_product(const int8_t *a, const int8_t *b, int32_t *c, int64_t m, int64_t n, int64_t k) {

@@ -46,6 +46,13 @@ typedef struct {
     const struct bits_int8_epilogue *epilogue;  // of int8 products; NULL stores the sums
 } matrix_result;
 
+// Rows that meet the same vectors as others, and where that goes, seen from the vectors: (vector, row).
+typedef struct {
+    matrix_operand from;
+    int64_t count;
+    matrix_result to;
+} matrix_rows;
+
 typedef struct {
     int32_t packed;      // type of packed operands
     int32_t depth_unit;  // packed k is padded with zeros to a multiple of this
@@ -103,8 +110,11 @@ int bits_matrix_has_order(const matrix_engine *engine, const matrix_operand *p);
 
 // The same for few columns, both operands contiguous in k; true where this is the faster way.
 int bits_matrix_are_few(const matrix_engine *engine, const matrix_operand *p, int64_t columns);
-int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t rows, int64_t columns,
-                            int64_t depth, const matrix_result *to);
+// Several sets of rows that meet the same few columns, as one: all of them as the first.
+int32_t bits_matrix_run_few(const matrix_engine *engine, const matrix_rows *sets, int64_t count, const matrix_operand *q, int64_t columns,
+                            int64_t depth);
+// Whether `p` and `q` may be such sets.
+int bits_matrix_run_together(const matrix_engine *engine, const matrix_operand *p, const matrix_operand *q, int64_t columns);
 
 // Asks for what a single stream through memory reads next, wherever rows end, into the second-level cache: as many lines as are on their way at
 // memory's pace would fill the first level's queue of misses and stop the loads behind them.

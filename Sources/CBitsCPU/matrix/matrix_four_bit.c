@@ -33,21 +33,47 @@ static int32_t run_ordered(const matrix_engine *engine, const matrix_operand *we
     return bits_matrix_run(engine, &ordered_weight, &ordered_input, w->rows, m, depth, to);
 }
 
-int32_t bits_cpu_four_bit_linear(const void *x, int32_t x_dtype, const bits_four_bit_matrix *w, const void *bias, int32_t bias_dtype, void *y,
-                                int32_t y_dtype, int64_t m, int32_t precision) {
-    const int32_t status = check(w, x_dtype, y_dtype, m, precision);
-    if (status != BITS_OK) return status;
-    if (bias && !bits_is_float(bias_dtype)) return BITS_BAD_DTYPE;
+// One product as the engine takes it.
+static matrix_rows rows_of(const bits_four_bit_product *product, int32_t rounds) {
+    return (matrix_rows){
+        .from = {.weight = &product->weight, .along = 1, .rounds = rounds}, .count = product->weight.rows,
+        .to = {.data = product->y, .stride = product->weight.rows, .dtype = product->y_dtype, .bias = product->bias, .bias_dtype = product->bias_dtype}};
+}
+
+static int32_t run(const matrix_engine *engine, const matrix_rows *rows, const matrix_operand *input, int64_t m) {
+    const int64_t depth = rows->from.weight->columns;
+    if (m >= WIDE) return bits_matrix_run(engine, input, &rows->from, m, rows->count, depth, &rows->to);
+    if (bits_matrix_are_few(engine, &rows->from, m)) return bits_matrix_run_few(engine, rows, 1, input, m, depth);
+    matrix_result to = rows->to;
+    to.transposed = 1;
+    return run_ordered(engine, &rows->from, input, m, &to);
+}
+
+int32_t bits_cpu_four_bit_linear(const void *x, int32_t x_dtype, const bits_four_bit_product *products, int64_t count, int64_t m,
+                                int32_t precision) {
+    if (count < 1 || count > BITS_MOST_FOUR_BIT_PRODUCTS) return BITS_BAD_SIZE;
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t status = check(&products[i].weight, x_dtype, products[i].y_dtype, m, precision);
+        if (status != BITS_OK) return status;
+        if (products[i].bias && !bits_is_float(products[i].bias_dtype)) return BITS_BAD_DTYPE;
+        if (products[i].weight.columns != products->weight.columns) return BITS_BAD_SIZE;
+    }
     int32_t rounds;
     const matrix_engine *const engine = bits_matrix_engine(precision, &rounds);
-    const matrix_operand weight = {.weight = w, .along = 1, .rounds = rounds};
-    const matrix_operand input = {.data = x, .stride = w->columns, .dtype = x_dtype, .along = 1,
+    const matrix_operand input = {.data = x, .stride = products->weight.columns, .dtype = x_dtype, .along = 1,
                                   .rounds = bits_rounds(rounds, x_dtype)};
-    matrix_result to = {.data = y, .stride = w->rows, .dtype = y_dtype, .bias = bias, .bias_dtype = bias_dtype};
-    if (m >= WIDE) return bits_matrix_run(engine, &input, &weight, m, w->rows, w->columns, &to);
-    to.transposed = 1;
-    if (bits_matrix_are_few(engine, &weight, m)) return bits_matrix_run_few(engine, &weight, &input, w->rows, m, w->columns, &to);
-    return run_ordered(engine, &weight, &input, m, &to);
+    matrix_rows sets[BITS_MOST_FOUR_BIT_PRODUCTS];
+    int together = 1;
+    for (int64_t i = 0; i < count; i++) {
+        sets[i] = rows_of(&products[i], rounds);
+        together = together && bits_matrix_run_together(engine, &sets->from, &sets[i].from, m);
+    }
+    if (together) return bits_matrix_run_few(engine, sets, count, &input, m, products->weight.columns);
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t status = run(engine, &sets[i], &input, m);
+        if (status != BITS_OK) return status;
+    }
+    return BITS_OK;
 }
 
 int32_t bits_cpu_four_bit_linear_input_gradient(const void *dy, int32_t dy_dtype, const bits_four_bit_matrix *w, void *dx, int32_t dx_dtype,

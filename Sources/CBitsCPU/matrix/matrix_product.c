@@ -34,8 +34,9 @@ int32_t bits_cpu_matrix_product(const bits_matrix *a, const bits_matrix *b, cons
                                   .rounds = bits_rounds(rounds, b->dtype)};
     matrix_result to = {.data = c, .stride = c_stride, .dtype = c_dtype, .accumulates = accumulates, .bias = bias, .bias_dtype = bias_dtype};
     if (left.along && right.along && bits_matrix_are_few(engine, m <= n ? &right : &left, bits_min(m, n))) {
-        to.transposed = m <= n;
-        return m <= n ? bits_matrix_run_few(engine, &right, &left, n, m, k, &to) : bits_matrix_run_few(engine, &left, &right, m, n, k, &to);
+        to.transposed = m > n;
+        const matrix_rows rows = {.from = m <= n ? right : left, .count = bits_max(m, n), .to = to};
+        return bits_matrix_run_few(engine, &rows, 1, m <= n ? &left : &right, bits_min(m, n), k);
     }
     if (cost(engine, &left, &right, m, n, k, 0) <= cost(engine, &right, &left, n, m, k, 1))
         return bits_matrix_run(engine, &left, &right, m, n, k, &to);
