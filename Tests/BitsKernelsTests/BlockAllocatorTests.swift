@@ -45,6 +45,24 @@ struct BlockAllocatorTests {
         #expect(allocator.waitingByteCount == 0)
     }
 
+    @Test("What went back and is asked for again is kept from then on, up to a bound")
+    func growth() {
+        func round(_ allocator: BlockAllocator) -> [UInt] {
+            let addresses = (0..<4).map { _ in allocator.allocate(byteCount: 8 * megabyte) }
+            for address in addresses { allocator.deallocate(address: address, byteCount: 8 * megabyte) }
+            return addresses
+        }
+        let allocator = BlockAllocator(limit: 20 * megabyte, most: 128 * megabyte)
+        _ = round(allocator)
+        #expect(allocator.waitingByteCount == 16 * megabyte)
+        let second = round(allocator)
+        #expect(allocator.waitingByteCount == 32 * megabyte)
+        #expect(Set(round(allocator)) == Set(second))
+        let bounded = BlockAllocator(limit: 20 * megabyte, most: 24 * megabyte)
+        for _ in 0..<4 { _ = round(bounded) }
+        #expect(bounded.waitingByteCount == 24 * megabyte)
+    }
+
     @Test("A block above the limit goes back at once")
     func aboveLimit() {
         let allocator = BlockAllocator(limit: 10 * megabyte)
@@ -106,6 +124,33 @@ struct BlockAllocatorTests {
         #expect(allocator.waitingByteCount <= BlockArena.regionByteCount)
     }
 
+    @Test("Regions that went back and are asked for again are kept from then on, up to a bound", arguments: [true, false])
+    func keptRegions(isBounded: Bool) {
+        let allocator = isBounded ? BlockAllocator(most: 0) : BlockAllocator()
+        for round in 0..<3 {
+            let addresses = (0..<200).map { _ in allocator.allocate(byteCount: megabyte) }
+            for address in addresses { allocator.deallocate(address: address, byteCount: megabyte) }
+            if round == 0 || isBounded {
+                #expect(allocator.waitingByteCount <= BlockArena.regionByteCount)
+            } else {
+                #expect(allocator.waitingByteCount >= 200 * megabyte)
+            }
+        }
+    }
+
+    @Test("Pages that went back beside a block that stays are kept once they are asked for again")
+    func keptPages() {
+        var arena = BlockArena(limit: WaitingLimit(0, most: 64 * megabyte))
+        let stays = arena.allocate(byteCount: megabyte)
+        for round in 0..<3 {
+            let address = arena.allocate(byteCount: 6 * megabyte)
+            arena.deallocate(address: address, byteCount: 6 * megabyte)
+            // Of the first of its four pages the other block has a half.
+            #expect(arena.limit.byteCount == (round == 0 ? 0 : 6 * megabyte))
+        }
+        arena.deallocate(address: stays, byteCount: megabyte)
+    }
+
     @Test("Memory that is given out keeps what is written to it while pages around it go back", arguments: [0, 128])
     func contents(limit: Int) throws {
         let allocator = BlockAllocator(limit: limit * megabyte)
@@ -121,7 +166,7 @@ struct BlockAllocatorTests {
 
     @Test("Of changing blocks of all medium sizes, what lies free between them stays below half of what they take")
     func fragmentation() {
-        let allocator = BlockAllocator()
+        let allocator = BlockAllocator(most: 0)
         var living: [(address: UInt, byteCount: Int)] = []
         var state: UInt64 = 1
         func draw(_ bound: Int) -> Int {
@@ -143,7 +188,7 @@ struct BlockAllocatorTests {
 
     @Test("No block is given out twice while many tasks take and free them", arguments: [64 << 10, 8 << 20])
     func concurrency(least: Int) async {
-        let allocator = BlockAllocator(limit: 16 * megabyte)
+        let allocator = BlockAllocator(limit: 16 * megabyte, most: 16 * megabyte)
         let living = LivingBlocks()
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<8 {

@@ -5,8 +5,8 @@ internal import Synchronization
 ///
 /// Small blocks come from the C library. Others lie in huge pages: a fresh block costs more than most kernels that fill it where the system clears it in
 /// pages of 4 KB as they are first touched, and weights are read again for each token. They lie side by side or, from ``largeByteCount`` on, are mapped on their
-/// own; of these the latest ones freed wait for a request of their size. Waiting blocks are bounded, and the system may take their memory back whenever it
-/// needs it.
+/// own; of these the latest ones freed wait for a request of their size. Waiting blocks are bounded, more loosely where what went back is asked for again as
+/// in the steps of a training run, and the system may take their memory back whenever it needs it.
 package final class BlockAllocator: Sendable {
     /// From here on blocks lie in huge pages.
     package static let mediumByteCount = 64 << 10
@@ -17,16 +17,20 @@ package final class BlockAllocator: Sendable {
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
         var byteCount = 0
+        var limit: WaitingLimit
     }
 
-    private let waiting = Mutex(Waiting())
+    private let waiting: Mutex<Waiting>
     private let arena: Mutex<BlockArena>
-    /// The most that may wait.
-    private let limit: Int
 
-    package init(limit: Int? = nil) {
-        self.limit = limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16)
-        arena = Mutex(BlockArena(limit: self.limit))
+    /// - Parameters:
+    ///   - limit: how many bytes may wait at first, of blocks side by side as of others; nil for 128 MB.
+    ///   - most: how many may ever wait; nil for an eighth of the machine's memory.
+    package init(limit: Int? = nil, most: Int? = nil) {
+        let limit = WaitingLimit(
+            limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16), most: most ?? BlockAllocator.physicalByteCount / 8)
+        waiting = Mutex(Waiting(limit: limit))
+        arena = Mutex(BlockArena(limit: limit))
         SystemMemory.keepSmallBlocks(below: HugePages.byteCount)
     }
 
@@ -55,20 +59,25 @@ package final class BlockAllocator: Sendable {
 
     private func takeWaiting(_ size: Int) -> UInt? {
         waiting.withLock { waiting in
-            guard let index = waiting.blocks.lastIndex(where: { $0.byteCount == size }) else { return nil }
+            guard let index = waiting.blocks.lastIndex(where: { $0.byteCount == size }) else {
+                waiting.limit.noteRequest(size)
+                return nil
+            }
             waiting.byteCount -= size
             return waiting.blocks.remove(at: index).address
         }
     }
 
     private func keepWaiting(_ address: UInt, _ size: Int) {
-        if size <= limit { HugePages.release(address, size) }
+        // Before it waits: whoever takes it then writes to it.
+        if waiting.withLock({ size <= $0.limit.byteCount }) { HugePages.release(address, size) }
         let surplus = waiting.withLock { waiting -> [(address: UInt, byteCount: Int)] in
             waiting.blocks.append((address, size))
             waiting.byteCount += size
             var surplus = 0
-            while waiting.byteCount > limit {
+            while waiting.byteCount > waiting.limit.byteCount {
                 waiting.byteCount -= waiting.blocks[surplus].byteCount
+                waiting.limit.noteReturn(waiting.blocks[surplus].byteCount)
                 surplus += 1
             }
             defer { waiting.blocks.removeFirst(surplus) }

@@ -1,40 +1,49 @@
 /// Blocks side by side in regions of huge pages, for those too small to fill such pages alone.
 ///
 /// A block gets the lowest free place that it fits in, and free neighbours become one place: so the upper regions empty, and of empty ones a single one
-/// is kept. What is free in the others belongs to the system whenever it needs it.
+/// is kept, or as many as were asked for again. What is free in the others belongs to the system whenever it needs it.
 package struct BlockArena {
     package static let regionByteCount = 64 << 20
 
     /// In the order of their addresses.
     private var regions: [Region] = []
     /// How much may wait before memory goes back at once.
-    private let limit: Int
+    package private(set) var limit: WaitingLimit
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: WaitingLimit) { self.limit = limit }
 
     /// Bytes that were given out before and are free.
     var waitingByteCount: Int { regions.reduce(0) { $0 + $1.waitingByteCount } }
 
     /// The address of `byteCount` bytes, 64-byte aligned, contents undefined; 0 when there is no memory.
-    mutating func allocate(byteCount: Int) -> UInt {
+    package mutating func allocate(byteCount: Int) -> UInt {
         let size = (byteCount + 63) & ~63
         for index in regions.indices {
-            if let address = regions[index].take(size) { return address }
+            if let block = regions[index].take(size) { return given(block, of: index) }
         }
         let start = HugePages.map(BlockArena.regionByteCount)
         guard start != 0 else { return 0 }
         let index = regions.firstIndex { $0.start > start } ?? regions.endIndex
         regions.insert(Region(start: start), at: index)
-        return regions[index].take(size) ?? 0
+        return regions[index].take(size).map { given($0, of: index) } ?? 0
     }
 
+    private mutating func given(_ block: Range<Int>, of index: Int) -> UInt {
+        limit.noteRequest(regions[index].bringPages(of: block))
+        return regions[index].start + UInt(block.lowerBound)
+    }
+
+    /// How many empty regions are kept.
+    private var keptRegionCount: Int { 1 + (limit.growth + BlockArena.regionByteCount - 1) / BlockArena.regionByteCount }
+
     /// Takes back what ``allocate(byteCount:)`` gave for the same count.
-    mutating func deallocate(address: UInt, byteCount: Int) {
+    package mutating func deallocate(address: UInt, byteCount: Int) {
         guard let index = regions.firstIndex(where: { $0.contains(address) }) else { preconditionFailure("a block that is not of this arena") }
         let start = regions[index].start
         let block = Int(address - start)..<Int(address - start) + ((byteCount + 63) & ~63)
         let place = regions[index].put(block)
-        if regions[index].isEmpty && regions.indices.contains(where: { $0 != index && regions[$0].isEmpty }) {
+        if regions[index].isEmpty && regions.count(where: \.isEmpty) > keptRegionCount {
+            limit.noteReturn(regions[index].sendBackPages(0..<Region.pageCount))
             HugePages.unmap(start, BlockArena.regionByteCount)
             regions.remove(at: index)
             return
@@ -43,18 +52,25 @@ package struct BlockArena {
         let page = HugePages.byteCount
         let first = max((place.lowerBound + page - 1) / page, block.lowerBound / page)
         let end = min(place.upperBound / page, (block.upperBound + page - 1) / page)
-        if first < end { HugePages.release(start + UInt(first * page), (end - first) * page, atOnce: waitingByteCount > limit) }
+        guard first < end else { return }
+        let goesBack = waitingByteCount > limit.byteCount
+        if goesBack { limit.noteReturn(regions[index].sendBackPages(first..<end)) }
+        HugePages.release(start + UInt(first * page), (end - first) * page, atOnce: goesBack)
     }
 }
 
 /// Memory that blocks lie in.
 private struct Region {
+    static let pageCount = BlockArena.regionByteCount / HugePages.byteCount
+
     let start: UInt
     /// The free places as offsets, in ascending order; no two of them touch.
     private var places: [Range<Int>] = [0..<BlockArena.regionByteCount]
     private var freeByteCount = BlockArena.regionByteCount
     /// Nothing from here on was ever given out.
     private var fresh = 0
+    /// A bit for each page that has memory; what went back has none until it is given out again.
+    private var present: UInt32 = 0
 
     init(start: UInt) { self.start = start }
 
@@ -63,16 +79,32 @@ private struct Region {
 
     func contains(_ address: UInt) -> Bool { address >= start && address - start < UInt(BlockArena.regionByteCount) }
 
-    /// The address of the lowest place of `size` bytes; nil where there is none.
-    mutating func take(_ size: Int) -> UInt? {
+    /// The lowest place of `size` bytes; nil where there is none.
+    mutating func take(_ size: Int) -> Range<Int>? {
         guard size <= freeByteCount, let index = places.firstIndex(where: { $0.count >= size }) else { return nil }
         let offset = places[index].lowerBound
         let rest = offset + size..<places[index].upperBound
         if rest.isEmpty { places.remove(at: index) } else { places[index] = rest }
         freeByteCount -= size
         fresh = max(fresh, offset + size)
-        return start + UInt(offset)
+        return offset..<offset + size
     }
+
+    /// Notes that pages of a block get memory; how many bytes of it they did not have.
+    mutating func bringPages(of block: Range<Int>) -> Int {
+        let pages = Region.mask(block.lowerBound / HugePages.byteCount..<(block.upperBound + HugePages.byteCount - 1) / HugePages.byteCount)
+        defer { present |= pages }
+        return (pages & ~present).nonzeroBitCount * HugePages.byteCount
+    }
+
+    /// Notes that pages go back; how many bytes of memory they had.
+    mutating func sendBackPages(_ range: Range<Int>) -> Int {
+        let pages = Region.mask(range)
+        defer { present &= ~pages }
+        return (pages & present).nonzeroBitCount * HugePages.byteCount
+    }
+
+    private static func mask(_ pages: Range<Int>) -> UInt32 { UInt32.max << pages.lowerBound & ~(UInt32.max << pages.upperBound) }
 
     /// Takes a block back; the free place that it is part of then.
     mutating func put(_ block: Range<Int>) -> Range<Int> {
