@@ -34,11 +34,14 @@ struct MatrixProductTests {
                 for (m, n, k) in [(3, 20, 50), (19, 37, 70)] {
                     for accumulates in [false, true] {
                         for transposesB in [false, true] {
-                            let product = ProductCase(
-                                m: m, n: n, k: k, transposesA: accumulates, transposesB: transposesB, aType: aType, bType: bType,
-                                outputType: outputType, biasType: biasType, accumulates: accumulates, gap: 0, precision: .float32)
-                            let deviations = try product.deviations()
-                            #expect(deviations == [])
+                            // What is bfloat16 throughout has ways of its own.
+                            for precision in outputType == .bfloat16 ? [ProductPrecision.float32, .bfloat16] : [.float32] {
+                                let product = ProductCase(
+                                    m: m, n: n, k: k, transposesA: accumulates, transposesB: transposesB, aType: aType, bType: bType,
+                                    outputType: outputType, biasType: biasType, accumulates: accumulates, gap: 0, precision: precision)
+                                let deviations = try product.deviations()
+                                #expect(deviations == [])
+                            }
                         }
                     }
                 }

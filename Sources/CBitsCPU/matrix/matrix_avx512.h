@@ -14,6 +14,7 @@ void bits_pack_columns_bf16_avx512(const matrix_operand *from, int64_t first, in
 void bits_unpack_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *to);
 void bits_unpack_bf16_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, int32_t rounds, void *to);
 void bits_store_avx512(const float *tile, int64_t rows, int64_t columns, const matrix_result *to, int64_t r, int64_t c);
+void bits_store_bf16_avx512(const float *tile, int64_t rows, int64_t columns, const matrix_result *to, int64_t r, int64_t c);
 void bits_dots_f32_avx512(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
 void bits_dots_bf16_avx512(int32_t vectors, int64_t depth, const char *w, const char *x, int64_t x_stride, float *sums, int32_t accumulates);
 void bits_unpack_ordered_f32_avx512(const bits_four_bit_matrix *w, int64_t first, int64_t count, void *to);

@@ -2,6 +2,8 @@
 // that follow each other in k. The including file defines PACK_NAME(name), PACK_TARGET, PACK_UNIT (elements of k in a unit), PACK_TYPES(function)
 // (calls function for the operand's type), `along` and `across`.
 //
+// Where PACK_INTERLEAVED is defined, interleave(...) packs columns that lie across k in that type.
+//
 // along(from, dtype, rounds, count): sixteen units that follow each other in k, from contiguous memory of `count` elements.
 // across(from, line, count, dtype, rounds, mask): one unit for each of sixteen rows or columns, contiguous in memory; `count` k's are left, `line`
 // bytes apart.
@@ -92,5 +94,8 @@ PACK_TARGET void PACK_NAME(rows)(const matrix_operand *from, int64_t first, int6
 PACK_TARGET void PACK_NAME(columns)(const matrix_operand *from, int64_t first, int64_t count, int64_t k, int64_t depth, int64_t padded, char *to,
                                     int64_t stride) {
     if (from->along) PACK_TYPES(columns_along)
+#ifdef PACK_INTERLEAVED
+    if (from->dtype == PACK_INTERLEAVED) return interleave(from, first, count, k, depth, padded, to, stride);
+#endif
     PACK_TYPES(columns_across)
 }

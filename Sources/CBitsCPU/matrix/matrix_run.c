@@ -14,6 +14,7 @@ enum {
     TILE_BLOCK_BYTES = 1 << 20,  // the same where tiles of AMX read it: half of their second-level cache
     BLOCK_COLUMNS = 512,
     PANEL = 96,                // rows or columns of a panel, about
+    WEIGHT_PANEL = 128,        // columns where they run along a 4-bit weight's rows: whole groups are unpacked faster
     UNPACKED_ROWS = 32,        // rows of a 4-bit weight unpacked before they are interleaved
     SERIAL_PRODUCTS = 1 << 18, // below this a second thread costs more than it gives
 };
@@ -72,7 +73,7 @@ static void pack_rows(const product *x, int64_t first, int64_t count, int64_t t,
 static void pack_weight_columns(const product *x, int64_t first, int64_t count, int64_t t, char *to) {
     const matrix_operand *const q = x->q;
     const int64_t depth = chunk_depth(x, t), padded = padded_depth(x, t), size = packed_size(x), width = bits_round_up(count, BITS_PANEL);
-    _Alignas(64) char unpacked[UNPACKED_ROWS * PANEL * 2 * 4];
+    _Alignas(64) char unpacked[UNPACKED_ROWS * WEIGHT_PANEL * 2 * 4];
     const matrix_operand dense = {.data = unpacked, .stride = width, .dtype = x->engine->packed};
     for (int64_t k = 0; k < depth; k += UNPACKED_ROWS) {
         const int64_t lines = bits_min(UNPACKED_ROWS, depth - k);
@@ -235,7 +236,9 @@ static void plan_chunks(product *x) {
 static void plan_parts(product *x, int64_t threads, int64_t *shared_most) {
     const matrix_engine *const e = x->engine;
     const int64_t outer = x->shares_rows ? x->columns : x->rows, shared = x->shares_rows ? x->rows : x->columns;
-    const int64_t outer_unit = x->shares_rows ? e->columns : e->rows, shared_unit = x->shares_rows ? e->rows : e->columns;
+    const int unpacks_columns = x->shares_rows && x->q->weight && !x->q->along;
+    const int64_t outer_unit = unpacks_columns ? WEIGHT_PANEL / 2 : x->shares_rows ? e->columns : e->rows;
+    const int64_t shared_unit = x->shares_rows ? e->rows : e->columns;
     const int64_t bytes = bits_max(1, x->depth) * packed_size(x);
     const int64_t most = bits_max(64, bits_min(BLOCK_COLUMNS, (e->whole_rows ? TILE_BLOCK_BYTES : BLOCK_BYTES) / bytes));
     const int64_t blocks = (shared + most - 1) / most;
@@ -243,7 +246,8 @@ static void plan_parts(product *x, int64_t threads, int64_t *shared_most) {
     *shared_most = bits_max(1, SHARED_BYTES / bytes / x->block) * x->block;
 
     const int64_t units = (outer + outer_unit - 1) / outer_unit;
-    int64_t panels = (outer + PANEL - 1) / PANEL;
+    const int64_t panel = unpacks_columns ? WEIGHT_PANEL : PANEL;
+    int64_t panels = (outer + panel - 1) / panel;
     if (threads > 1) panels = bits_max(panels, bits_min(units, (4 * threads + blocks - 1) / blocks));
     x->panel = bits_round_up((outer + panels - 1) / panels, outer_unit);
     x->panels = (outer + x->panel - 1) / x->panel;

@@ -65,17 +65,17 @@ BITS_TARGET_AVX512_BF16 static void tile_bf16(int32_t rows, int32_t panels, int6
 }
 
 // Operands packed as `type`, `unit` of them together along k; weights in the engine's order are made by the functions of `ordered`, rounded to `rounding`.
-#define ENGINE(type, packed_type, unit, ordered, rounding)                                                          \
+#define ENGINE(type, packed_type, unit, ordered, rounding, storing)                                                 \
     {                                                                                                               \
         .packed = packed_type, .depth_unit = unit, .rows = 12, .columns = 32, .chunk = 2048, .rounds = rounding,    \
         .pack_rows = bits_pack_rows_##type##_avx512, .pack_columns = bits_pack_columns_##type##_avx512,             \
-        .unpack = bits_unpack_##type##_avx512, .tile = tile_##type, .store = bits_store_avx512,                     \
+        .unpack = bits_unpack_##type##_avx512, .tile = tile_##type, .store = storing,                               \
         .dots = bits_dots_##type##_avx512, .order = bits_order_##type##_avx512,                                     \
         .unpack_ordered = bits_unpack_ordered_##ordered##_avx512,                                                   \
         .four_bit_dots = bits_four_bit_dots_##ordered##_avx512, .few = 8, .few_four_bit = 24,                       \
     }
 
-const matrix_engine bits_matrix_avx512 = ENGINE(f32, BITS_F32, 1, f32, BITS_F32);
-const matrix_engine bits_matrix_avx512_f16 = ENGINE(f32, BITS_F32, 1, f16, BITS_F16);
-const matrix_engine bits_matrix_avx512_bf16 = ENGINE(bf16, BITS_BF16, 2, bf16, BITS_F32);
+const matrix_engine bits_matrix_avx512 = ENGINE(f32, BITS_F32, 1, f32, BITS_F32, bits_store_avx512);
+const matrix_engine bits_matrix_avx512_f16 = ENGINE(f32, BITS_F32, 1, f16, BITS_F16, bits_store_avx512);
+const matrix_engine bits_matrix_avx512_bf16 = ENGINE(bf16, BITS_BF16, 2, bf16, BITS_F32, bits_store_bf16_avx512);
 #endif
