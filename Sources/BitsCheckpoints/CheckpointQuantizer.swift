@@ -60,7 +60,8 @@ public struct CheckpointQuantizer {
         report.unused = checkpoint.names.filter { [plan] in !used.contains($0) && !plan.names.isUnused($0) }
         report.byteCountBefore = checkpoint.byteCount
         let forms = Dictionary(selected.map { ($0.layer.path, $0.form) }) { first, _ in first }
-        configuration.setQuantization(BitsAndBytesConfig(plan, forms: forms, skipping: quantization.skipping))
+        configuration.setQuantization(
+            try BitsAndBytesConfig(plan, forms: forms, skipping: quantization.skipping, path: folder.description))
         self.configuration = configuration
         self.selected = selected
     }

@@ -13,7 +13,8 @@ import _BitsTestSupport
 struct QuantizationPlanTests {
     private static let folder = "\(ParityCases.folder)/models/llama/model"
     private static let mix: [Quantization?] = [
-        .fourBit(.nf4), .fourBit(.fp4, blockSize: .b128, doubleQuantization: false), .int8(), nil, .fourBit(.nf4, blockSize: .b32),
+        .fourBit(.nf4), .fourBit(.fp4, blockSize: .b128, doubleQuantization: false), .int8(outlierThreshold: 0.5), nil,
+        .fourBit(.nf4, blockSize: .b32),
         .int8(outlierThreshold: 0.5),
     ]
 
@@ -54,14 +55,31 @@ struct QuantizationPlanTests {
             let wanted = plan.layers.first { $0.path == path }?.form
             #expect(module.quantization?.name == wanted?.name && module.quantization?.blockSize == wanted?.blockSize, "\(path)")
         }
-        // The entries of a layer in 8 bits do not tell its threshold: 6 unless config.json says otherwise.
-        for model in [loaded.model, memory.model, files.model, saved.model] {
-            for (_, module) in model.namedModules() { (module as? Linear8bitLt)?.outlierThreshold = 6 }
+        // The entries of a layer in 8 bits do not tell its threshold; config.json does, though most layers are in 4.
+        for model in [files.model, saved.model] {
+            let thresholds = Set(model.namedModules().compactMap { ($0.module as? Linear8bitLt)?.outlierThreshold })
+            #expect(thresholds == [0.5])
         }
         let expected = try logits(memory.model)
         #expect(try logits(loaded.model) == expected)
         #expect(try logits(files.model) == expected)
         #expect(try logits(saved.model) == expected)
+    }
+
+    @Test("A checkpoint has one threshold for layers in 8 bits; a plan with two of them is refused where it is written, and loads all the same")
+    func thresholds() throws {
+        let (plan, scratch, folder) = (try plan(), try TemporaryFolder(), try ModelFolder(path: Self.folder))
+        var layers = plan.layers
+        let index = try #require(layers.lastIndex { $0.form == .int8(outlierThreshold: 0.5) })
+        layers[index] = .init(path: layers[index].path, shape: layers[index].shape, form: .int8())
+        let quantization = QuantizationPlan(modelType: "llama", layers: layers).quantization()
+        let written = #expect(throws: ModelFileError.self) { try CheckpointQuantizer(folder, to: quantization) }
+        let loaded = try LoadedModel(folder, options: LoadOptions(quantization))
+        let saved = #expect(throws: ModelFileError.self) { try loaded.save(to: "\(scratch.path)/saved") }
+        for error in [written, saved] {
+            #expect("\(try #require(error))".contains("outlier thresholds 0.5 and 6.0, of which config.json can say one"))
+        }
+        #expect(try scratch.names == [])
     }
 
     @Test(

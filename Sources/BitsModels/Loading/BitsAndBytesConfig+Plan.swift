@@ -10,8 +10,11 @@ extension BitsAndBytesConfig {
     ///
     /// The skip list that a reader goes by is the one that the layers were chosen by; where that does not say which stay as they are, they are listed.
     ///
-    /// - Parameter skipping: see ``BitsNN/ModelQuantization/skipping``.
-    package init?(_ plan: ModelPlan, forms: [String: Quantization], skipping: [String]?) {
+    /// - Parameters:
+    ///   - skipping: see ``BitsNN/ModelQuantization/skipping``.
+    ///   - path: of the model, for errors.
+    /// - Throws: ``BitsIO/ModelFileError/unsupported(path:_:)`` for int8 layers with different thresholds: the section has room for one.
+    package init?(_ plan: ModelPlan, forms: [String: Quantization], skipping: [String]?, path: String) throws(ModelFileError) {
         let layers = plan.layers.filter { $0.role != .embedding }
         let linear = layers.filter { $0.role == .linear && forms[$0.path] != nil }
         guard let form = (linear.isEmpty ? layers : linear).compactMap({ forms[$0.path] }).commonest else { return nil }
@@ -25,6 +28,20 @@ extension BitsAndBytesConfig {
             }.map(\.path)
         }
         self.init(form, skipModules: [skipping, nil].first { kept($0) == plain } ?? plain)
+        let int8 = Set(plan.layers.compactMap { forms[$0.path]?.outlierThreshold }).sorted()
+        guard int8.count < 2 else {
+            let thresholds = int8.map { "\($0)" }.joined(separator: " and ")
+            throw .unsupported(
+                path: path, "has int8 layers with the outlier thresholds \(thresholds), of which config.json can say one; give all of them the same")
+        }
+        if let threshold = int8.first { outlierThreshold = BitsAndBytesConfig(.int8(outlierThreshold: threshold)).outlierThreshold }
+    }
+}
+
+extension Quantization {
+    /// That of int8; nil for another form.
+    fileprivate var outlierThreshold: Float? {
+        if case .int8(let threshold, _) = self { threshold } else { nil }
     }
 }
 

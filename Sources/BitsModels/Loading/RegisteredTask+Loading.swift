@@ -57,7 +57,8 @@ extension RegisteredTask {
         return report
     }
 
-    private static func fill(
+    /// Fills `model` from `source`; what does not fit is an error of the file at `path`.
+    package static func fill(
         _ model: Self, from source: any WeightSource, options: LoadOptions, path: String, progress: @escaping (Double) -> Void
     ) throws(ModelFileError) -> ModelReport {
         do {

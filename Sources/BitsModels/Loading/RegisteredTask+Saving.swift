@@ -1,6 +1,6 @@
 import BitsCore
 public import BitsIO
-import BitsNN
+package import BitsNN
 import BitsQuant
 
 extension RegisteredTask {
@@ -23,18 +23,16 @@ extension RegisteredTask {
         maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
     ) throws(ModelFileError) {
         var written = if let configuration { configuration } else { try ModelConfiguration(folder) }
-        var plan = ModelPlan(try Self(written))
         // A head that was given a weight of its own is read as one.
-        if !plan.tiedHeads.isEmpty, !namedModules().contains(where: { $0.module is TiedLinear }) {
-            written.fields.object.insert(false, forKey: "tie_word_embeddings")
-            plan = ModelPlan(try Self(written))
-        }
+        if !namedModules().contains(where: { $0.module is TiedLinear }) { written = try Self.untied(written) }
+        let plan = ModelPlan(try Self(written))
         let stored = try written.quantization
         let forms = namedModules().compactMap { path, module in module.quantization.map { (path, $0) } }
-        let section = BitsAndBytesConfig(
-            plan, forms: Dictionary(forms) { first, _ in first }, skipping: skipping ?? (stored?.quantization == nil ? nil : stored?.skipModules))
+        let section = try BitsAndBytesConfig(
+            plan, forms: Dictionary(forms) { first, _ in first }, skipping: skipping ?? (stored?.quantization == nil ? nil : stored?.skipModules),
+            path: path)
         // A section that says the same keeps what else it says.
-        if stored?.quantization != section?.quantization || stored?.skipModules != section?.skipModules { written.setQuantization(section) }
+        if !saysTheSame(stored, section) { written.setQuantization(section) }
         try written.setTask(Self.task)
         let tensors = try entries(plan, path: path)
         let rewriter = CheckpointRewriter(
@@ -46,6 +44,12 @@ extension RegisteredTask {
             progress(Double(done) / Double(tensors.count))
             return tensor.contiguous()
         }
+    }
+
+    private func saysTheSame(_ stored: BitsAndBytesConfig?, _ section: BitsAndBytesConfig?) -> Bool {
+        let hasInt8 = namedModules().contains { if case .int8? = $0.module.quantization { true } else { false } }
+        return stored?.quantization == section?.quantization && stored?.skipModules == section?.skipModules
+            && (!hasInt8 || stored?.outlierThreshold == section?.outlierThreshold)
     }
 
     /// What a checkpoint holds of the model, by name.
@@ -72,6 +76,49 @@ extension RegisteredTask {
             }
         } catch {
             throw ModelFileError(error, path: path)
+        }
+    }
+}
+
+extension RegisteredTask {
+    /// The configuration of such a model whose head has a weight of its own.
+    package static func untied(_ configuration: ModelConfiguration) throws(ModelFileError) -> ModelConfiguration {
+        guard !ModelPlan(try Self(configuration)).tiedHeads.isEmpty else { return configuration }
+        var untied = configuration
+        untied.fields.object.insert(false, forKey: "tie_word_embeddings")
+        return untied
+    }
+
+    /// Writes a model in floating point whose weights are made when their turn comes: memory holds one of them at a time.
+    ///
+    /// - Parameters:
+    ///   - source: has what an unquantized checkpoint of `configuration` has.
+    ///   - folder, maximumFileByteCount, progress: as for ``save(to:like:configuration:skipping:maximumFileByteCount:progress:)``.
+    /// - Throws: as that does, and what `source` throws.
+    package static func save(
+        _ source: any WeightSource, to path: String, like folder: ModelFolder, configuration: ModelConfiguration, maximumFileByteCount: Int,
+        progress: (Double) -> Void
+    ) throws(ModelFileError) {
+        var written = configuration
+        written.setQuantization(nil)
+        try written.setTask(Self.task)
+        func found<T>(_ name: String, _ find: () throws -> T?) throws(ModelFileError) -> T {
+            let value: T?
+            do { value = try find() } catch { throw ModelFileError(error, path: path, part: name) }
+            guard let value else { throw .malformed(path: path, "'\(name)' is missing") }
+            return value
+        }
+        var announced: [CheckpointLayout.Announcement] = []
+        for entry in ModelPlan(try Self(written)).entries {
+            let (dtype, shape) = try found(entry.name) { try source.entry(entry.name).flatMap { entry in entry.dtype.map { ($0, entry.shape) } } }
+            announced.append((entry.name, dtype, shape))
+        }
+        let rewriter = CheckpointRewriter(folder: folder, configuration: written, tensors: announced)
+        var done = 0
+        _ = try rewriter.write(to: path, maximumFileByteCount: maximumFileByteCount) { (name) throws(ModelFileError) in
+            done += 1
+            progress(Double(done) / Double(announced.count))
+            return try found(name) { try source.tensor(name, on: .cpu) }
         }
     }
 }

@@ -15,6 +15,7 @@ struct StoredQuantization {
         var options = options
         let (embeddings, head) = (options.quantization.embeddings, options.quantization.head)
         options.quantization = ModelQuantization(quantization, embeddings: embeddings, head: head, skipping: configuration.skipModules)
+        options.outlierThreshold = Float(configuration.outlierThreshold)
         return options
     }
 

@@ -18,6 +18,9 @@ public struct LoadOptions: Sendable {
     public var activations: DType
     /// What keys and values are kept in, see ``ComputePolicy/cache``; nil for the type of ``activations``.
     public var cache: DType?
+    /// From which magnitude on int8 layers compute activations in 16 bits that the source holds where ``quantization`` has another form: 6 unless config.json says
+    /// otherwise.
+    package var outlierThreshold: Float = 6
     public var device: Device
 
     public init(

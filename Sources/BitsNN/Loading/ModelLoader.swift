@@ -73,7 +73,7 @@ extension ModelLoader {
             guard let linear else { return Embedding4bit(weight: weight, dtype: options.dtype) }
             return Linear4bit(weight: weight, bias: linear.bias, computeDType: options.computeDType ?? asked?.computeDType ?? linear.computeDType)
         case let weight as Int8Tensor:
-            var threshold: Float = 6
+            var threshold = options.outlierThreshold
             if case .int8(let asked, _)? = asked { threshold = asked }
             guard let linear else { return Embedding8bit(weight: weight, outlierThreshold: threshold) }
             return Linear8bitLt(weight: weight, bias: linear.bias, outlierThreshold: threshold)
