@@ -98,4 +98,45 @@ struct MergeReportTests {
         let kept = try again.namedModules().compactMap { try $0.path.hasSuffix("v_proj") ? ($0.module as? Linear4bit)?.weight.packed.bytes() : nil }
         #expect(kept == others && !kept.isEmpty)
     }
+
+    /// A model of bfloat16 weights in a folder, with many layers of one size.
+    private func folder(_ scratch: TemporaryFolder) throws -> ModelFolder {
+        let text = """
+            {"model_type": "llama", "vocab_size": 400, "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 12, "num_attention_heads": 4,
+            "max_position_embeddings": 64, "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
+            """
+        guard case .object(let object) = try JSONValue(parsing: Array(text.utf8)) else { throw TrainingError.nothingToTrain }
+        try JSONValue.object(object).write(to: "\(scratch.path)/config.json")
+        let folder = try ModelFolder(path: scratch.path)
+        let model = try CausalLanguageModel.random(ModelConfiguration(folder)).model
+        try model.save(to: "\(scratch.path)/model", like: folder)
+        return try ModelFolder(path: "\(scratch.path)/model")
+    }
+
+    @Test(
+        "Merging holds one layer more than the model, and the quantized result if there is to be one; the model stays as it was",
+        arguments: [nil, ModelQuantization(.fourBit(.nf4))] as [ModelQuantization?])
+    func memory(quantization: ModelQuantization?) throws {
+        let scratch = try TemporaryFolder()
+        let meter = Meter()
+        let loaded = try LoadedModel(folder(scratch), options: LoadOptions(device: meter.device))
+        var generator = RandomGenerator(seed: 4)
+        let adapter = try Adapter(on: loaded.model, LoRAConfiguration(rank: 4), using: &generator)
+        for (_, layer) in adapter.layers {
+            layer.up.value = .normal(layer.up.shape, standardDeviation: 0.02, using: &generator, device: meter.device)
+        }
+        let before = loaded.model.logits(TokenBatch([3, 1, 4], device: meter.device))
+        let (live, whole) = (meter.device.memory.live.total, loaded.model.byteCount)
+        meter.device.memory.forgetPeak()
+        var written = 0
+        let report = try loaded.merge([adapter], quantizingTo: quantization, probe: [3, 1, 4, 1, 5], to: "\(scratch.path)/m") { _ in
+            written = meter.device.memory.peak.total - live
+        }
+        // A layer is there in float32 a few times while it is merged and compared; what is read back is held too, as the test's device maps no files.
+        let (layer, result) = (128 * 512 * 4, quantization == nil ? whole : whole / 3)
+        #expect(written > 0 && written < 6 * layer + (quantization == nil ? 0 : result), "\(written) bytes more while it was written")
+        #expect(meter.device.memory.peak.total - live < 6 * layer + result * (quantization == nil ? 1 : 2))
+        #expect(report.layers.count == 84 && report.logitsError < (quantization == nil ? 2e-2 : 0.5))
+        #expect(try loaded.model.logits(TokenBatch([3, 1, 4], device: meter.device)).bytes() == before.bytes())
+    }
 }

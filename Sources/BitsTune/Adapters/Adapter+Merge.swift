@@ -63,7 +63,7 @@ extension LoRALayer {
 
 extension LoRALinear {
     /// The bias of the layers together; nil where none has one.
-    fileprivate var mergedBias: Parameter? {
+    var mergedBias: Parameter? {
         let below = (base as? LoRALinear)?.mergedBias ?? base.bias
         guard let upBias, share != 0 else { return below }
         let update = upBias.value * (scale * share)

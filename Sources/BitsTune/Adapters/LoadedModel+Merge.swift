@@ -21,54 +21,74 @@ public struct MergeReport: Sendable {
 }
 
 extension LoadedModel {
-    /// Merges `adapters` into the model, writes that to the folder `path`, as ``BitsModels/LoadedModel/save(to:maximumFileByteCount:progress:)`` does, and
-    /// reads it back.
+    /// Writes the model with `adapters` in its weights to the folder `path`, as ``BitsModels/LoadedModel/save(to:maximumFileByteCount:progress:)`` does, and
+    /// reads that back. The model itself stays as it is.
+    ///
+    /// Each weight is `W + scale · B · A` (or what DoRA makes of it), rounded once to the type that W has, or was quantized from; it is made when it is written, so that
+    /// memory holds one of them beside the model, and beside the quantized result if there is to be one. A head that shares the table of an adapted embedding gets a weight of its
+    /// own.
     ///
     /// - Parameters:
-    ///   - adapters: all that are on the model, in the order in which they were put there.
+    ///   - adapters: all that are on the model.
     ///   - quantization: what linear layers become; nil leaves none quantized, whether an adapter was on it or not.
     ///   - probe: the text that logits are compared on; nil for tokens drawn at random. Its first 128 tokens count.
-    /// - Throws: ``BitsTune/AdapterError``, ``BitsIO/ModelFileError``, ``BitsQuant/QuantizationError``; nothing is left behind then, unless what was written reads back
-    ///   otherwise.
+    /// - Throws: ``BitsTune/AdapterError``, ``BitsIO/ModelFileError``; nothing is left behind then, unless what was written reads back otherwise.
     public func merge(
         _ adapters: [Adapter], quantizingTo quantization: ModelQuantization? = nil, probe: [Int32]? = nil, to path: String,
-        maximumFileByteCount: Int = 50_000_000_000, progress: (Double) -> Void = { _ in }
+        maximumFileByteCount: Int = 50_000_000_000, progress: @escaping (Double) -> Void = { _ in }
     ) throws -> MergeReport {
-        let ids = probe.flatMap { $0.isEmpty ? nil : $0 } ?? drawnTokens
-        let tokens = TokenBatch(packing: [Array(ids.prefix(min(128, model.contextLength)))], device: model.computeDevice)
-        func logits(_ model: CausalLanguageModel) -> Tensor { noGradient { model.logits(tokens).reshaped(-1, model.vocabularySize) } }
-        let adapted = logits(model)
-        let exact = model.modulesOutsideAdapters.filter { $0.module is any LoRALayer }
-        for adapter in adapters.reversed() { adapter.merge(into: model) }
-        model.dequantizeLayers(but: quantization?.layers)
-        let report = try quantization.map { try model.quantize($0) }
-        model.apply(model.policy)
-        let places = Dictionary(model.namedModules().map { ($0.path, $0.module) }) { first, _ in first }
-        let errors = try exact.map { path, module in
+        let source = try MergedWeights(of: model, adapters, keeping: quantization?.layers)
+        let written = source.hasTiedHead ? configuration : try CausalLanguageModel.untied(configuration)
+        let logits = Logits(of: probe, in: model)
+        var quantized: (report: ModelReport, logits: Tensor)?
+        if let quantization {
+            let (merged, report) = try self.quantized(source, quantization, written)
+            try merged.save(
+                to: path, like: folder, configuration: written, skipping: quantization.skipping, maximumFileByteCount: maximumFileByteCount,
+                progress: progress)
+            quantized = (report, logits(merged))
+        } else {
+            try CausalLanguageModel.save(
+                source, to: path, like: folder, configuration: written, maximumFileByteCount: maximumFileByteCount, progress: progress)
+            let checkpoint = try Checkpoint(ModelFolder(path: path))
+            for name in checkpoint.names {
+                try LoadedModel.check(checkpoint.tensor(name)?.bytes(), reads: source.tensor(name, on: .cpu)?.bytes(), path: path)
+                checkpoint.release(name)
+            }
+        }
+        let again = try LoadedModel(ModelFolder(path: path), options: LoadOptions(device: model.computeDevice)).model
+        again.policy = model.policy
+        if let quantized { try LoadedModel.check(logits(again).bytes(), reads: quantized.logits.bytes(), path: path) }
+        let places = Dictionary(again.namedModules().map { ($0.path, $0.module) }) { first, _ in first }
+        let layers = try model.modulesOutsideAdapters.filter { $0.module is any LoRALayer }.map { path, module in
             (path: path, error: try places[path].map { try LoadedModel.difference(of: $0, from: module) } ?? .nan)
         }
-        let merged = try logits(model).floats()
-        try save(to: path, maximumFileByteCount: maximumFileByteCount, progress: progress)
-
-        let folder = try ModelFolder(path: path)
-        let again = try LoadedModel(folder, options: LoadOptions(device: model.computeDevice)).model
-        again.policy = model.policy
-        let read = logits(again)
-        guard try read.floats() == merged else {
-            throw ModelFileError.malformed(path: path, "computes something else than what was written; do not use it, and merge again")
-        }
-        let (found, expected) = (try read.argMax().integers(), try adapted.argMax().integers())
-        let largest = try adapted.absoluteValue().reshaped(-1).maximum(axis: 0).item()
-        let difference = try (read - adapted).absoluteValue().reshaped(-1).maximum(axis: 0).item()
+        let (found, expected) = (logits(again), logits(model))
+        let pairs = zip(try found.argMax().integers(), try expected.argMax().integers())
+        let largest = try expected.absoluteValue().reshaped(-1).maximum(axis: 0).item()
+        let difference = try (found - expected).absoluteValue().reshaped(-1).maximum(axis: 0).item()
         return MergeReport(
-            layers: errors, logitsError: Double(difference) / Double(largest), tokens: found.count, agreeing: zip(found, expected).count(where: ==),
-            quantization: report)
+            layers: layers, logitsError: Double(difference) / Double(largest), tokens: logits.count, agreeing: pairs.count(where: ==),
+            quantization: quantized?.report)
     }
 
-    /// Tokens of the vocabulary, the same for every model of its size.
-    private var drawnTokens: [Int32] {
-        var generator = RandomGenerator(seed: 0)
-        return (0..<64).map { _ in Int32.random(in: 0..<Int32(model.vocabularySize), using: &generator) }
+    /// The merged model with its layers quantized one by one.
+    private func quantized(
+        _ source: MergedWeights, _ quantization: ModelQuantization, _ configuration: ModelConfiguration
+    ) throws -> (model: CausalLanguageModel, report: ModelReport) {
+        let merged = try CausalLanguageModel(configuration)
+        let options = LoadOptions(quantization, computeDType: model.policy.products, device: model.computeDevice)
+        var report = try CausalLanguageModel.fill(merged, from: source, options: options, path: folder.description) { _ in }
+        // These have been in that form before.
+        report.quantized.removeAll(where: \.wasQuantized)
+        merged.policy = model.policy
+        return (merged, report)
+    }
+
+    private static func check(_ found: [UInt8]?, reads expected: [UInt8]?, path: String) throws(ModelFileError) {
+        guard let found, found == expected else {
+            throw .malformed(path: path, "reads back as something else than what was written; do not use it, and merge again")
+        }
     }
 
     /// The norm of the difference of two layers' weights over that of the exact one's.
@@ -84,22 +104,23 @@ extension LoadedModel {
     }
 }
 
-extension Module {
-    /// Puts what its codes stand for in the place of each quantized layer that is not in `form` already.
-    fileprivate func dequantizeLayers(but form: Quantization?) {
-        func settled(_ form: Quantization?) -> Quantization? {
-            var form = form
-            form?.computeDType = nil
-            return form
-        }
-        replaceModules { _, module in
-            guard let found = module.quantization, settled(found) != settled(form) else { return nil }
-            switch module {
-            case is TiedLinear: return nil
-            case let layer as any LinearLayer: return Linear(weight: Parameter(layer.weightMatrix(), isTrainable: false), bias: layer.bias)
-            case let layer as any EmbeddingLayer: return Embedding(weight: Parameter(layer.table(), isTrainable: false))
-            default: return nil
-            }
-        }
+/// The logits of a text, for models to be compared by.
+private struct Logits {
+    private let tokens: TokenBatch
+    let count: Int
+
+    /// - Parameter text: its first 128 tokens count; nil for 64 drawn at random, the same for every model of the vocabulary's size.
+    init(of text: [Int32]?, in model: CausalLanguageModel) {
+        var generator = RandomGenerator(seed: 0)
+        let ids =
+            text.flatMap { $0.isEmpty ? nil : $0 }
+            ?? (0..<64).map { _ in Int32.random(in: 0..<Int32(model.vocabularySize), using: &generator) }
+        let compared = Array(ids.prefix(min(128, model.contextLength)))
+        (tokens, count) = (TokenBatch(packing: [compared], device: model.computeDevice), compared.count)
+    }
+
+    /// [T, V]
+    func callAsFunction(_ model: CausalLanguageModel) -> Tensor {
+        noGradient { model.logits(tokens).reshaped(-1, model.vocabularySize) }
     }
 }

@@ -42,6 +42,8 @@ struct WholeParameters {
     }
 
     var parameters: [Parameter] { entries.map(\.parameter) }
+    /// What each was before it was trained.
+    var types: [(parameter: Parameter, dtype: DType)] { entries.map { ($0.parameter, $0.original.dtype) } }
     /// Their names in the adapter's file, with what has been trained.
     var values: [(name: String, value: Tensor)] { entries.map { ($0.name, $0.trained ?? $0.parameter.value) } }
     /// Numbers that PEFT counts beside those of the model as it is here: modules that are saved are there as they were, and as they are trained.
