@@ -28,7 +28,7 @@ struct CountedModel {
     func training(_ options: TrainingOptions, batch: Int, length: Int, packs: Bool = false, recomputes: Bool) throws -> MemoryEstimate {
         guard let weights else { preconditionFailure("a model of which nothing is trained") }
         var options = options
-        options.batches = BatchPlan(packs ? .tokens(batch * length) : .examples(batch))
+        options.batches.size = packs ? .tokens(batch * length) : .examples(batch)
         options.recomputesBlocks = recomputes
         let estimate = try model.trainingMemory(weights, options: options, length: length)
         // A run that is interrupted ends in order, and has gone through less.

@@ -18,6 +18,9 @@ struct WorkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
     var batchSize = 8
 
+    @Option(help: ArgumentHelp("Examples a batch of an evaluation. (default: --batch-size)", valueName: "number"))
+    var evalBatchSize: Int?
+
     @Option(help: ArgumentHelp("Tokens of an example. (default: 1024, or the model's context if that is less)", valueName: "number"))
     var maxLength: Int?
 
@@ -26,6 +29,9 @@ struct WorkOptions: ParsableArguments {
 
     @Flag(help: "Fill batches with as many examples as --batch-size times --max-length tokens have room for.")
     var packing = false
+
+    @Flag(help: "Fill the examples of a batch up to the longest, instead of putting them behind one another.")
+    var padding = false
 
     @Option(
         help: ArgumentHelp("An optimizer by its name in Hugging Face's training arguments: adamw_bnb_8bit, paged_lion_32bit, ...", valueName: "name"))
@@ -38,9 +44,11 @@ struct WorkOptions: ParsableArguments {
     static let mostTokens = 1 << 22
 
     func validate() throws {
-        for (name, value) in [("--sequences", sequences), ("--batch-size", batchSize), ("--accumulate", accumulate)] where value < 1 {
-            throw ValidationError("\(name) \(value) is not at least 1")
-        }
+        let counts = [
+            ("--sequences", sequences), ("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate),
+        ]
+        for (name, value) in counts where value < 1 { throw ValidationError("\(name) \(value) is not at least 1") }
+        if packing && padding { throw ValidationError("--packing leaves nothing to fill up; give it or --padding") }
         for (name, value) in [("--context", context), ("--max-length", maxLength)] {
             if let value, value < 2 { throw ValidationError("\(name) \(value) is not at least 2") }
         }
@@ -52,7 +60,10 @@ struct WorkOptions: ParsableArguments {
         for (name, value) in [("--context", lengths.context), ("--max-length", lengths.maxLength)] where value > model.contextLength {
             throw ValidationError("\(name) \(value) is beyond the model's context of \(model.contextLength)")
         }
-        let factors = [("--sequences", sequences, lengths.context), ("--batch-size", batchSize, lengths.maxLength)]
+        let factors = [
+            ("--sequences", sequences, lengths.context), ("--batch-size", batchSize, lengths.maxLength),
+            ("--eval-batch-size", evalBatchSize ?? 1, lengths.maxLength),
+        ]
         for (name, count, length) in factors where count > WorkOptions.mostTokens / length {
             throw ValidationError(
                 "\(name) \(count) of \(length) tokens each is beyond the \(WorkOptions.mostTokens) tokens of a pass that can be estimated")
@@ -65,7 +76,9 @@ struct WorkOptions: ParsableArguments {
     func training() throws -> TrainingOptions {
         let name = try OptimizerName(optimizer)
         var options = TrainingOptions(rule: try name.rule(learningRate: 2e-4, arguments: optimArgs), moments: name.storage)
-        options.accumulation = accumulate
+        (options.accumulation, options.batches.pads) = (accumulate, padding)
+        // Examples of full length fill a packed batch as well.
+        options.evaluationBatches = evalBatchSize.map { .examples($0) }
         return options
     }
 }

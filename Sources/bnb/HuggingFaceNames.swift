@@ -14,6 +14,7 @@ enum HuggingFaceNames {
         "--train-file": "--data",
         "--validation-file": "--eval-data",
         "--per-device-train-batch-size": "--batch-size",
+        "--per-device-eval-batch-size": "--eval-batch-size",
         "--gradient-accumulation-steps": "--accumulate",
         "--num-train-epochs": "--epochs",
         "--max-steps": "--steps",

@@ -99,6 +99,13 @@ struct MemoryEstimateTests {
                 return adapter
             }(), options: options(batches: .tokens(72))),
         Work(name: "gemma, nf4, adapter, recomputed", configuration: gemma, quantization: .fourBit(.nf4), options: options(recomputes: true)),
+        Work(
+            name: "llama, nf4, adapter, padded, evaluated in larger batches", configuration: llama, quantization: .fourBit(.nf4),
+            options: {
+                var options = MemoryEstimateTests.options()
+                (options.batches.pads, options.evaluationBatches, options.recomputesBlocks) = (true, .examples(64), true)
+                return options
+            }()),
         Work(name: "gpt2, all weights, 32-bit", configuration: gpt2, adapter: nil, options: options(.float32)),
         Work(name: "mixtral, nf4, adapter", configuration: mixtral, quantization: .fourBit(.nf4)),
     ]
@@ -130,6 +137,17 @@ struct MemoryEstimateTests {
         #expect(use[.adapters] >= 4 * trained && use[.adapters] < 4 * trained + 64 * 2 * 21)
         #expect(use[.gradients] <= use[.adapters] && use[.moments] > 2 * trained && use[.cache] == 0)
         #expect(use[.activations] > 0)
+    }
+
+    @Test("An evaluation counts where its batches are larger than the training's, and not where they are smaller")
+    func evaluation() throws {
+        func held(_ examples: Int?) throws -> Int {
+            var options = MemoryEstimateTests.options()
+            options.evaluationBatches = examples.map { .examples($0) }
+            return try Work(name: "", configuration: MemoryEstimateTests.llama, options: options).training(on: .counting()).peak.total
+        }
+        let plain = try held(nil)
+        #expect(try held(1) == plain && held(200) > plain + plain / 10)
     }
 
     @Test("Recomputing takes less for activations, and longer examples more", arguments: [false, true])

@@ -13,13 +13,27 @@ public struct Evaluation: Sendable, Equatable {
 
     /// exp(nll): between how many tokens the model was torn, on average.
     public var perplexity: Double { exp(nll) }
+}
 
-    /// The loss of a pass over `windows`.
-    static func sum(_ loss: LateReading, windows: Range<Int>) throws(EvaluationError) -> Double {
-        let sum: Float
-        do throws(DeviceError) { sum = try loss.item() } catch { throw .device(error) }
-        guard sum.isFinite else { throw .notANumber(windows: windows) }
-        return Double(sum)
+extension Evaluation {
+    /// Of `tokens` predicted tokens in `windows` windows of `length` tokens, several of which make a pass of up to about `tokensPerPass`. A pass's loss is read when
+    /// the pass after it has been submitted.
+    ///
+    /// - Parameters:
+    ///   - loss: submits a pass: the sum of the losses of its tokens.
+    ///   - progress: called with the share of the windows whose loss has been read.
+    init(
+        of tokens: Int, windows: Int, length: Int, tokensPerPass: Int, progress: (Double) -> Void, loss: (Range<Int>) -> Tensor
+    ) throws(EvaluationError) {
+        var total = 0.0
+        try forEachLoss(of: windows, perPass: max(1, tokensPerPass / length), loss: loss) { (pass, loss) throws(EvaluationError) in
+            let sum: Float
+            do throws(DeviceError) { sum = try loss.item() } catch { throw .device(error) }
+            guard sum.isFinite else { throw .notANumber(windows: pass) }
+            total += Double(sum)
+            progress(Double(pass.upperBound) / Double(windows))
+        }
+        self.init(nll: total / Double(tokens), tokens: tokens, windows: windows)
     }
 }
 
@@ -57,15 +71,9 @@ extension CausalLanguageModel {
     public func evaluate(
         _ windows: EvaluationWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {
-        let all = windows.windows
-        var total = 0.0
-        try forEachLoss(of: all.count, perPass: max(1, tokensPerPass / all[0].count)) {
-            loss(Array(all[$0])).sum
-        } take: { (pass, loss) throws(EvaluationError) in
-            total += try Evaluation.sum(loss, windows: pass)
-            progress(Double(pass.upperBound) / Double(all.count))
-        }
-        let tokens = all.count * (all[0].count - 1)
-        return Evaluation(nll: total / Double(tokens), tokens: tokens, windows: all.count)
+        let (all, length) = (windows.windows, windows.windows[0].count)
+        return try Evaluation(
+            of: all.count * (length - 1), windows: all.count, length: length, tokensPerPass: tokensPerPass, progress: progress
+        ) { loss(Array(all[$0])).sum }
     }
 }

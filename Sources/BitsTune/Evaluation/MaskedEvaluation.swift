@@ -58,14 +58,9 @@ extension MaskedLanguageModel {
         _ masked: MaskedWindows, tokensPerPass: Int = 4096, progress: (Double) -> Void = { _ in }
     ) throws(EvaluationError) -> Evaluation {
         let all = masked.windows
-        var total = 0.0
-        try forEachLoss(of: all.count, perPass: max(1, tokensPerPass / all[0].ids.count)) {
-            loss(TokenBatch(packing: all[$0].map(\.ids), device: computeDevice), targets: all[$0].flatMap(\.targets))
-        } take: { (pass, loss) throws(EvaluationError) in
-            total += try Evaluation.sum(loss, windows: pass)
-            progress(Double(pass.upperBound) / Double(all.count))
-        }
-        let tokens = all.reduce(0) { $0 + $1.targets.count { $0 != -100 } }
-        return Evaluation(nll: total / Double(tokens), tokens: tokens, windows: all.count)
+        let predicted = all.reduce(0) { $0 + $1.targets.count { $0 != -100 } }
+        return try Evaluation(
+            of: predicted, windows: all.count, length: all[0].ids.count, tokensPerPass: tokensPerPass, progress: progress
+        ) { loss(TokenBatch(packing: all[$0].map(\.ids), device: computeDevice), targets: all[$0].flatMap(\.targets)) }
     }
 }

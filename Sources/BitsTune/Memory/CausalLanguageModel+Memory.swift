@@ -5,7 +5,7 @@ import BitsOptim
 /// What work takes of memory is found by doing it: on a counting device nothing is computed, and an estimate comes of it that is right for every family,
 /// adapter, optimizer and way to train; on any other device a measurement.
 extension CausalLanguageModel {
-    /// What a run of training holds at most: two steps over examples of `length` tokens, all of which are learned.
+    /// What a run of training holds at most: two steps over examples of `length` tokens, all of which are learned, and an evaluation where that has batches of its own.
     ///
     /// A run on a counting device leaves the model as it was.
     ///
@@ -15,16 +15,21 @@ extension CausalLanguageModel {
         precondition(length > 1, "examples of \(length) tokens have nothing to learn")
         var options = options
         (options.duration, options.stopsWhenDiverging) = (.steps(2), false)
-        let batch =
-            switch options.batches.size {
-            case .examples(let count): count
-            case .tokens(let count): max(1, count / length)
-            }
         let example = TokenizedExample(ids: spreadTokens(length), completionStart: 1)
-        let data = try TrainingData([TokenizedExample](repeating: example, count: batch * options.accumulation))
+        func data(_ size: BatchPlan.Size, batches: Int) throws -> TrainingData {
+            let examples =
+                switch size {
+                case .examples(let count): count
+                case .tokens(let count): max(1, count / length)
+                }
+            return try TrainingData([TokenizedExample](repeating: example, count: examples * batches))
+        }
+        let training = try data(options.batches.size, batches: options.accumulation)
+        // Batches of the training's size take less without gradients.
+        let evaluation = try options.evaluationBatches.map { try data($0, batches: 2) }
         let memory = computeDevice.memory
         memory.forgetPeak()
-        let trainer = try Trainer(self, training: weights, on: data, options: options)
+        let trainer = try Trainer(self, training: weights, on: training, evaluation: evaluation, options: options)
         try trainer.run()
         let paging = trainer.optimizer.paging
         return MemoryEstimate(peak: memory.peak, pagedByteCount: paging.map { $0.fileByteCount - $0.residentByteCount } ?? 0)

@@ -35,7 +35,7 @@ extension Trainer {
     func evaluate() throws {
         guard let evaluationData else { preconditionFailure("no data to evaluate on") }
         weights.adapter?.removeDropout()
-        let nll = try model.meanLoss(of: evaluationData)
+        let nll = try model.meanLoss(of: evaluationData, batches: options.evaluationBatches ?? options.batches.size)
         let isBest = nll < progress.best?.nll ?? .infinity
         let evaluation = TrainingEvaluation(step: progress.step, nll: nll, isBest: isBest)
         progress.evaluationsSinceBest = isBest ? 0 : progress.evaluationsSinceBest + 1

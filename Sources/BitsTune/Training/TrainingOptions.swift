@@ -24,6 +24,8 @@ public struct TrainingOptions: Sendable {
     /// Of the order of the examples, and of dropout.
     public var seed: UInt64
 
+    /// Batches of evaluations; nil for those of the training. What is measured does not depend on it.
+    public var evaluationBatches: BatchPlan.Size?
     /// Steps between evaluations; nil for one at the end. Without data to evaluate on there is none.
     public var evaluateEvery: Int?
     /// Evaluations in a row without a better loss after which the run ends; nil for none.
