@@ -1,3 +1,4 @@
+import BitsCore
 import BitsIO
 import BitsSystem
 import Testing
@@ -49,7 +50,9 @@ struct TrainingReportTests {
     @Test("A file of events begins with its version, and every record is whole")
     func file() throws {
         let scratch = try TemporaryFolder()
-        let log = try TensorBoardLog(folder: scratch.path)
+        let device = Device.counting()
+        let held = counted(as: .moments) { Tensor.zeros([1000], device: device) }
+        let log = try TensorBoardLog(folder: scratch.path, device: device)
         for number in 1...3 { try log.observe(step(number)) }
         let name = try #require(try scratch.names.first)
         #expect(name.hasPrefix("events.out.tfevents."))
@@ -63,7 +66,9 @@ struct TrainingReportTests {
         }
         #expect(records.count == 4)
         #expect(String(decoding: records[0], as: UTF8.self).hasSuffix("brain.Event:2"))
-        #expect(String(decoding: records[3], as: UTF8.self).contains("train/grad_norm"))
+        let last = String(decoding: records[3], as: UTF8.self)
+        for tag in ["train/grad_norm", "memory/total", "memory/moments"] { #expect(last.contains(tag), "\(tag)") }
+        #expect(held.count == 1000 && !last.contains("memory/weights"))
     }
 
     @Test("The curve falls as the loss does, in the terminal and as a picture")

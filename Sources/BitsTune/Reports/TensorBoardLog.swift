@@ -1,16 +1,21 @@
+public import BitsCore
 public import BitsIO
 import BitsSystem
 
 /// A run's log in the form that TensorBoard shows: a file of events, each a record with its length and checks.
 ///
-/// Steps are `train/loss`, `train/learning_rate` and `train/grad_norm`, evaluations `eval/nll`.
+/// Steps are `train/loss`, `train/learning_rate` and `train/grad_norm`, evaluations `eval/nll`; with a device, steps have `memory/total` and its parts too, what it
+/// held when that was the most so far.
 public final class TensorBoardLog {
     private let file: AppendedFile
+    private let memory: MemoryLedger?
 
     /// Begins a file in `folder`; TensorBoard reads all files of a folder as one run.
     ///
+    /// - Parameter device: whose memory is told; nil for none.
     /// - Throws: ``BitsIO/ModelFileError/system(_:)``.
-    public init(folder: String) throws(ModelFileError) {
+    public init(folder: String, device: Device? = nil) throws(ModelFileError) {
+        memory = device?.memory
         let host = SystemFile.line(of: "/proc/sys/kernel/hostname") ?? "host"
         let now = WallClock.seconds
         do throws(FileError) {
@@ -27,12 +32,18 @@ public final class TensorBoardLog {
         switch event {
         case .step(let told):
             let norm = told.gradientNorm.map { [("train/grad_norm", $0)] } ?? []
-            (step, values) = (told.step, [("train/loss", told.loss), ("train/learning_rate", told.learningRate)] + norm)
+            (step, values) = (told.step, [("train/loss", told.loss), ("train/learning_rate", told.learningRate)] + norm + held)
         case .evaluation(let evaluation): (step, values) = (evaluation.step, [("eval/nll", evaluation.nll)])
         case .checkpoint: return
         }
         let record = EventRecord.bytes(EventRecord.scalars(values, step: step, time: WallClock.seconds))
         do { try file.write(record) } catch { throw .system(error) }
+    }
+
+    private var held: [(String, Double)] {
+        guard let peak = memory?.peak else { return [] }
+        let parts = MemoryCategory.allCases.filter { peak[$0] > 0 }.map { ("memory/\($0.name)", Double(peak[$0])) }
+        return [("memory/total", Double(peak.total))] + parts
     }
 }
 
