@@ -71,7 +71,8 @@ struct Train: ParsableCommand {
         let evaluation = try evaluationFiles.isEmpty ? nil : TrainingData(evaluationFiles, encoder)
         bar.finish()
         if training.skipped > 0 { Console.warn(["\(training.skipped) examples have nothing to learn within --max-length and are left out"]) }
-        let trained = try weights.trained(of: loaded.model, seed: course.seed.number, baseModel: source.model) {
+        let base = weights.hasOwnBase ? "\(records.output)/\(Train.baseName)" : source.model
+        let trained = try weights.trained(of: loaded.model, seed: course.seed.number, baseModel: base) {
             CheckpointSource(try Checkpoint(loaded.folder, for: loaded.model.checkpointNames))
         }
         Console.warn(trained.adapter?.doubt.map { [$0] } ?? [])
@@ -81,6 +82,9 @@ struct Train: ParsableCommand {
         // An interruption ends the run, not the writing of what it has come to.
         try ProcessSignals.endingInOrder { () throws in try go(trainer, loaded, encoder, folder) }
     }
+
+    /// The folder of the model that an adapter is for which has changed it.
+    private static let baseName = "base"
 
     /// Runs from the beginning or the newest checkpoint, tells how it goes, and leaves what came of it.
     private func go(_ trainer: Trainer, _ loaded: LoadedModel, _ encoder: ExampleEncoder, _ folder: RunFolder) throws {
@@ -92,7 +96,7 @@ struct Train: ParsableCommand {
         let logPath = "\(folder.path)/log.jsonl"
         let log = try TrainingLog(path: logPath, after: step)
         let (terminal, curve) = (TrainingTerminal(every: records.logEvery), try LossCurve(log: logPath))
-        let board = try TensorBoardLog(folder: folder.path)
+        let board = try TensorBoardLog(folder: folder.path, device: trainer.model.computeDevice)
         trainer.observers += [terminal.observe, curve.observe, { try log.observe($0) }, { try board.observe($0) }]
         if !records.sample.isEmpty { trainer.observers.append(sampling(loaded, encoder.tokenizer)) }
         let summary: TrainingSummary
@@ -105,7 +109,12 @@ struct Train: ParsableCommand {
             throw Failure(interruptedAfter: summary.progress.step, checkpoint: folder.newestPath)
         }
         if let adapter = trainer.weights.adapter {
-            try folder.publish(last: "adapter_config.json") { try adapter.save(to: $0) }
+            try folder.publish(last: "adapter_config.json") { path in
+                try adapter.save(to: path)
+                guard adapter.hasOwnBase else { return }
+                try adapter.remove(from: trainer.model)
+                try loaded.save(to: "\(path)/\(Train.baseName)")
+            }
         } else {
             trainer.weights.restoreTypes()
             try folder.publish(last: "config.json") { try loaded.save(to: $0) }
@@ -138,6 +147,7 @@ struct Train: ParsableCommand {
         var options = TrainingOptions(
             duration: course.steps.map { .steps($0) } ?? .epochs(course.epochs ?? 1), batches: data.plan(maxLength: encoder.maximumLength),
             rule: rule, moments: moments, seed: course.seed.number)
+        options.evaluationBatches = data.evalBatchSize.map { data.size($0, maxLength: encoder.maximumLength) }
         options.accumulation = data.accumulate
         options.warmupSteps = course.warmupSteps.steps(of: options.steps(over: training))
         options.schedule = course.schedule.shape(warmupSteps: options.warmupSteps)

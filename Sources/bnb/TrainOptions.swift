@@ -51,6 +51,9 @@ struct DataOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
     var batchSize = 8
 
+    @Option(help: ArgumentHelp("Examples a batch of --eval-data. (default: --batch-size)", valueName: "number"))
+    var evalBatchSize: Int?
+
     @Option(help: ArgumentHelp("Batches a step, whose gradients are added up.", valueName: "number"))
     var accumulate = 1
 
@@ -71,7 +74,7 @@ struct DataOptions: ParsableArguments {
 
     func validate() throws {
         if data.isEmpty { throw ValidationError("--data is missing; name a file of examples") }
-        for (name, value) in [("--batch-size", batchSize), ("--accumulate", accumulate)] where value < 1 {
+        for (name, value) in [("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate)] where value < 1 {
             throw ValidationError("\(name) \(value) is not at least 1")
         }
         if let maxLength, maxLength < 2 { throw ValidationError("--max-length \(maxLength) is not at least 2") }
@@ -79,9 +82,11 @@ struct DataOptions: ParsableArguments {
     }
 
     func plan(maxLength: Int) -> BatchPlan {
-        BatchPlan(
-            packing ? .tokens(batchSize * maxLength) : .examples(batchSize), pads: padding, groupsByLength: groupByLength, shuffles: !noShuffle)
+        BatchPlan(size(batchSize, maxLength: maxLength), pads: padding, groupsByLength: groupByLength, shuffles: !noShuffle)
     }
+
+    /// A batch of so many examples, or what they have room for.
+    func size(_ examples: Int, maxLength: Int) -> BatchPlan.Size { packing ? .tokens(examples * maxLength) : .examples(examples) }
 }
 
 /// What is trained.
@@ -122,6 +127,13 @@ struct WeightOptions: ParsableArguments {
             "What an adapter starts from; pissa and olora take it out of the weights, loftq makes up for what 4 bits have lost.", valueName: "start"))
     var loraStart = StartName.kaiming
 
+    @Option(
+        help: ArgumentHelp(
+            "Rounds of --lora-start loftq; from 2 on the quantized weights change as well, and stand beside the adapter, in base.",
+            valueName: "number")
+    )
+    var loftqIter = 1
+
     @Flag(help: "Train the model itself instead of an adapter.")
     var full = false
 
@@ -133,10 +145,15 @@ struct WeightOptions: ParsableArguments {
 
     func validate() throws {
         if !(loraDropout >= 0 && loraDropout < 1) { throw ValidationError("--lora-dropout \(loraDropout) is not from 0 to below 1") }
+        if loftqIter < 1 { throw ValidationError("--loftq-iter \(loftqIter) is not at least 1") }
+        if loftqIter > 1 && loraStart != .loftq { throw ValidationError("--loftq-iter needs --lora-start loftq") }
         if !trainOnly.isEmpty && !full { throw ValidationError("--train-only needs --full") }
         if adapter != nil && full { throw ValidationError("--adapter and --full both say what is trained; give one") }
         if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) { throw ValidationError("--lora-alpha \(loraAlpha) is not above 0") }
     }
+
+    /// Whether the adapter changes the weights that it stands around for good.
+    var hasOwnBase: Bool { !full && adapter == nil && loftqIter > 1 }
 
     /// - Parameter baseModel: what the adapter is for, as its file is to say.
     func configuration(baseModel: String?) -> LoRAConfiguration {
@@ -147,22 +164,54 @@ struct WeightOptions: ParsableArguments {
         configuration.excluded = excludeModules.map { .named(names($0)) }
         configuration.modulesToSave = modulesToSave.map(names) ?? []
         configuration.isWeightDecomposed = useDora
-        configuration.start = loraStart.start
+        configuration.start = loraStart.start(rounds: loftqIter)
         return configuration
     }
 }
 
-/// What an adapter starts from.
-enum StartName: String, CaseIterable, ExpressibleByArgument {
-    case kaiming, gaussian, pissa, olora, loftq
+/// What an adapter starts from, by PEFT's names: also `pissa_niter_16`, which takes so many rounds instead of as many as it takes.
+enum StartName: ExpressibleByArgument, Equatable {
+    case kaiming, gaussian, olora, loftq
+    case pissa(iterations: Int? = nil)
 
-    var start: LoRAStart {
+    private static let rounds = "pissa_niter_"
+    static let allValueStrings = ["kaiming", "gaussian", "pissa", "pissa_niter_16", "olora", "loftq"]
+
+    init?(argument: String) {
+        switch argument {
+        case "kaiming": self = .kaiming
+        case "gaussian": self = .gaussian
+        case "pissa": self = .pissa()
+        case "olora": self = .olora
+        case "loftq": self = .loftq
+        default:
+            guard argument.hasPrefix(StartName.rounds), let iterations = Int(argument.dropFirst(StartName.rounds.count)), iterations >= 0 else {
+                return nil
+            }
+            self = .pissa(iterations: iterations)
+        }
+    }
+
+    var defaultValueDescription: String { argument }
+
+    var argument: String {
+        switch self {
+        case .kaiming: "kaiming"
+        case .gaussian: "gaussian"
+        case .olora: "olora"
+        case .loftq: "loftq"
+        case .pissa(let iterations): iterations.map { "\(StartName.rounds)\($0)" } ?? "pissa"
+        }
+    }
+
+    /// - Parameter rounds: of LoftQ.
+    func start(rounds: Int) -> LoRAStart {
         switch self {
         case .kaiming: .kaiming
         case .gaussian: .gaussian
-        case .pissa: .pissa()
         case .olora: .olora
-        case .loftq: .loftQ
+        case .loftq: .loftQ(rounds: rounds)
+        case .pissa(let iterations): .pissa(iterations: iterations)
         }
     }
 }

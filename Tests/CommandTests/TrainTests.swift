@@ -29,7 +29,10 @@ import Testing
     @Test("a run leaves its adapter, options, log and picture, and tells what came of it in one object")
     func whole() throws {
         let outcome = try Command.run(
-            base + ["--eval-data", "\(scratch.path)/eval.jsonl", "--steps", "6", "--save-every", "2", "--keep", "2", "--eval-every", "3", "--json"])
+            base + [
+                "--eval-data", "\(scratch.path)/eval.jsonl", "--steps", "6", "--save-every", "2", "--keep", "2", "--eval-every", "3",
+                "--per_device_eval_batch_size", "3", "--json",
+            ])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let json = try outcome.json
         #expect(json["steps"] as? Int == 6 && (json["train_loss"] as? Double ?? 0) > 1 && (json["eval_nll"] as? Double ?? 0) > 1)
@@ -116,7 +119,7 @@ import Testing
 
     @Test(
         "adapters of every kind are trained on a model in 4 bits, and gone on with",
-        arguments: [["--use-dora"], ["--lora-start", "pissa"], ["--lora-start", "loftq"]])
+        arguments: [["--use-dora"], ["--lora-start", "pissa"], ["--init_lora_weights", "pissa_niter_4"], ["--lora-start", "loftq"]])
     func kinds(options: [String]) throws {
         let arguments = base + ["--load-in", "nf4", "--steps", "4", "--save-every", "2"] + options
         let outcome = try Command.run(arguments)
@@ -129,6 +132,34 @@ import Testing
         #expect(rest.status == 0 && rest.errors.contains("going on after step 2"), "\(rest.errors)")
         let found = try files(run)
         for (name, bytes) in expected { #expect(found[name] == bytes, "\(name)") }
+    }
+
+    @Test("an adapter that has changed its base stands beside it, goes on with it, and is used on it")
+    func ownBase() throws {
+        let arguments =
+            base + [
+                "--load-in", "nf4", "--steps", "4", "--save-every", "2", "--lora-start", "loftq", "--loftq-iter", "3", "--eval-data",
+                "\(scratch.path)/eval.jsonl", "--json",
+            ]
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let expected = try files(run)
+        #expect(
+            String(decoding: try #require(expected["adapter_config.json"]), as: UTF8.self).contains("\"base_model_name_or_path\": \"\(run)/base\""))
+        try FileManager.default.removeItem(atPath: "\(run)/checkpoint-4")
+        let rest = try Command.run("train", "--output", run, "--resume")
+        #expect(rest.status == 0 && rest.errors.contains("going on after step 2"), "\(rest.errors)")
+        let found = try files(run)
+        for (name, bytes) in expected { #expect(found[name] == bytes, "\(name)") }
+        // Going on with a rate of nothing tells the loss of what was left.
+        let again = try Command.run([
+            "train", "--model", "\(run)/base", "--adapter", run, "--data", "\(scratch.path)/data.jsonl", "--eval-data", "\(scratch.path)/eval.jsonl",
+            "--output",
+            "\(scratch.path)/again", "--learning-rate", "0", "--steps", "1", "--json",
+        ])
+        #expect(again.status == 0, "\(again.errors)")
+        let losses = try [outcome, again].map { try #require(try $0.json["eval_nll"] as? Double) }
+        #expect(abs(losses[0] - losses[1]) < 1e-4, "\(losses)")
     }
 
     @Test("a run goes on from an adapter as it is, and may fill up its batches and warm up over a share of its steps")
@@ -171,7 +202,10 @@ import Testing
         let outcome = try Command.run(shell: "exec python3 -c \"$1\" \"$2\"", ["sh", script, run])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let found = try outcome.json.compactMapValues { $0 as? [[Double]] }
-        #expect(found.keys.sorted() == ["eval/nll", "train/grad_norm", "train/learning_rate", "train/loss"])
+        let tags = found.keys.sorted()
+        #expect(tags.filter { !$0.hasPrefix("memory/") } == ["eval/nll", "train/grad_norm", "train/learning_rate", "train/loss"])
+        let memory = found.filter { $0.key.hasPrefix("memory/") && $0.key != "memory/total" }.reduce(0) { $0 + ($1.value.last?.last ?? 0) }
+        #expect(memory > 0 && abs(memory - (found["memory/total"]?.last?.last ?? 0)) < 1e-3 * memory)
         let log = try String(contentsOfFile: "\(run)/log.jsonl", encoding: .utf8).split(separator: "\n").map {
             try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
         }
@@ -196,7 +230,8 @@ import Testing
             (["--target-modules", "nothing"], 64, "is called nothing"), (["--optimizer", "adam"], 64, "'adam' is no optimizer"),
             (["--learning-rate=-1"], 64, "lr is -1"), (["--patience", "2"], 64, "need --eval-data"),
             (["--epochs", "1", "--steps", "2"], 64, "give one"), (["--warmup-steps", "1.5"], 64, "'1.5'"),
-            (["--packing", "--padding"], 64, "give it or"),
+            (["--packing", "--padding"], 64, "give it or"), (["--eval-batch-size", "0"], 64, "--eval-batch-size 0 is not at least 1"),
+            (["--loftq-iter", "2"], 64, "--loftq-iter needs --lora-start loftq"),
             (["--adapter", "SCRATCH/none"], 74, "none"), (["--adapter", "SCRATCH", "--full"], 64, "give one"),
             (["--batch-size", "0"], 64, "--batch-size 0 is not at least 1"),
             (["--config", "SCRATCH/none.json"], 74, "none.json"), (["--train-only", "x"], 64, "--train-only needs --full"),

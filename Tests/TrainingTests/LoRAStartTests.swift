@@ -123,7 +123,7 @@ struct LoRAStartTests {
             let model = try model()
             try model.quantize(to: .fourBit(.fp4))
             let quantized = try model.namedModules().flatMap { try ($0.module as? Linear4bit)?.weight.packed.bytes() ?? [] }
-            if let rank { _ = try adapter(.loftQ, on: model, rank: rank, original: original) }
+            if let rank { _ = try adapter(.loftQ(), on: model, rank: rank, original: original) }
             #expect(try model.namedModules().flatMap { try ($0.module as? Linear4bit)?.weight.packed.bytes() ?? [] } == quantized)
             return try distance(model.logits(ids), before)
         }
@@ -132,12 +132,36 @@ struct LoRAStartTests {
         #expect(some < 0.9 * none && more < 0.6 * some)
     }
 
+    @Test(
+        "Further rounds of LoftQ quantize anew what the factors do not make up for, and lose less each; what is left without the adapter is a base of its own"
+    )
+    func loftQRounds() throws {
+        let plain = try model()
+        let original = Weights(tensors: Dictionary(uniqueKeysWithValues: plain.namedParameters().map { ($0.path, $0.parameter.value) }))
+        func lost(rounds: Int) throws -> (weights: Double, codes: [[UInt8]]) {
+            let model = try model()
+            try model.quantize(to: .fourBit(.fp4))
+            let adapter = try adapter(.loftQ(rounds: rounds), on: model, rank: 8, original: original)
+            #expect(adapter.hasOwnBase == (rounds > 1))
+            let squares = try adapter.layers.map { path, layer in
+                let exact = try #require(original.tensors["\(path).weight"])
+                let linear = try #require(layer as? LoRALinear)
+                return Double(try (linear.weightMatrix(.float32) - exact).sumOfSquares().item())
+            }
+            try adapter.remove(from: model)
+            return (squares.reduce(0, +), try model.namedModules().compactMap { try ($0.module as? Linear4bit)?.weight.packed.bytes() })
+        }
+        let (one, two, five) = (try lost(rounds: 1), try lost(rounds: 2), try lost(rounds: 5))
+        #expect(two.weights < 0.97 * one.weights && five.weights < two.weights)
+        #expect(one.codes.count == two.codes.count && one.codes != two.codes)
+    }
+
     @Test("LoftQ without 4 bits, or without the weights, is refused; so is a part of a layer that has an adapter already")
     func refused() throws {
         let model = try TinyTraining(on: .cpu).model
-        #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) { try adapter(.loftQ, on: model) }
+        #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) { try adapter(.loftQ(), on: model) }
         #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) {
-            try adapter(.loftQ, on: self.model(), original: Weights(tensors: [:]))
+            try adapter(.loftQ(), on: self.model(), original: Weights(tensors: [:]))
         }
         _ = try adapter(.kaiming, on: model)
         let error = #expect(throws: AdapterError.self) { try adapter(.pissa(), on: model) }

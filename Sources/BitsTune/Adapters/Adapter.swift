@@ -89,6 +89,12 @@ public final class Adapter {
     /// The trained parameters, layer by layer: A, B, and what else a layer has; then what is trained whole.
     public var parameters: [Parameter] { layers.flatMap { $0.layer.parameters.map(\.parameter) } + whole.parameters }
 
+    /// Whether the adapter has changed the quantized weights around which it stands, so that it is good for these alone, and to be saved with them:
+    /// ``remove(from:)`` leaves the model that it is for.
+    public var hasOwnBase: Bool {
+        if case .loftQ(let rounds) = configuration.start { rounds > 1 } else { false }
+    }
+
     /// The number of trained weights.
     public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 

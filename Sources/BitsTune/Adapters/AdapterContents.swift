@@ -53,7 +53,7 @@ struct AdapterContents {
         if !foreign.isEmpty {
             problems.append("\(foreign.count) tensors belong to no layer of the model: \(foreign.prefix(3).joined(separator: ", "))")
         }
-        if configuration.start == .loftQ {
+        if case .loftQ = configuration.start {
             problems += selection.adapted.filter { $0.module is any LinearLayer && $0.module.quantization == nil }.map {
                 "'\($0.path)' has to be in 4 bits, as LoftQ makes up for what that loses"
             }

@@ -114,7 +114,7 @@ extension LoRAStart {
         case "gaussian": self = .gaussian
         case "pissa": self = .pissa()
         case "olora": self = .olora
-        case "loftq": self = .loftQ
+        case "loftq": self = .loftQ()
         case .string(let name) where name.hasPrefix("pissa_niter_") && Int(name.dropFirst(12)).map { $0 >= 0 } == true:
             self = .pissa(iterations: Int(name.dropFirst(12)))
         default:

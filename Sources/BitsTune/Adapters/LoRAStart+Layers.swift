@@ -33,12 +33,29 @@ struct LoRALayerMaker {
         case .pissa, .olora:
             let (rest, start) = try withoutPart(plan, base)
             return linear(plan, rest, start.down, start.up, start: start)
-        case .loftQ:
-            guard base.quantization != nil, let weight = try original?.weight(plan) else { throw .needsOriginal(path: plan.path) }
-            let lost = weight - base.weightMatrix(.float32)
-            let factors = try leading(plan, lost, rounds: nil)
+        case .loftQ(let rounds):
+            let (base, factors) = try alternated(plan, base, rounds: rounds)
             return linear(plan, base, factors.down, factors.up)
         }
+    }
+
+    /// The base and the factors that come of quantizing what the factors do not make up for, and finding factors for what that has lost, in turns.
+    private func alternated(
+        _ plan: AdapterPlan.Layer, _ first: any LinearLayer, rounds: Int
+    ) throws(AdapterError) -> (base: any LinearLayer, factors: LoRAFactors) {
+        precondition(rounds > 0, "\(rounds) rounds of LoftQ")
+        guard first.quantization != nil, let weight = try original?.weight(plan) else { throw .needsOriginal(path: plan.path) }
+        var base = first
+        func lost() throws(AdapterError) -> LoRAFactors {
+            // What rounding loses has many singular values of about one size: which of them are taken makes no difference.
+            try leading(plan, weight - base.weightMatrix(.float32), tolerance: 1e-3)
+        }
+        var factors = try lost()
+        for _ in 1..<rounds {
+            base = try LoRALayerMaker.layer(like: base, weight: weight - factors.product * plan.scale, path: plan.path)
+            factors = try lost()
+        }
+        return (base, factors)
     }
 
     /// The base layer without the part that training starts from, and that part.
@@ -87,10 +104,12 @@ struct LoRALayerMaker {
 
 extension LoRALayerMaker {
     /// `scale · B · A` is the part of `weight` in its R largest singular values, each factor with their roots.
-    private func leading(_ plan: AdapterPlan.Layer, _ weight: Tensor, rounds: Int?) throws(AdapterError) -> LoRAFactors {
+    private func leading(
+        _ plan: AdapterPlan.Layer, _ weight: Tensor, rounds: Int? = nil, tolerance: Double = 1e-7
+    ) throws(AdapterError) -> LoRAFactors {
         guard plan.scale > 0 else { throw .contradiction("a start that takes singular values needs a positive alpha; it is \(configuration.alpha)") }
         let svd: TruncatedSVD
-        do { svd = try TruncatedSVD(weight, rank: plan.rank, rounds: rounds) } catch { throw .device(error) }
+        do { svd = try TruncatedSVD(weight, rank: plan.rank, rounds: rounds, tolerance: tolerance) } catch { throw .device(error) }
         let roots = svd.values.map { ($0 / Double(plan.scale)).squareRoot() }
         return factors(plan, down: svd.right.scaled(roots), up: svd.left.scaled(roots))
     }

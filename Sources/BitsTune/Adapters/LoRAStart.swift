@@ -12,6 +12,9 @@ public enum LoRAStart: Sendable, Equatable {
     case pissa(iterations: Int? = nil)
     /// The first R columns of the weight's QR decomposition, which are taken out of the base layer (Büyükakyüz 2024, arXiv:2406.01775).
     case olora
-    /// The best approximation of what 4-bit quantization has lost; the base stays as it is (Li et al. 2023, arXiv:2310.08659).
-    case loftQ
+    /// The best approximation of what quantization has lost (Li et al. 2023, arXiv:2310.08659).
+    ///
+    /// - `rounds`: from 1. The first leaves the base as it is; each further one quantizes anew what the factors do not make up for, and finds the factors for that: the
+    ///   base becomes one of its own, see ``Adapter/hasOwnBase``. PEFT's `loftq_iter`.
+    case loftQ(rounds: Int = 1)
 }

@@ -36,7 +36,16 @@ struct RowVectors {
     }
 
     /// The products of all rows with one another.
-    var products: [[Double]] { rows.map { row in rows.map { RowVectors.product(row, $0) } } }
+    var products: [[Double]] {
+        var products = rows.map { _ in [Double](repeating: 0, count: rows.count) }
+        for i in rows.indices {
+            for j in 0...i {
+                products[i][j] = RowVectors.product(rows[i], rows[j])
+                products[j][i] = products[i][j]
+            }
+        }
+        return products
+    }
 
     /// For each list of factors the sum of the rows, each times its factor.
     func combined(_ factors: [[Double]]) -> RowVectors {

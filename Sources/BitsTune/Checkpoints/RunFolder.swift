@@ -104,6 +104,8 @@ public final class RunFolder {
         defer { FileSystem.removeFolder(hidden) }
         do throws(FileError) {
             for name in try FileSystem.names(in: hidden).filter({ $0 != last }) + [last] {
+                // A folder takes the place of an empty one alone.
+                if FileSystem.kind(of: "\(hidden)/\(name)") == .folder { FileSystem.removeFolder("\(path)/\(name)") }
                 try FileSystem.move("\(hidden)/\(name)", to: "\(path)/\(name)")
             }
             try FileSystem.sync(folder: path)
