@@ -55,4 +55,7 @@ package enum Console {
 
     /// Whether a person is watching standard error.
     package static var isWatched: Bool { StandardStream.error.isTerminal }
+
+    /// Characters that a line of the terminal holds on which standard error is watched; 80 where it does not say.
+    package static var watchedColumns: Int { StandardStream.error.columns ?? 80 }
 }

@@ -5,16 +5,18 @@ import BitsModels
 import BitsNN
 import BitsOptim
 import BitsQuant
+import BitsSystem
 import BitsTune
 import CLexicon
 
-/// `bnb demo`: QLoRA from the binary alone.
+/// `bnb demo`: QLoRA from the binary alone, from quantizing to the merged model.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Load the embedded model in 4 bits, fine-tune it, and show what it learned.",
+        abstract: "Quantize, fine-tune and merge the embedded model, and show what each step does.",
         discussion: """
-            Loads lexicon-5m in NF4 with double quantization, fine-tunes a LoRA adapter of rank 16 on 2,000 questions about words with AdamW in 8 bits, \
-            and shows loss and answers before and after.
+            Loads lexicon-5m in NF4 with double quantization, fine-tunes a LoRA adapter of rank 16 on 2,000 questions about words with paged AdamW in 8 bits, \
+            shows loss, answers and memory, and merges the adapter into 16-bit weights that are read back. What it takes to do the same with another model \
+            stands at the end.
             """)
 
     @Option(help: ArgumentHelp("Steps of 16 questions; 125 are one pass over all.", valueName: "count"))
@@ -31,7 +33,9 @@ struct Demo: ParsableCommand {
 
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Save the adapter here, in PEFT's format; the folder must not exist. (default: it is not saved)", valueName: "folder"))
+        help: ArgumentHelp(
+            "Keep the adapter here, in PEFT's format, with the merged model and the curve of the loss; the folder must not exist. (default: nothing is kept)",
+            valueName: "folder"))
     var output: String?
 
     @OptionGroup var machine: MachineOptions
@@ -40,84 +44,83 @@ struct Demo: ParsableCommand {
         guard steps > 0 else { throw ValidationError("--steps \(steps) is not above 0") }
     }
 
+    /// Moments that stay in memory between steps: about a quarter.
+    private static let residentByteCount = 256_000
+
     func run() throws {
         clexicon_link()
         if let output { try OutputFolder.check(output) }
-        let device = try machine.prepare()
-        let clock = ContinuousClock()
-        let folder = try ModelFolder("lexicon-5m")
-        var loaded: LoadedModel?
-        let loadTime = try clock.measure {
-            var options = LoadOptions(
-                quantization: .fourBit(.nf4), embeddings: quantizeEmbeddings ? .fourBit(.nf4) : nil, computeDType: compute.dtype)
-            options.device = device
-            loaded = try LoadedModel(folder, options: options)
-        }
-        guard let loaded else { return }
-        let (model, report) = (loaded.model, loaded.report)
-        let linear = report.quantized.count { $0.role != .embedding }
-        let also = quantizeEmbeddings ? " and the embedding" : ""
-        try Console.write("lexicon-5m, \(linear) linear layers\(also) in NF4 with double quantization: ")
-        try Console.writeLine(
-            "\(kilobytes(report.byteCountBefore)) in the file, \(kilobytes(report.byteCount)) in memory, loaded in \(milliseconds(loadTime))")
+        let (device, clock) = (try machine.prepare(), ContinuousClock())
+        let start = clock.now
+        let loaded = try load(ModelFolder("lexicon-5m"), on: device)
+        try tellSizes(loaded, seconds: (clock.now - start) / .seconds(1))
 
-        let tokenizer = try Tokenizer(folder)
-        let training = try examples("text/sft_train.jsonl", tokenizer: tokenizer, loaded: loaded)
-        let validation = try examples("text/sft_valid.jsonl", tokenizer: tokenizer, loaded: loaded)
+        let (model, tokenizer) = (loaded.model, try Tokenizer(loaded.folder))
+        let encoder = ExampleEncoder(for: loaded, tokenizer: tokenizer)
+        let (training, validation) = (try examples("text/sft_train.jsonl", encoder), try examples("text/sft_valid.jsonl", encoder))
+        let lossBefore = try model.meanLoss(of: validation)
+        let answersBefore = try answers(loaded, tokenizer)
+        try tell(evaluation: lossBefore, of: validation.count)
+
         var generator = RandomGenerator(seed: seed.number)
         let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
-        let options = TrainingOptions(duration: .steps(steps), seed: seed.number)
+        var options = TrainingOptions(duration: .steps(steps), seed: seed.number)
+        // All moments can be paged here, however small.
+        options.moments = .blockwise8bit().paged(Paging(minimumCount: 0, residentByteCount: Demo.residentByteCount))
         let trainer = try Trainer(model, training: TrainedWeights(adapter, in: model), on: training, options: options)
+        try tell(training: adapter.counts(in: model), questions: training.count)
+        device.memory.forgetPeak()
+        let (summary, curve) = try run(trainer, on: device)
+        try tell(summary, curve)
+        let memory = MemoryEstimate(
+            peak: device.memory.peak, pagedByteCount: trainer.optimizer.paging.map { $0.fileByteCount - $0.residentByteCount } ?? 0)
 
-        let questions = ["the noun \"volcano\"", "the verb \"translate\"", "the adjective \"bright\""]
-        let before = try questions.map { try answer($0, model: model, tokenizer: tokenizer) }
-        let lossBefore = try model.meanLoss(of: validation)
-        try Console.writeLine(
-            "LoRA of rank 16 on all linear layers: \(adapter.parameterCount) trained weights; \(training.count) questions, AdamW in 8 bits")
-        try Console.writeLine("")
-        try Console.writeLine("  step   loss  learning rate")
-        var recent: [Double] = []
-        trainer.observers.append { event in
-            guard case .step(let step) = event else { return }
-            recent.append(step.loss)
-            guard step.step == 1 || step.step % 25 == 0 || step.step == step.steps else { return }
-            let mean = recent.reduce(0, +) / Double(recent.count)
-            recent = []
-            try Console.writeLine("\(padded("\(step.step)", 6)) \(padded(Bytes.rounded(mean, 3), 6))  \(Bytes.significant(step.learningRate, 3))")
-        }
-        let summary = try trainer.run()
-        let lossAfter = try model.meanLoss(of: validation)
-        try Console.writeLine("")
-        try Console.writeLine("\(Bytes.rounded(summary.seconds, 1)) s, \(Int(summary.tokensPerSecond)) tokens a second")
-        try Console.writeLine(
-            "mean loss per token over \(validation.count) questions not trained on: \(Bytes.rounded(lossBefore, 4)) before, \(Bytes.rounded(lossAfter, 4)) after"
-        )
-        for (question, before) in zip(questions, before) {
-            try Console.writeLine("")
-            try Console.writeLine("What does \(question) mean?")
-            try Console.writeLine("  before: \(before)")
-            try Console.writeLine("  after:  \(try answer(question, model: model, tokenizer: tokenizer))")
-        }
-        if let output {
-            try adapter.save(to: output)
-            try Console.writeLine("")
-            try Console.writeLine("adapter saved to \(output)")
-        }
+        try tell(
+            losses: (lossBefore, try model.meanLoss(of: validation)), answers: zip(answersBefore, answers(loaded, tokenizer)).map { ($0, $1) })
+        try tell(memory)
+
+        // What nobody wants to keep goes away with the folder that was not given its name.
+        let result = try OutputFolder(path: output ?? "\(FileSystem.temporaryFolder)/bnb-demo-\(UInt32.random(in: 0 ... .max))")
+        try adapter.save(to: result.workPath)
+        let path = "\(result.workPath)/merged"
+        let report = try loaded.merge([adapter], probe: tokenizer.encode(Demo.prompts.joined(separator: "\n")), to: path)
+        let merged = try load(ModelFolder(path: path), on: device, isQuantized: false)
+        try tell(report, loss: try merged.model.meanLoss(of: validation))
+        try result.write(Array(curve.svg().utf8), as: "loss.svg")
+        if output != nil { try result.commit() }
+        try tellWhatIsLeft()
     }
 
-    private func examples(_ name: String, tokenizer: Tokenizer, loaded: LoadedModel) throws -> TrainingData {
+    private func load(_ folder: ModelFolder, on device: Device, isQuantized: Bool = true) throws -> LoadedModel {
+        let form = isQuantized ? Quantization.fourBit(.nf4) : nil
+        return try LoadedModel(
+            folder,
+            options: LoadOptions(quantization: form, embeddings: quantizeEmbeddings ? form : nil, computeDType: compute.dtype, device: device))
+    }
+
+    private func examples(_ name: String, _ encoder: ExampleEncoder) throws -> TrainingData {
         guard let file = MappedFile(embedded: name) else { throw ModelFileError.malformed(path: name, "is not part of this build") }
-        return try TrainingData([(ExampleFile(file), 1)], ExampleEncoder(for: loaded, tokenizer: tokenizer))
+        return try TrainingData([(ExampleFile(file), 1)], encoder)
     }
 
-    private func answer(_ question: String, model: CausalLanguageModel, tokenizer: Tokenizer) throws -> String {
-        let prompt = tokenizer.encode("Question: What does \(question) mean?\nAnswer:")
-        let result = try model.generate(prompt, options: GenerationOptions(maxNewTokens: 32))
-        let text = tokenizer.decode(result.tokens)
-        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    /// Runs from beginning to end, or not at all.
+    private func run(_ trainer: Trainer, on device: Device) throws -> (TrainingSummary, LossCurve) {
+        let (terminal, curve) = (TrainingTerminal(every: 25, device: device), LossCurve())
+        trainer.observers += [terminal.observe, curve.observe]
+        defer { terminal.finish() }
+        let summary = try trainer.run()
+        guard summary.end == .finished else { throw Failure(.unavailable, "the demonstration was interrupted") }
+        return (summary, curve)
     }
 
-    private func kilobytes(_ count: Int) -> String { "\(count / 1000) kB" }
-    private func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
-    private func padded(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    static let questions = ["the noun \"volcano\"", "the adjective \"musical\"", "the adjective \"wooden\""].map { "What does \($0) mean?" }
+    private static let prompts = questions.map { "Question: \($0)\nAnswer:" }
+
+    private func answers(_ loaded: LoadedModel, _ tokenizer: Tokenizer) throws -> [String] {
+        let completion = TextCompletion(loaded, tokenizer: tokenizer)
+        return try Demo.prompts.map { prompt in
+            let text = try completion(prompt, options: GenerationOptions(maxNewTokens: 32)).text
+            return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        }
+    }
 }

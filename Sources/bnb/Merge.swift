@@ -74,13 +74,18 @@ struct Merge: ParsableCommand {
 }
 
 extension MergeReport {
+    /// What the merge has changed, a line each.
+    var differences: [String] {
+        let worst = worstLayer.map { ["most in \($0.path): by \(Bytes.rounded($0.error, 6))"] } ?? []
+        return ["weights are off by \(Bytes.rounded(meanError, 6)) of their norm"] + worst + [
+            "logits are off by \(Bytes.rounded(logitsError, 6)) of the largest",
+            "of \(tokens) tokens \(agreeing) have the same most likely successor",
+        ]
+    }
+
     fileprivate func text(output: String) -> String {
-        let worst = worstLayer.map { " (\($0.path) by \(Bytes.rounded($0.error, 6)))" } ?? ""
-        return """
-            \(output): \(layers.count) layers merged\(quantization.map { ", \($0.quantized.count) quantized" } ?? ""), and read back
-              weights are off by \(Bytes.rounded(meanError, 6)) of their norm\(worst)
-              logits are off by \(Bytes.rounded(logitsError, 6)) of the largest; of \(tokens) tokens \(agreeing) have the same most likely successor
-            """
+        let quantized = quantization.map { ", \($0.quantized.count) quantized" } ?? ""
+        return (["\(output): \(layers.count) layers merged\(quantized), and read back"] + differences.map { "  \($0)" }).joined(separator: "\n")
     }
 
     fileprivate func json(output: String) -> JSONValue {

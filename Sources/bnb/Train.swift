@@ -95,7 +95,7 @@ struct Train: ParsableCommand {
         Console.note("\(trainer.weights.count) trained weights, \(trainer.totalSteps) steps\n")
         let logPath = "\(folder.path)/log.jsonl"
         let log = try TrainingLog(path: logPath, after: step)
-        let (terminal, curve) = (TrainingTerminal(every: records.logEvery), try LossCurve(log: logPath))
+        let (terminal, curve) = (TrainingTerminal(every: records.logEvery, device: trainer.model.computeDevice), try LossCurve(log: logPath))
         let board = try TensorBoardLog(folder: folder.path, device: trainer.model.computeDevice)
         trainer.observers += [terminal.observe, curve.observe, { try log.observe($0) }, { try board.observe($0) }]
         if !records.sample.isEmpty { trainer.observers.append(sampling(loaded, encoder.tokenizer)) }

@@ -1,16 +1,20 @@
-import BitsBench
+import BitsCore
 import BitsIO
 import BitsTune
 
 /// How a run goes, on standard error: one line that changes where a person watches, else a line now and then.
 final class TrainingTerminal {
     private let every: Int
+    private let memory: MemoryLedger
     private let isWatched = Console.isWatched
     private let clock = ContinuousClock()
     private var start: (time: ContinuousClock.Instant, step: TrainingStep)?
     private var recent: [Double] = []
 
-    init(every: Int) { self.every = every }
+    /// - Parameters:
+    ///   - every: steps between lines where nobody watches.
+    ///   - device: whose memory is told, the most that was held of it.
+    init(every: Int, device: Device) { (self.every, memory) = (every, device.memory) }
 
     func observe(_ event: TrainingEvent) {
         switch event {
@@ -36,18 +40,28 @@ final class TrainingTerminal {
 
     private func line(_ step: TrainingStep, loss: Double, since start: (time: ContinuousClock.Instant, step: TrainingStep)) -> String {
         let seconds = (clock.now - start.time) / .seconds(1)
-        var parts = [
-            "step \(step.step)/\(step.steps)", "epoch \(Bytes.rounded(step.epoch, 2))", "loss \(Bytes.rounded(loss, 3))",
-            "lr \(Bytes.significant(step.learningRate, 3))",
+        var parts: [(part: Part, text: String)] = [
+            (.always, "step \(step.step)/\(step.steps)"), (.epoch, "epoch \(Bytes.rounded(step.epoch, 2))"),
+            (.always, "loss \(Bytes.rounded(loss, 3))"), (.learningRate, "lr \(Bytes.significant(step.learningRate, 3))"),
         ]
-        if let norm = step.gradientNorm { parts.append("norm \(Bytes.significant(norm, 3))") }
+        if let norm = step.gradientNorm { parts.append((.norm, "norm \(Bytes.significant(norm, 3))")) }
         let steps = step.step - start.step.step
         if steps > 0, seconds > 0 {
-            parts.append("\(Int(Double(step.tokens - start.step.tokens) / seconds)) tokens/s")
-            if let memory = Diagnosis.peakMemory { parts.append("\(Bytes(memory))") }
-            parts.append("\(TrainingTerminal.time(seconds / Double(steps) * Double(step.steps - step.step))) left")
+            parts.append((.always, "\(Int(Double(step.tokens - start.step.tokens) / seconds)) tokens/s"))
+            parts.append((.memory, "\(Bytes(memory.peak.total))"))
+            parts.append((.always, "\(TrainingTerminal.time(seconds / Double(steps) * Double(step.steps - step.step))) left"))
         }
-        return parts.joined(separator: "  ")
+        func joined() -> String { parts.map(\.text).joined(separator: "  ") }
+        // A line that goes on in the next row could not be cleared.
+        for part in [Part.epoch, .norm, .learningRate, .memory] where isWatched && joined().count >= Console.watchedColumns {
+            parts.removeAll { $0.part == part }
+        }
+        return joined()
+    }
+
+    /// What of a line may be left out.
+    private enum Part {
+        case always, epoch, norm, learningRate, memory
     }
 
     /// `59 s`, `3 min`, `2 h 05 min`.

@@ -217,19 +217,40 @@ import _BitsTestSupport
     @Test("the device is found by itself, and named processors stay what they are", arguments: ["auto", "cpu"])
     func device(name: String) throws { #expect(try Command.run("doctor", "--device", name).status == 0) }
 
-    @Test("the demonstration runs to its end, says what it learned and saves what it trained")
+    @Test("the demonstration runs to its end, shows what each step does in lines of 80 characters, and leaves what it made")
     func demo() throws {
         let scratch = try Scratch()
-        let outcome = try Command.run("demo", "--steps", "3", "-o", "\(scratch.path)/adapter")
-        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        let outcome = try Command.run("demo", "--steps", "3", "-o", "\(scratch.path)/demo")
+        #expect(outcome.status == 0, "\(outcome.errors)")
         for part in [
-            "42 linear layers in NF4", "questions not trained on: 4.21", " after", "What does the noun \"volcano\" mean?", "adapter saved to",
+            "42 layers in NF4", "  4.21\n", "not trained on: mean loss 4.21", "trainable params: 448,512 ||", "mean loss 4.21", " after\n",
+            "What does the noun \"volcano\" mean?", "5. Memory in training: at most ", "of moments were paged out", "   activations ",
+            "42 layers, written and read back",
+            "What is left in \(scratch.path)/demo", "bnb train --model MODEL",
         ] {
             #expect(outcome.output.contains(part), "\(part)")
         }
-        let rates = outcome.output.matches(of: /(?m)^ +\d+ +\d\.\d{3}  (\S+)$/).map { String($0.1) }
-        #expect(rates.count == 2 && rates.allSatisfy { $0.count < 8 })
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/adapter").contains("adapter_config.json"))
+        let lines = outcome.output.split(separator: "\n").filter { !$0.contains(scratch.path) && !$0.contains("before: ") && !$0.contains("after: ") }
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines.filter { $0.count > 80 })")
+        let told = outcome.errors.split(separator: "\n")
+        #expect(told.map { $0.prefix(8) } == ["step 1/3", "step 3/3"] && told.allSatisfy { $0.contains("  lr ") })
+        let names = try FileManager.default.subpathsOfDirectory(atPath: "\(scratch.path)/demo")
+        for name in ["adapter_config.json", "adapter_model.safetensors", "loss.svg", "merged/config.json", "merged/model.safetensors"] {
+            #expect(names.contains(name), "\(name)")
+        }
+        let adapted = try Command.run(
+            "evaluate", "--load-in", "nf4", "--adapter", "\(scratch.path)/demo", "--compute", "bfloat16", "--windows", "2", "--json")
+        let merged = try Command.run("evaluate", "--model", "\(scratch.path)/demo/merged", "--windows", "2", "--json")
+        let (first, second) = (try #require(try adapted.json["nll"] as? Double), try #require(try merged.json["nll"] as? Double))
+        #expect(abs(first - second) < 1e-2)
+    }
+
+    @Test("without a place to keep it nothing of the demonstration is left")
+    func demoLeavesNothing() throws {
+        let scratch = try Scratch()
+        let outcome = try Command.run(["demo", "--steps", "1"], environment: ["TMPDIR": scratch.path])
+        #expect(outcome.status == 0 && outcome.output.contains("Nothing was kept"), "\(outcome.errors)")
+        #expect(try scratch.names == [])
     }
 
     @Test("measurements are named, run and printed as text and as JSON")
