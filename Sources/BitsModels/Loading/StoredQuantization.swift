@@ -28,10 +28,9 @@ struct StoredQuantization {
             notes.append("the checkpoint is quantized already (\(method)) and stays so; the quantization asked for does nothing\(rest)")
         }
         let said = method.map { "config.json says \($0)" } ?? "config.json does not say so"
-        let others = Dictionary(grouping: report.quantized.filter { isUndeclared($0) }, by: \.form)
-        for (form, layers) in others.sorted(by: { $0.key < $1.key }) {
-            notes += ModelReport.counted(layers.map(\.path), "layers are \(form) in the checkpoint, though \(said); they are loaded as they are")
-        }
+        let others = report.quantized.filter { isUndeclared($0) }
+        let forms = Set(others.map(\.form)).sorted().joined(separator: " or ")
+        notes += ModelReport.counted(others.map(\.path), "layers are \(forms) in the checkpoint, though \(said); they are loaded as they are")
         if configuration?.offloadsInFloat32 == true {
             notes.append("llm_int8_enable_fp32_cpu_offload does nothing here: all layers are on one device")
         }
