@@ -65,6 +65,9 @@ struct Train: ParsableCommand {
             throw Failure(.file, "\(records.output): holds something already; add --resume to go on with a run, or name another folder")
         }
         let loaded = try load(device)
+        if let length = data.maxLength, length > loaded.model.contextLength {
+            throw Failure(.usage, "--max-length \(length) is beyond the model's context of \(loaded.model.contextLength)")
+        }
         let encoder = encoder(loaded, tokenizer: try Tokenizer(loaded.folder))
         let bar = ProgressBar("reading examples")
         let training = try TrainingData(files, encoder) { bar.update($0) }

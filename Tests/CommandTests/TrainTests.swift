@@ -231,6 +231,7 @@ import Testing
             (["--learning-rate=-1"], 64, "lr is -1"), (["--patience", "2"], 64, "need --eval-data"),
             (["--epochs", "1", "--steps", "2"], 64, "give one"), (["--warmup-steps", "1.5"], 64, "'1.5'"),
             (["--packing", "--padding"], 64, "give it or"), (["--eval-batch-size", "0"], 64, "--eval-batch-size 0 is not at least 1"),
+            (["--max-length", "100000"], 64, "--max-length 100000 is beyond the model's context of 128"),
             (["--loftq-iter", "2"], 64, "--loftq-iter needs --lora-start loftq"),
             (["--adapter", "SCRATCH/none"], 74, "none"), (["--adapter", "SCRATCH", "--full"], 64, "give one"),
             (["--batch-size", "0"], 64, "--batch-size 0 is not at least 1"),
