@@ -1,5 +1,6 @@
 import BitsCore
 import BitsIO
+import BitsSystem
 import Testing
 import _BitsTestSupport
 
@@ -65,6 +66,21 @@ struct TokenizerFormatTests {
             #expect(again.encode(text, pair: "fox") == encoded)
             #expect(again.decode(encoded.ids) == tokenizer.decode(encoded.ids))
         }
+    }
+
+    @Test("Tokens are saved in UTF-8, with escapes for what JSON has to escape alone")
+    func escapes() throws {
+        let tokens = ["[UNK]", "\"", "\\", "\u{1}", "\u{1f}", "\n", "\u{7f}", "é", "東🙂"]
+        var object = JSONObject()
+        for (id, token) in tokens.enumerated() { object[token] = .number(JSONNumber(id)) }
+        let file: JSONValue = ["model": ["type": "WordLevel", "unk_token": "[UNK]", "vocab": .object(object)]]
+        let folder = try TemporaryFolder()
+        try TokenizerFixture.tokenizer(Array(file.compactText.utf8)).save(to: "\(folder.path)/tokenizer.json")
+        let saved = try MappedFile(path: "\(folder.path)/tokenizer.json")
+        let text = String(decoding: saved.bytes(in: 0..<saved.byteCount), as: UTF8.self)
+        #expect(text.contains(#""\"": 1, "\\": 2, "\u0001": 3, "\u001f": 4, "\u000a": 5, "\#u{7f}": 6, "é": 7, "東🙂": 8"#))
+        let again = try Tokenizer(saved)
+        #expect(tokens.map { again.id(of: $0) } == tokens.indices.map { Int32($0) })
     }
 
     @Test("Marks that the settings ask for without a name are those that the model names")

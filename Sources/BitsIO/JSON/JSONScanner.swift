@@ -268,20 +268,28 @@ struct JSONScanner {
             guard low & 0xfc00 == 0xdc00 else { throw error("has half of a surrogate pair in a string", at: start) }
             value = 0x10000 + (value & 0x3ff) << 10 + (low & 0x3ff)
         }
-        guard let scalar = Unicode.Scalar(value) else { throw error("has half of a surrogate pair in a string", at: start) }
-        result.append(contentsOf: Character(scalar).utf8)
+        guard Unicode.Scalar(value) != nil else { throw error("has half of a surrogate pair in a string", at: start) }
+        result.append(scalar: value)
     }
 
     private func fourDigits(at index: inout Int, before end: Int) throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard index < end, let digit = Character(Unicode.Scalar(bytes[index])).hexDigitValue else {
+            guard index < end, let digit = JSONScanner.hexadecimalDigit(bytes[index]) else {
                 throw error("needs four hexadecimal digits after \\u", at: index)
             }
-            value = value << 4 | UInt32(digit)
+            value = value << 4 | digit
             index += 1
         }
         return value
+    }
+
+    private static func hexadecimalDigit(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte & 0xf)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte & 0xf) + 9
+        default: nil
+        }
     }
 }
 

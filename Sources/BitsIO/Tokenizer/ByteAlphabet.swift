@@ -23,10 +23,13 @@ enum ByteAlphabet {
         (0x21...0x7e).contains(byte) || (0xa1...0xac).contains(byte) || (0xae...0xff).contains(byte)
     }
 
-    /// The characters for `byte`, in UTF-8.
-    static func encoded(_ byte: UInt8) -> [UInt8] {
-        let scalar = scalars[Int(byte)]
-        return scalar < 0x80 ? [UInt8(scalar)] : [0xc0 | UInt8(scalar >> 6), 0x80 | UInt8(scalar & 0x3f)]
+    /// The characters for `bytes`, in UTF-8.
+    static func encoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        let scalars = scalars
+        var text = [UInt8]()
+        text.reserveCapacity(bytes.count + bytes.count / 2)
+        for byte in bytes { text.append(scalar: UInt32(scalars[Int(byte)])) }
+        return text
     }
 
     /// Appends the bytes that `text` stands for; text with a character of no meaning stands for its own UTF-8.

@@ -18,11 +18,11 @@ extension TokenizerFile {
     private static func vocabulary(ranks text: [UInt8], path: String) throws(ModelFileError) -> Vocabulary {
         var listed = [(token: [UInt8], rank: Int)]()
         for (index, line) in text.split(separator: 0x0a).enumerated() {
-            let parts = line.split(separator: 0x20)
-            guard parts.count == 2, let token = Base64.decode(parts[0]), !token.isEmpty,
-                let rank = Int(String(decoding: parts[1].filter { $0 != 0x0d }, as: UTF8.self)), rank >= 0
+            let line = line.last == 0x0d ? line.dropLast() : line
+            guard let space = line.firstIndex(of: 0x20), let token = Base64.decode(line[..<space]), !token.isEmpty,
+                let rank = Int(String(decoding: line[(space + 1)...], as: UTF8.self)), rank >= 0
             else { throw .malformed(path: path, "has a line \(index + 1) that is not a token in base64 and its rank") }
-            listed.append((token.flatMap { ByteAlphabet.encoded($0) }, rank))
+            listed.append((ByteAlphabet.encoded(token), rank))
         }
         listed.sort { $0.rank < $1.rank }
         var vocabulary = Vocabulary(expectedCount: listed.count)

@@ -105,11 +105,8 @@ extension TokenizerFile {
         for id in 0..<vocabulary.upperBound where vocabulary.contains(id: id) {
             let start = merges.count
             vocabulary.withText(of: id) { text in
-                for cut in text.indices.dropFirst() where text[cut] & 0xc0 != 0x80 {
-                    guard let left = vocabulary.id(of: text.extracting(0..<cut)), let right = vocabulary.id(of: text.extracting(cut..<text.count))
-                    else {
-                        continue
-                    }
+                vocabulary.forEachBeginning(of: text) { cut, left in
+                    guard let right = vocabulary.id(of: text.extracting(cut..<text.count)) else { return }
                     merges.append((UInt32(left), UInt32(right), UInt32(id)))
                 }
             }

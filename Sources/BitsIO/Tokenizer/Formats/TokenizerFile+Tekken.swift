@@ -2,10 +2,9 @@ extension TokenizerFile {
     /// What a tokenizer.json would hold for a `tekken.json`, Mistral's own form: where text is cut, tokens as bytes in the order of their ranks, and the special
     /// tokens, whose ids come before all others.
     init(tekken text: [UInt8], _ settings: TokenizerSettings, path: String) throws(ModelFileError) {
-        guard case .object(let object) = try JSONValue(parsing: text, path: path) else {
-            throw .malformed(path: path, "holds no object; config, vocab and special_tokens were expected")
-        }
-        let fields = ConfigurationFields(object, path: path)
+        let contents: TekkenContents
+        do { contents = try TekkenContents(text) } catch { throw error.located(in: text, path: path) }
+        let fields = ConfigurationFields(contents.fields, path: path)
         guard let config = try fields.section("config") else {
             throw fields.error("has no 'config'; the pattern and sizes of a vocabulary were expected")
         }
@@ -14,19 +13,19 @@ extension TokenizerFile {
         guard size > special.count else {
             throw fields.error("has a default_vocab_size of \(size) with \(special.count) special tokens; more than those was expected")
         }
+        let tokens: [[UInt8]?]
+        do { tokens = try contents.tokens(atMost: size - special.count) } catch { throw error.located(in: text, path: path) }
         // Special tokens have no part in merges. A token that reads as one of them is it.
-        var (ranks, vocabulary) = (Vocabulary(), Vocabulary())
+        var (ranks, vocabulary) = (Vocabulary(expectedCount: tokens.count), Vocabulary(expectedCount: special.count + tokens.count))
         var taken: [UInt32: UInt32] = [:]
         for (id, token) in special.enumerated() {
             guard vocabulary.insert(Array(token.utf8).span, id: id) else {
                 throw fields.error("has the special token '\(token)' twice; each was expected once")
             }
         }
-        for (rank, entry) in try fields.sections("vocab").prefix(size - special.count).enumerated() {
-            guard let bytes = Base64.decode(Array(try entry.require("token_bytes", as: String.self).utf8)[...]), !bytes.isEmpty else {
-                throw fields.error("has a token of rank \(rank) that is not bytes in base64")
-            }
-            let (token, id) = (bytes.flatMap { ByteAlphabet.encoded($0) }, special.count + rank)
+        for (rank, bytes) in tokens.enumerated() {
+            guard let bytes, !bytes.isEmpty else { throw fields.error("has a token of rank \(rank) that is not bytes in base64") }
+            let (token, id) = (ByteAlphabet.encoded(bytes), special.count + rank)
             guard ranks.insert(token.span, id: id) else { throw fields.error("has the token of rank \(rank) twice, or it is out of range") }
             if !vocabulary.insert(token.span, id: id) { taken[UInt32(id)] = vocabulary.id(of: token).map { UInt32($0) } }
         }
@@ -67,4 +66,49 @@ extension TokenizerFile {
         "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]",
         "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]",
     ]
+}
+
+/// What a tekken.json holds, its vocabulary left as text: as a tree, tokens would take most of the time of reading.
+private struct TekkenContents {
+    /// All but the vocabulary.
+    private(set) var fields = JSONObject()
+    /// At the vocabulary's list.
+    private var vocabulary: JSONScanner
+
+    init(_ text: [UInt8]) throws(JSONError) {
+        var scanner = try JSONScanner(text)
+        guard scanner.peek() == UInt8(ascii: "{") else {
+            throw scanner.error("holds no object; config, vocab and special_tokens were expected")
+        }
+        var position: Int?
+        try scanner.beginObject()
+        while let key = try scanner.nextKey() {
+            let name = try scanner.text(key)
+            if name == "vocab" { position = try scanner.skipValue().lowerBound } else { fields[name] = try scanner.value() }
+        }
+        try scanner.expectEnd()
+        guard let position else { throw scanner.error("has no 'vocab'; a list of tokens was expected") }
+        vocabulary = JSONScanner(resuming: scanner, at: position)
+    }
+
+    /// The bytes of the first tokens by their ranks; nil for one that has none, or not in base64.
+    func tokens(atMost limit: Int) throws(JSONError) -> [[UInt8]?] {
+        var (scanner, tokens, text) = (vocabulary, [[UInt8]?](), [UInt8]())
+        try scanner.beginArray()
+        while tokens.count < limit, try scanner.nextElement() {
+            var token: [UInt8]?
+            try scanner.beginObject()
+            while let key = try scanner.nextKey() {
+                guard scanner.bytes[key.range].elementsEqual("token_bytes".utf8), scanner.peek() == UInt8(ascii: "\"") else {
+                    _ = try scanner.skipValue()
+                    continue
+                }
+                text.removeAll(keepingCapacity: true)
+                try scanner.unescape(try scanner.string(), into: &text)
+                token = Base64.decode(text[...])
+            }
+            tokens.append(token)
+        }
+        return tokens
+    }
 }

@@ -41,7 +41,7 @@ struct BytePairModel: TokenModel {
         byteTokens = (0..<(isByteLevel ? 4 * 256 : 0)).map { index in
             let isFirst = index & BytePairModel.first != 0
             let isLast = index & BytePairModel.last != 0
-            return token((isFirst ? [] : continuation) + ByteAlphabet.encoded(UInt8(index & 255)) + (isLast ? ending : []))
+            return token((isFirst ? [] : continuation) + ByteAlphabet.encoded([UInt8(index & 255)]) + (isLast ? ending : []))
         }
         fallbackTokens = fallsBackToBytes ? (0..<256).map { token(BytePairModel.fallbackText(UInt8($0))) } : []
         // Tokens that stand for other characters than those of their texts join at places that these do not tell of.

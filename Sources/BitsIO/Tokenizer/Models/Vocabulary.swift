@@ -39,6 +39,17 @@ struct Vocabulary: Sendable {
 
     func id(of text: [UInt8]) -> Int? { id(of: text.span) }
 
+    /// Gives `body` the beginnings of a text, shorter than it, that are tokens, the shortest first.
+    func forEachBeginning(of text: Span<UInt8>, _ body: (_ end: Int, _ id: Int) -> Void) {
+        var hash = Vocabulary.hash(text.extracting(0..<0))
+        for end in text.indices.dropFirst() {
+            hash = Vocabulary.hash(text.extracting(end - 1..<end), continuing: hash)
+            // No token ends inside a character.
+            guard text[end] & 0xc0 != 0x80 else { continue }
+            if let id = find(text.extracting(0..<end), hash: Vocabulary.folded(hash)) { body(end, id) }
+        }
+    }
+
     /// The ids of several texts, in their order.
     func ids(of texts: [Range<Int>], in text: Span<UInt8>) -> [Int?] {
         // What all lookups read first is read before any reads what comes after it, so that no wait for memory holds up the next.

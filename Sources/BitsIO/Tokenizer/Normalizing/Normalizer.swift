@@ -61,7 +61,7 @@ struct Normalizer: Sendable {
             case .lowercased: text = Lowercase.apply(text)
             case .cleanedForTranslation: text = TranslationCleaning.apply(text)
             case .cleanedForBert(let cleaning): text = cleaning.apply(text)
-            case .byteLevel: text = text.flatMap { ByteAlphabet.encoded($0) }
+            case .byteLevel: text = ByteAlphabet.encoded(text)
             case .mapped(let map): text = map.apply(text)
             }
         }

@@ -68,8 +68,7 @@ struct PreTokenizer: Sendable {
                 start = end
             }
         case .alphabet:
-            var written = [UInt8]()
-            for index in text.indices { written += ByteAlphabet.encoded(text[index]) }
+            let written = ByteAlphabet.encoded(text.indices.map { text[$0] })
             split(written.span, rest, isStart, body)
         }
     }
