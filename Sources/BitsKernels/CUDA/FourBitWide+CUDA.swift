@@ -21,7 +21,8 @@ struct CUDAFourBitWide {
             weight.columns > 0, weight.columns % Self.unit == 0, weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64,
             weight.blockSize.isPowerOfTwo
         else { return nil }
-        if case .nested(_, _, _, _, let size) = weight.scales, !size.isPowerOfTwo { return nil }
+        // Codes are copied by words, of which each has those of a unit or fewer.
+        if case .nested(let codes, _, _, _, let size) = weight.scales, size < 4 || !size.isPowerOfTwo || codes.deviceAddress % 4 != 0 { return nil }
         (self.weight, self.precision) = (weight, precision)
     }
 

@@ -3,7 +3,8 @@
 // A group of four warps multiplies 64 rows of the weight with all of x, by matrix instructions that take one operand from registers and one from shared
 // memory. Registers hold the weight: a lane replaces a byte by the two codes that it stands for, by one access to a table of which each lane has a copy
 // (see four_bit_hopper.cu), and the sums of 64 elements are multiplied with their scale in float32. x comes in the order and layout that
-// `four_bit_arrange_tokens` gives it, a chunk of k at a time, which one thread asks for. Blocks along y take parts of k.
+// `four_bit_arrange_tokens` gives it, a chunk of k at a time, which one thread asks for. A warp copies its rows' bytes to shared memory two units ahead: of
+// loads to registers it would have to wait for the latest. Blocks along y take parts of k.
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -12,8 +13,11 @@ enum { GROUPS = 4, GROUP = 128, BLOCK_ROWS = 64 * GROUPS, THREADS = GROUPS * GRO
 // way before they are needed.
 enum { RUN = 64, CHUNK = 128, UNIT = 256, STAGES = 6, AHEAD = STAGES - 2 };
 // Addresses in shared memory. The table has a row of 256 bytes for each byte of a weight, so that an address is a permutation of bytes; half of a row is
-// used. Barriers lie at the beginning.
+// used for that. Barriers lie at the beginning.
 enum { TABLE_ADDRESS = 256 * 256, NESTED_AT = TABLE_ADDRESS - 1024, STAGES_AT = 2 * TABLE_ADDRESS, SUM_PITCH = BLOCK_ROWS + 4 };
+// Of a unit, what a row of the weight has; bytes of units by turns between the barriers and the table, and in the other halves of the table's rows; what
+// scales are made of: of a warp's 16 rows a word with the codes of a unit and a number to multiply them with, or four numbers each.
+enum { ROW_BYTES = UNIT / 2, BYTES_AT = 16 * 1024, SCALES_AT = BYTES_AT + BLOCK_ROWS * ROW_BYTES, SCALE_BYTES = 256 };
 extern __shared__ __align__(1024) uint8 memory[];
 
 struct four_bit_weight {
@@ -86,10 +90,25 @@ __device__ __forceinline__ uint64 description(uint32 address) {
 
 // MARK: The weight
 
-// Past the first cache: nobody else wants it.
-__device__ __forceinline__ uint2 load_once(const uint8 *address) {
+__device__ __forceinline__ void copy_ahead(uint32 to, const void *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void copy_word_ahead(uint32 to, const void *from) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" : : "r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ uint2 load_two(uint32 address) {
     uint2 x;
-    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "l"(address));
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ uint32 load_byte(uint32 address) {
+    uint32 x;
+    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ float load_number(uint32 address) {
+    float x;
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
     return x;
 }
 
@@ -111,25 +130,66 @@ __device__ __forceinline__ void decode(uint32 (&a)[4][4], uint2 upper, uint2 low
     }
 }
 
-// What the scale of a run is made of.
-struct scale_part {
-    uint32 first;
-    float second;
+// Units of k of a warp's 16 rows, one after the other. A lane copies 16 bytes of every fourth row, and a word or two of the scales; it reads of rows r and
+// r + 8, where r is its number by four, 8 bytes of each run, and the scales of one run. Bytes of row r lie with their 16 of number p at p ^ 2 r % 8, so that
+// lanes that read together meet in no bank.
+struct weight_units {
+    const uint8 *from;
+    // The blocks of 64 elements in a row of the weight, and those at which the next unit begins that is to be copied, and to be read.
+    uint32 per_row, copied, read;
+    // The last of the 16 rows that there is: those beyond are this one again, and what comes of them is dropped.
+    uint32 last, lane, warp;
 
-    __device__ __forceinline__ void load(const four_bit_weight &w, uint32 run) {
-        const uint32 block = run >> (w.block_shift - 6);
-        if (w.absmax) {
-            first = __float_as_uint(w.absmax[block]);
-        } else {
-            first = w.absmax_codes[block];
-            second = w.nested_absmax[block >> w.nested_shift];
-        }
+    __device__ __forceinline__ weight_units(const four_bit_weight &w, int unit) {
+        lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const int64 first = min(blockIdx.x * (int64)BLOCK_ROWS + 16 * warp, w.rows - 1);
+        per_row = (uint32)(w.columns / RUN);
+        last = (uint32)min(w.rows - 1 - first, (int64)15);
+        copied = read = (uint32)(first * per_row) + 4 * unit;
+        from = w.packed + (first * per_row + 4 * unit) * (RUN / 2) + lane % 8 * 16;
     }
-    __device__ __forceinline__ float scale(const four_bit_weight &w, float offset) const {
-        if (w.absmax) return __uint_as_float(first);
-        float x;
-        asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(NESTED_AT + 4 * first));
-        return __fadd_rn(__fmul_rn(x, second), offset);
+
+    // Where a row lies, and a word of the scales.
+    __device__ __forceinline__ uint32 row_at(uint32 row, int turn) const {
+        return turn ? TABLE_ADDRESS + 128 + (warp * 16 + row) * 256 : BYTES_AT + (warp * 16 + row) * ROW_BYTES;
+    }
+    __device__ __forceinline__ uint32 word_at(uint32 word, int turn) const { return SCALES_AT + (warp * 2 + turn) * SCALE_BYTES + 4 * word; }
+    __device__ __forceinline__ uint32 block_of(uint32 row) const { return min(row, last) * per_row; }
+
+    __device__ __forceinline__ void copy(const four_bit_weight &w, int turn) {
+        const int shift = w.block_shift - 6;
+#pragma unroll
+        for (uint32 i = 0; i < 4; i++) {
+            const uint32 row = lane / 8 + 4 * i;
+            copy_ahead(row_at(row, turn) + (lane ^ 2 * row) % 8 * 16, from + (uint64)block_of(row) * (RUN / 2));
+        }
+        if (w.absmax) {
+#pragma unroll
+            for (uint32 r = 0; r < 2; r++)
+                copy_word_ahead(word_at(lane + 32 * r, turn), w.absmax + ((copied + block_of(lane / 4 + 8 * r) + lane % 4) >> shift));
+        } else {
+            const uint32 block = (copied + block_of(lane % 16)) >> shift;
+            const void *codes = w.absmax_codes + (block & ~3), *numbers = w.nested_absmax + (block >> w.nested_shift);
+            copy_word_ahead(word_at(lane, turn), lane < 16 ? codes : numbers);
+        }
+        from += ROW_BYTES;
+        copied += 4;
+    }
+
+    __device__ __forceinline__ void take(const four_bit_weight &w, float offset, int turn, uint2 (&words)[4][2], float (&scales)[2]) {
+#pragma unroll
+        for (uint32 r = 0; r < 2; r++) {
+            const uint32 row = lane / 4 + 8 * r, at = row_at(row, turn) + lane % 4 * 8 + row % 4 * 32;
+#pragma unroll
+            for (int b = 0; b < 4; b++) words[b][r] = load_two(at ^ b * 32);
+            if (w.absmax) {
+                scales[r] = load_number(word_at(lane + 32 * r, turn));
+            } else {
+                const uint32 block = (read + block_of(row) + lane % 4) >> (w.block_shift - 6), code = load_byte(word_at(row, turn) + block % 4);
+                scales[r] = __fadd_rn(__fmul_rn(load_number(NESTED_AT + 4 * code), load_number(word_at(16 + row, turn))), offset);
+            }
+        }
+        read += 4;
     }
 };
 
@@ -162,6 +222,12 @@ __device__ __forceinline__ void multiply_wide(
     };
     if (threadIdx.x == 0)
         for (int number = 0; number < AHEAD; number++) fetch_chunk(number);
+    weight_units own_units(w, from);
+#pragma unroll 1
+    for (int unit = 0; unit < 2; unit++) {
+        if (from + unit < to) own_units.copy(w, unit);
+        asm volatile("cp.async.commit_group;" : : : "memory");
+    }
     const int byte = threadIdx.x % 256;
     const uint32 pair = pack<T>(w.code[byte >> 4], w.code[byte & 15]);
     uint4 *row = (uint4 *)at_address(TABLE_ADDRESS + byte * 256);
@@ -170,48 +236,32 @@ __device__ __forceinline__ void multiply_wide(
     if (threadIdx.x < 256) *(float *)at_address(NESTED_AT + 4 * byte) = w.absmax ? 0.0f : w.nested_code[byte];
     __syncthreads();
     const int local_row = warp * 16 + lane / 4;
-    uint32 runs[2];
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        // Rows beyond the end are the last one again, and what comes of them is dropped.
-        runs[r] = (uint32)(min(blockIdx.x * (int64)BLOCK_ROWS + local_row + 8 * r, w.rows - 1) * (w.columns / RUN)) + from * 4;
-    }
-    // A lane's bytes of a run.
-    const auto load_bytes = [&](uint32 run) { return load_once(w.packed + (uint64)run * (RUN / 2) + lane % 4 * 8); };
     const float offset = w.absmax ? 0.0f : *w.nested_offset;
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
     asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8));
     uint2 words[4][2];
-    scale_part parts[2];
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        if (from < to) parts[r].load(w, runs[r] + lane % 4);
-#pragma unroll
-        for (int b = 0; b < 4; b++)
-            if (from < to) words[b][r] = load_bytes(runs[r] + b);
-    }
-    const auto load_parts = [&] {
-        parts[0].load(w, runs[0] + lane % 4);
-        parts[1].load(w, runs[1] + lane % 4);
+    float scales[2];
+    // Takes a unit, and asks for the one after the next in its place.
+    const auto take = [&](int unit) {
+        asm volatile("cp.async.wait_group 1;" : : : "memory");
+        __syncwarp();
+        own_units.take(w, offset, (unit - from) % 2, words, scales);
+        __syncwarp();
+        if (unit + 2 < to) own_units.copy(w, (unit - from) % 2);
+        asm volatile("cp.async.commit_group;" : : : "memory");
     };
+    if (from < to) take(from);
     float sums[TOKENS / 8][4] = {};
     uint32 a[2][4][4];
     if (DECODES_AHEAD && from < to) decode(a[0], words[0][0], words[0][1], copy);
     int stage = 0, phase = 0;
     for (int unit = from; unit < to; unit++) {
-        const float scales[2] = {parts[0].scale(w, offset), parts[1].scale(w, offset)};
-        const bool has_next = unit + 1 < to;
-        runs[0] += 4, runs[1] += 4;
-        if (DECODES_AHEAD && has_next) load_parts();
+        const float now[2] = {scales[0], scales[1]};
 #pragma unroll
         for (int b = 0; b < 4; b++) {
             uint32(&own)[4][4] = a[DECODES_AHEAD ? b % 2 : 0];
             if (!DECODES_AHEAD) decode(own, words[b][0], words[b][1], copy);
-            if (has_next) {
-                words[b][0] = load_bytes(runs[0] + b);
-                words[b][1] = load_bytes(runs[1] + b);
-            }
             if (b % 2 == 0) {
                 if (threadIdx.x == 0) fetch_chunk((unit - from) * 2 + b / 2 + AHEAD);
                 await_phase(came + 8 * stage, phase);
@@ -222,10 +272,9 @@ __device__ __forceinline__ void multiply_wide(
 #pragma unroll
             for (int i = 0; i < 4; i++) multiply<T>(products, own[i], run + i * 2, i > 0);
             asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+            if (b == 3 && unit + 1 < to) take(unit + 1);
             if (DECODES_AHEAD) decode(a[(b + 1) % 2], words[(b + 1) % 4][0], words[(b + 1) % 4][1], copy);
-            // For 64 tokens not earlier: registers are scarce.
-            if (!DECODES_AHEAD && b == 1 && has_next) load_parts();
-            const float upper = __shfl_sync(FULL_WARP, scales[0], b, 4), lower = __shfl_sync(FULL_WARP, scales[1], b, 4);
+            const float upper = __shfl_sync(FULL_WARP, now[0], b, 4), lower = __shfl_sync(FULL_WARP, now[1], b, 4);
             asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
 #pragma unroll
             for (int n = 0; n < TOKENS / 8; n++)
