@@ -13,9 +13,8 @@ import _BitsTestSupport
 struct QuantizationPlanTests {
     private static let folder = "\(ParityCases.folder)/models/llama/model"
     private static let mix: [Quantization?] = [
-        .fourBit(.nf4), .fourBit(.fp4, blockSize: .b128, doubleQuantization: false), .int8(outlierThreshold: 0.5), nil,
-        .fourBit(.nf4, blockSize: .b32),
-        .int8(outlierThreshold: 0.5),
+        .fourBit(.nf4), .fourBit(.fp4, blockSize: .b128, doubleQuantization: false), .fourBit(.nf4, doubleQuantization: false), nil,
+        .fourBit(.nf4, blockSize: .b32), .int8(outlierThreshold: 0.5),
     ]
 
     /// A plan for the recorded model with all forms in it, embedding and head as they are.
