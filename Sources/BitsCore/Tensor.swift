@@ -31,6 +31,8 @@ public struct Tensor: Sendable {
 
     public var dtype: DType { slice.dtype }
     public var device: Device { slice.device }
+    /// Whether the device had the memory; where it had not, the next wait says so.
+    package var hasMemory: Bool { slice.hasMemory }
     /// The number of elements.
     public var count: Int { Shape.count(shape) }
     public var rank: Int { shape.count }

@@ -39,9 +39,11 @@ public final class RotaryTable {
         }
         let rows = max(256, 1 << (Int.bitWidth - max(places.span - 1, 0).leadingZeroBitCount))
         let table = table(kind, rows: rows, device: device)
-        if isPassing {
+        // A table that got no memory would hold the device to its failure for as long as it is kept.
+        let isThere = table.cosine.hasMemory && table.sine.hasMemory
+        if isThere && isPassing {
             passing = (kind, table)
-        } else {
+        } else if isThere {
             if let known { outgrown.append(known) }
             made[kind] = table
         }

@@ -114,6 +114,19 @@ struct CUDADeviceTests {
         #expect(try Device.cuda().upload(bytes, as: .uint8).downloadBytes() == bytes)
     }
 
+    @Test("Slices go from one GPU to another as they are, and each has kernels of its own", .enabled(if: (try? CUDADriver.deviceCount()) ?? 0 > 1))
+    func two() throws {
+        let (one, other) = (try Device.cuda(0), try Device.cuda(1))
+        let values = one.upload([Float(1), -2, .nan, 4], as: .float32)
+        let bytes = try values.downloadBytes()
+        let there = try other.copy(values)
+        #expect(try there.device == other && there.downloadBytes() == bytes)
+        other.run(Fill(3, into: there))
+        one.run(Fill(2, into: values[0..<1]))
+        #expect(try there.downloadFloats() == [3, 3, 3, 3])
+        #expect(try values.downloadFloats()[0] == 2 && values.downloadBytes()[4...] == bytes[4...])
+    }
+
     @Test("Work on memory that is gone ends the device's use, and every wait says so", .enabled(if: Device.hasCUDA))
     func lost() async {
         await #expect(processExitsWith: .exitCode(7)) {
