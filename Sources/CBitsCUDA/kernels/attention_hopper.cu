@@ -49,18 +49,6 @@ __device__ __forceinline__ float exp2_of(float x) {
     return y;
 }
 
-__device__ __forceinline__ uint32 shared_address(const void *address) { return (uint32)__cvta_generic_to_shared(address); }
-
-// 16 bytes on their way to shared memory; zeros where they do not count.
-template <typename T> __device__ __forceinline__ void fetch(uint8 *to, const T *from, bool counts) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(counts ? 16 : 0) : "memory");
-}
-// A number.
-__device__ __forceinline__ void fetch_number(float *to, const float *from, bool counts) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(counts ? 4 : 0) : "memory");
-}
-__device__ __forceinline__ void end_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int LEFT> __device__ __forceinline__ void await_fetches() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
 // What this thread has written is there for matrix instructions of whoever it tells.
 __device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -165,7 +153,7 @@ __device__ __forceinline__ void fetch_tile(uint8 *tile, const T *array, int64 st
     for (int r = 0; r < ROWS; r += AT_ONCE) {
         const bool counts = (uint32)(first + row + r - low) < count;
         // AT_ONCE is a multiple of 8, so the pieces change places alike.
-        fetch(to + r * VECTOR, counts ? from : array, counts);
+        fetch(shared_address(to + r * VECTOR), counts ? from : array, counts);
         from += AT_ONCE * step;
     }
 }
@@ -686,12 +674,12 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
             const int own = threadIdx.x % BACK_QUERIES;
             const bool counts = first_query + own < x.queries;
             if (threadIdx.x < BACK_QUERIES) {
-                fetch_number(&shared.log_sums[stage][own], counts ? log_sum_exp + row + own : log_sum_exp, counts);
+                fetch_number(shared_address(&shared.log_sums[stage][own]), counts ? log_sum_exp + row + own : log_sum_exp, counts);
                 const KeyRange range = counts ? range_of(x, batch, first_query + own) : KeyRange{0, 0};
                 shared.firsts[stage][own] = range.first;
                 shared.ends[stage][own] = range.end;
             } else {
-                fetch_number(&shared.means[stage][own], counts ? means + row + own : means, counts);
+                fetch_number(shared_address(&shared.means[stage][own]), counts ? means + row + own : means, counts);
             }
             herald.follow(&shared.came[stage]);
         }

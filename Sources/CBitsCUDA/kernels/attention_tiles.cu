@@ -48,28 +48,17 @@ __device__ __forceinline__ float exp2_of(float x) {
 
 #if __CUDA_ARCH__ >= 800
 
-// 16 bytes, or a number, on their way to shared memory; zeros where they do not count.
-template <typename T> __device__ __forceinline__ void fetch(T *to, const T *from, bool counts) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32)__cvta_generic_to_shared(to)), "l"(from), "r"(counts ? 16 : 0) : "memory");
-}
-__device__ __forceinline__ void fetch_number(float *to, const float *from, bool counts) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"((uint32)__cvta_generic_to_shared(to)), "l"(from), "r"(counts ? 4 : 0) : "memory");
-}
-__device__ __forceinline__ void end_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// All but the newest `LEFT` groups have come.
-template <int LEFT> __device__ __forceinline__ void await_fetches() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
-
 // Four blocks of 8 x 8 elements, of each of which the lane gives the address of a row; transposed on the way by the second.
 template <typename T> __device__ __forceinline__ void load_blocks(uint32 (&x)[4], const T *row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-                 : "r"((uint32)__cvta_generic_to_shared(row))
+                 : "r"(shared_address(row))
                  : "memory");
 }
 template <typename T> __device__ __forceinline__ void load_blocks_transposed(uint32 (&x)[4], const T *row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-                 : "r"((uint32)__cvta_generic_to_shared(row))
+                 : "r"(shared_address(row))
                  : "memory");
 }
 
@@ -123,7 +112,7 @@ __device__ __forceinline__ void fetch_tile(T *tile, const T *array, int64 step, 
     for (int r = 0; r < ROWS; r += ROWS_AT_ONCE) {
         if (ROWS % ROWS_AT_ONCE != 0 && row + r >= ROWS) break;
         const bool counts = (uint32)(first + row + r - low) < count;
-        fetch(to + r * STRIDE<WIDTH>, counts ? from : array, counts);
+        fetch(shared_address(to + r * STRIDE<WIDTH>), counts ? from : array, counts);
         from += ROWS_AT_ONCE * step;
     }
 }
@@ -565,7 +554,7 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
             const int query = threadIdx.x % BACK_QUERIES;
             const float *from = threadIdx.x < BACK_QUERIES ? log_sum_exp : means;
             const bool counts = first_query + query < x.queries;
-            fetch_number(numbers + stage * 2 * BACK_QUERIES + threadIdx.x, counts ? from + row + query : from, counts);
+            fetch_number(shared_address(numbers + stage * 2 * BACK_QUERIES + threadIdx.x), counts ? from + row + query : from, counts);
         }
     };
 

@@ -33,7 +33,6 @@ struct alignas(8) Bucket {
 enum { BUCKETS = 33, BUCKET_BYTES = 32 * 8 };
 
 // Addresses in shared memory of 32 bits, which may be reckoned with.
-__device__ __forceinline__ uint32 shared_address(const void *pointer) { return (uint32)__cvta_generic_to_shared(pointer); }
 __device__ __forceinline__ Bucket load_bucket(uint32 address) {
     Bucket bucket;
     asm("ld.shared.v2.b32 {%0, %1}, [%2];" : "=f"(bucket.limit), "=r"(bucket.codes) : "r"(address));

@@ -52,7 +52,7 @@ enum { TABLE_ADDRESS = 256 * 256, STAGES_ADDRESS = 2 * TABLE_ADDRESS, TURNS_ADDR
 enum { NESTED_AT = 0, X_AT = 1024 };
 extern __shared__ __align__(1024) uint8 memory[];
 
-__device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (address - (uint32)__cvta_generic_to_shared(memory)); }
+__device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (address - shared_address(memory)); }
 __device__ __forceinline__ uint8 *table() { return at_address(TABLE_ADDRESS); }
 // The sum of number i.
 __device__ __forceinline__ uint32 sum_offset(uint32 i) { return i / 32 * 256 + i % 32 * 4; }
@@ -86,42 +86,6 @@ struct coming_turn {
     // Of four lanes each has the scales of one block, of rows r and r + 8, where r is its number by four: where they, or their codes, will be.
     uint32 scales[2];
 };
-
-// MARK: Copies
-
-__device__ __forceinline__ void copy_ahead(uint32 to, const void *from) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(from) : "memory");
-}
-__device__ __forceinline__ void copy_word_ahead(uint32 to, const void *from) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" : : "r"(to), "l"(from) : "memory");
-}
-__device__ __forceinline__ void end_copies() { asm volatile("cp.async.commit_group;" : : : "memory"); }
-// Until no more than COUNT of the groups of copies are on their way, for the whole warp.
-template <int COUNT> __device__ __forceinline__ void wait_for_copies() {
-    asm volatile("cp.async.wait_group %0;" : : "n"(COUNT) : "memory");
-    __syncwarp();
-}
-
-__device__ __forceinline__ uint32 load_byte(uint32 address) {
-    uint32 x;
-    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
-    return x;
-}
-__device__ __forceinline__ float load_number(uint32 address) {
-    float x;
-    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
-    return x;
-}
-__device__ __forceinline__ uint2 load_two(uint32 address) {
-    uint2 x;
-    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(address) : "memory");
-    return x;
-}
-__device__ __forceinline__ uint4 load_four(uint32 address) {
-    uint4 x;
-    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(address) : "memory");
-    return x;
-}
 
 // MARK: A chunk
 
@@ -362,7 +326,7 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
     const uint32 stages = STAGES_ADDRESS + warp * (STAGES * CHUNK_BYTES);
     const uint32 to = kept(stages + lane / 8 * (CHUNK / 2) + (lane ^ Rows<T>::SWIZZLE * (lane / 8)) % 8 * 16);
     const uint32 own_block = kept(member * BLOCKS + lane / 4 * per_row + quarter), word_block = kept(member * BLOCKS + lane % 16 * per_row);
-    const uint32 in_front = (uint32)__cvta_generic_to_shared(memory) + X_AT, x_bytes = Rows<T>::IS_STAGED ? 2 * (uint32)p.columns : 0;
+    const uint32 in_front = shared_address(memory) + X_AT, x_bytes = Rows<T>::IS_STAGED ? 2 * (uint32)p.columns : 0;
     const uint32 scales = in_front + x_bytes + warp * (STAGES * SCALE_BYTES);
     const uint32 own_scales = kept(scales + lane / 4 * (IS_NESTED ? 4 : 16)), word_scales = kept(scales + 4 * lane);
     const auto bring = [&](uint32 turn_at, uint32 stage) {
@@ -372,23 +336,23 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
             const few_weight &w = p.weights[t.weight];
             const uint8 *from = t.from + own_from;
 #pragma unroll
-            for (int i = 0; i < 4; i++, from += 4 * row_bytes) copy_ahead(to + stage * CHUNK_BYTES + i * (CHUNK_BYTES / 4), from);
+            for (int i = 0; i < 4; i++, from += 4 * row_bytes) fetch(to + stage * CHUNK_BYTES + i * (CHUNK_BYTES / 4), from);
             if (IS_NESTED) {
                 const uint32 place = (t.block + word_block) >> shift;
                 const void *codes = w.absmax_codes + (place & ~3), *absmax = w.nested_absmax + (place >> p.nested_shift);
-                copy_word_ahead(word_scales + stage * SCALE_BYTES, lane < 16 ? codes : absmax);
+                fetch_number(word_scales + stage * SCALE_BYTES, lane < 16 ? codes : absmax);
             }
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 const uint32 place = (t.block + own_block + 8 * r * per_row) >> shift, at = own_scales + stage * SCALE_BYTES;
                 coming.scales[r] = IS_NESTED ? at + 32 * r + place % 4 : at + 128 * r + 4 * quarter;
-                if (!IS_NESTED) copy_word_ahead(coming.scales[r], w.absmax + place);
+                if (!IS_NESTED) fetch_number(coming.scales[r], w.absmax + place);
             }
             coming.wave = t.wave;
             coming.sums = sum_offset(t.slot + member * SUMS);
             coming.offset = t.weight == 0 ? offsets[0] : t.weight == 1 ? offsets[1] : offsets[2];
         }
-        end_copies();
+        end_fetches();
         return coming;
     };
     uint32 turn_at = TURNS_ADDRESS + 16 * group;
@@ -406,8 +370,8 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
     } else if (p.x_type != FLOAT32) {
 #pragma unroll 1
         for (int i = threadIdx.x; i < p.columns / 8; i += THREADS)
-            copy_ahead(in_front + 16 * i, (const uint4 *)p.x + i);
-        end_copies();
+            fetch(in_front + 16 * i, (const uint4 *)p.x + i);
+        end_fetches();
     } else {
         for (int i = threadIdx.x; i < p.columns / 8; i += THREADS) {
             const float4 low = ((const float4 *)p.x)[2 * i], high = ((const float4 *)p.x)[2 * i + 1];
@@ -418,7 +382,10 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
 #pragma unroll
     for (int i = threadIdx.x / 256; i < 8; i += THREADS / 256) ((uint4 *)(table() + byte * 256))[(i + byte) & 7] = make_uint4(pair, pair, pair, pair);
     if (IS_NESTED && threadIdx.x < 256) ((float *)(memory + NESTED_AT))[byte] = nested;
-    if (Rows<T>::IS_STAGED) wait_for_copies<0>();
+    if (Rows<T>::IS_STAGED) {
+        await_fetches<0>();
+        __syncwarp();
+    }
     __syncthreads();
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
@@ -439,7 +406,8 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
             for (int i = 1; i < AHEAD; i++) ahead[i - 1] = ahead[i];
             ahead[AHEAD - 1] = bring(turn_at + 16 * along * AHEAD, stage == 0 ? STAGES - 1 : stage - 1);
             turn_at += 16 * along;
-            wait_for_copies<AHEAD>();
+            await_fetches<AHEAD>();
+            __syncwarp();
             if (here.wave != NO_WAVE) {
                 if (wave != here.wave) x.load(p, here.wave * p.across + member, lane);
                 wave = here.wave;

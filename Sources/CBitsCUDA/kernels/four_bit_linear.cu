@@ -389,7 +389,7 @@ template <int TILES> struct x_stage {
 
     __device__ __forceinline__ x_stage(const uint16 *x, int m, int64 k) : stride(16 * k), rows(m - (int)threadIdx.x / 32) {
         source = x + threadIdx.x / 32 * k + 8 * (threadIdx.x % 32);
-        target = (uint32)__cvta_generic_to_shared(memory + X_OFFSET) + threadIdx.x / 32 * X_PITCH + threadIdx.x % 32 * 16;
+        target = shared_address(memory + X_OFFSET) + threadIdx.x / 32 * X_PITCH + threadIdx.x % 32 * 16;
     }
 
     // Into one of two places in turn.
@@ -400,10 +400,9 @@ template <int TILES> struct x_stage {
         for (int i = 0; i < TILES / 2; i++) {
             bool is_there = 16 * i < rows;
             const uint16 *at = is_there ? from + i * stride : source;
-            int bytes = is_there ? 16 : 0;
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(to + i * (16 * X_PITCH)), "l"(at), "r"(bytes) : "memory");
+            fetch(to + i * (16 * X_PITCH), at, is_there);
         }
-        asm volatile("cp.async.commit_group;" : : : "memory");
+        end_fetches();
     }
 };
 

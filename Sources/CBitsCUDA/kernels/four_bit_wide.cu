@@ -31,7 +31,6 @@ struct four_bit_weight {
     int64 rows, columns;
 };
 
-__device__ __forceinline__ uint32 shared_address(const void *address) { return (uint32)__cvta_generic_to_shared(address); }
 __device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (address - shared_address(memory)); }
 
 // MARK: Instructions
@@ -48,7 +47,7 @@ __device__ __forceinline__ void await_phase(uint32 barrier, int phase) {
                  : "memory");
 }
 // Bytes that lie together on their way to shared memory, whose coming ends the barrier's phase.
-__device__ __forceinline__ void fetch(uint32 to, const uint8 *from, int bytes, uint32 barrier) {
+__device__ __forceinline__ void fetch_run(uint32 to, const uint8 *from, int bytes, uint32 barrier) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from),
                  "r"(bytes), "r"(barrier)
@@ -89,28 +88,6 @@ __device__ __forceinline__ uint64 description(uint32 address) {
 }
 
 // MARK: The weight
-
-__device__ __forceinline__ void copy_ahead(uint32 to, const void *from) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(from) : "memory");
-}
-__device__ __forceinline__ void copy_word_ahead(uint32 to, const void *from) {
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" : : "r"(to), "l"(from) : "memory");
-}
-__device__ __forceinline__ uint2 load_two(uint32 address) {
-    uint2 x;
-    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(address) : "memory");
-    return x;
-}
-__device__ __forceinline__ uint32 load_byte(uint32 address) {
-    uint32 x;
-    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
-    return x;
-}
-__device__ __forceinline__ float load_number(uint32 address) {
-    float x;
-    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
-    return x;
-}
 
 template <int I> __device__ __forceinline__ uint32 decoded(uint32 word, uint32 copy) {
     uint32 pair;
@@ -161,16 +138,16 @@ struct weight_units {
 #pragma unroll
         for (uint32 i = 0; i < 4; i++) {
             const uint32 row = lane / 8 + 4 * i;
-            copy_ahead(row_at(row, turn) + (lane ^ 2 * row) % 8 * 16, from + (uint64)block_of(row) * (RUN / 2));
+            fetch(row_at(row, turn) + (lane ^ 2 * row) % 8 * 16, from + (uint64)block_of(row) * (RUN / 2));
         }
         if (w.absmax) {
 #pragma unroll
             for (uint32 r = 0; r < 2; r++)
-                copy_word_ahead(word_at(lane + 32 * r, turn), w.absmax + ((copied + block_of(lane / 4 + 8 * r) + lane % 4) >> shift));
+                fetch_number(word_at(lane + 32 * r, turn), w.absmax + ((copied + block_of(lane / 4 + 8 * r) + lane % 4) >> shift));
         } else {
             const uint32 block = (copied + block_of(lane % 16)) >> shift;
             const void *codes = w.absmax_codes + (block & ~3), *numbers = w.nested_absmax + (block >> w.nested_shift);
-            copy_word_ahead(word_at(lane, turn), lane < 16 ? codes : numbers);
+            fetch_number(word_at(lane, turn), lane < 16 ? codes : numbers);
         }
         from += ROW_BYTES;
         copied += 4;
@@ -218,7 +195,7 @@ __device__ __forceinline__ void multiply_wide(
         const int stage = number % STAGES, use = number / STAGES;
         if (number >= 2 * (to - from)) return;
         if (use > 0) await_phase(left + 8 * stage, use - 1);
-        fetch(STAGES_AT + stage * STAGE_BYTES, x + (from * 2 + number) * (int64)STAGE_BYTES, STAGE_BYTES, came + 8 * stage);
+        fetch_run(STAGES_AT + stage * STAGE_BYTES, x + (from * 2 + number) * (int64)STAGE_BYTES, STAGE_BYTES, came + 8 * stage);
     };
     if (threadIdx.x == 0)
         for (int number = 0; number < AHEAD; number++) fetch_chunk(number);
@@ -226,7 +203,7 @@ __device__ __forceinline__ void multiply_wide(
 #pragma unroll 1
     for (int unit = 0; unit < 2; unit++) {
         if (from + unit < to) own_units.copy(w, unit);
-        asm volatile("cp.async.commit_group;" : : : "memory");
+        end_fetches();
     }
     const int byte = threadIdx.x % 256;
     const uint32 pair = pack<T>(w.code[byte >> 4], w.code[byte & 15]);
@@ -244,12 +221,12 @@ __device__ __forceinline__ void multiply_wide(
     float scales[2];
     // Takes a unit, and asks for the one after the next in its place.
     const auto take = [&](int unit) {
-        asm volatile("cp.async.wait_group 1;" : : : "memory");
+        await_fetches<1>();
         __syncwarp();
         own_units.take(w, offset, (unit - from) % 2, words, scales);
         __syncwarp();
         if (unit + 2 < to) own_units.copy(w, (unit - from) % 2);
-        asm volatile("cp.async.commit_group;" : : : "memory");
+        end_fetches();
     };
     if (from < to) take(from);
     float sums[TOKENS / 8][4] = {};

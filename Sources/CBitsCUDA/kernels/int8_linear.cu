@@ -93,7 +93,7 @@ __device__ __forceinline__ void store_part(uint8 *tile, half_row part) {
 // Four blocks of 8 rows of 16 codes at (row, depth) (0, 0), (8, 0), (0, 16), (8, 16) from `row` and `k` on.
 __device__ __forceinline__ void load_blocks(uint32 *blocks, const uint8 *tile, int row, int k) {
     int lane = threadIdx.x % 32;
-    uint32 address = (uint32)__cvta_generic_to_shared(tile + (row + lane % 16) * PITCH + k + lane / 16 * 16);
+    uint32 address = shared_address(tile + (row + lane % 16) * PITCH + k + lane / 16 * 16);
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(blocks[0]), "=r"(blocks[1]), "=r"(blocks[2]), "=r"(blocks[3]) : "r"(address));
 }

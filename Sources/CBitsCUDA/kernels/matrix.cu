@@ -313,7 +313,7 @@ template <bool BY_ROWS> __device__ __forceinline__ void store_part(uint16 *tile,
 template <bool BY_ROWS> __device__ __forceinline__ void load_blocks(uint32 *blocks, const uint16 *tile, int row, int k) {
     int lane = threadIdx.x % 32, within = lane % 8, second = lane / 8 % 2 * 8, third = lane / 16 * 8;
     const uint16 *at = BY_ROWS ? tile + (row + within + second) * ROW_PITCH + k + third : tile + (k + within + third) * COLUMN_PITCH + row + second;
-    uint32 address = (uint32)__cvta_generic_to_shared(at);
+    uint32 address = shared_address(at);
     if (BY_ROWS) {
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                      : "=r"(blocks[0]), "=r"(blocks[1]), "=r"(blocks[2]), "=r"(blocks[3]) : "r"(address));

@@ -204,6 +204,55 @@ template <int STRIDE> __device__ __forceinline__ double sum_in_order(const doubl
     return sum;
 }
 
+// MARK: Shared memory
+
+// Where something stands in shared memory, as instructions take it.
+__device__ __forceinline__ uint32 shared_address(const void *pointer) { return (uint32)__cvta_generic_to_shared(pointer); }
+
+// What stands at such an address.
+__device__ __forceinline__ uint32 load_byte(uint32 address) {
+    uint32 x;
+    asm volatile("ld.shared.u8 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ float load_number(uint32 address) {
+    float x;
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ uint2 load_two(uint32 address) {
+    uint2 x;
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(address) : "memory");
+    return x;
+}
+__device__ __forceinline__ uint4 load_four(uint32 address) {
+    uint4 x;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(address) : "memory");
+    return x;
+}
+
+#if __CUDA_ARCH__ >= 800
+
+// 16 bytes, or a number, on their way to shared memory while the thread goes on; zeros where they do not count.
+__device__ __forceinline__ void fetch(uint32 to, const void *from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void fetch(uint32 to, const void *from, bool counts) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(counts ? 16 : 0) : "memory");
+}
+__device__ __forceinline__ void fetch_number(uint32 to, const void *from) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
+}
+__device__ __forceinline__ void fetch_number(uint32 to, const void *from, bool counts) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(counts ? 4 : 0) : "memory");
+}
+// What has been asked for since the last one is a group.
+__device__ __forceinline__ void end_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// All but the newest `LEFT` groups of this thread have come.
+template <int LEFT> __device__ __forceinline__ void await_fetches() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
+
+#endif
+
 // MARK: Clusters
 
 // The blocks that work as one cluster (compute capability 9.0), and this one's place among them; elsewhere a block is alone.
@@ -237,7 +286,7 @@ __device__ __forceinline__ uint32 load_of(const uint32 *own, int rank) {
     uint32 x;
     asm volatile("{\n.reg .u32 a;\nmapa.shared::cluster.u32 a, %1, %2;\nld.shared::cluster.u32 %0, [a];\n}"
                  : "=r"(x)
-                 : "r"((uint32)__cvta_generic_to_shared(own)), "r"(rank)
+                 : "r"(shared_address(own)), "r"(rank)
                  : "memory");
     return x;
 #else
