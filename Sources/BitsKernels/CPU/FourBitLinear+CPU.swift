@@ -26,9 +26,10 @@ struct JoinedFourBitLinear: CPUKernel {
     /// Takes a product that comes next; false where it has another input, or has to come later than those that are there.
     mutating func add(_ next: FourBitLinear) -> Bool {
         let first = products[0]
-        guard products.count < BITS_MOST_FOUR_BIT_PRODUCTS, next.input.isSame(as: first.input), next.precision == first.precision else {
-            return false
-        }
+        guard
+            products.count < BITS_MOST_FOUR_BIT_PRODUCTS, next.input.isSame(as: first.input), next.weight.columns == first.weight.columns,
+            next.precision == first.precision
+        else { return false }
         var joined = self
         joined.products.append(next)
         guard joined.overlap == nil else { return false }
