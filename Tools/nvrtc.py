@@ -72,7 +72,14 @@ def options():
 
 def source(path):
     """What the compiler is given for a file, as `CUDACompiler.source(of:)` has it."""
-    return f'{(KERNELS / "prelude.cuh").read_text("utf-8")}\n#line 1 "{path.name}"\n{path.read_text("utf-8")}'
+    lines = [expanded(line, number, path.name) for number, line in enumerate(path.read_text("utf-8").split("\n"))]
+    return "\n".join([(KERNELS / "prelude.cuh").read_text("utf-8"), f'#line 1 "{path.name}"', *lines])
+
+
+def expanded(line, number, name):
+    """A line of a file, or the header that it includes."""
+    included = re.fullmatch(r'#include "(.*)"', line)
+    return f'#line 1 "{included[1]}"\n{(KERNELS / included[1]).read_text("utf-8")}#line {number + 2} "{name}"' if included else line
 
 
 def arguments(architecture):

@@ -1,8 +1,13 @@
 // The files of kernels, compiled in as text.
 #include "include/bits_cuda.h"
 
+#include <string.h>
+
 static const char prelude[] = {
 #embed "kernels/prelude.cuh" suffix(, 0)
+};
+static const char attention_header[] = {
+#embed "kernels/attention.cuh" suffix(, 0)
 };
 static const char copy[] = {
 #embed "kernels/copy.cu" suffix(, 0)
@@ -101,5 +106,6 @@ static const struct {
 enum { COUNT = sizeof sources / sizeof *sources };
 
 const char *bits_cuda_prelude(void) { return prelude; }
+const char *bits_cuda_header_text(const char *name) { return strcmp(name, "attention.cuh") == 0 ? attention_header : NULL; }
 const char *bits_cuda_source_name(int index) { return index < COUNT ? sources[index].name : NULL; }
 const char *bits_cuda_source_text(int index) { return sources[index].text; }

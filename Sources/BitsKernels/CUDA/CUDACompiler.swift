@@ -31,10 +31,21 @@ package enum CUDACompiler {
         return names
     }()
 
-    /// The text of a file, with what stands before every one.
+    /// The text of a file, with what stands before every one, and headers in place of the lines that include them.
     package static func source(of file: String) -> String {
         guard let index = files.firstIndex(of: file) else { preconditionFailure("no file of kernels is called '\(file)'") }
-        return unsafe "\(String(cString: bits_cuda_prelude()))\n#line 1 \"\(file).cu\"\n\(String(cString: bits_cuda_source_text(Int32(index))))"
+        let lines = unsafe String(cString: bits_cuda_source_text(Int32(index))).split(separator: "\n", omittingEmptySubsequences: false)
+        let expanded = lines.enumerated().map { number, line in
+            header(includedBy: line).map { "#line 1 \"\($0.name)\"\n\($0.text)#line \(number + 2) \"\(file).cu\"" } ?? String(line)
+        }
+        return unsafe "\(String(cString: bits_cuda_prelude()))\n#line 1 \"\(file).cu\"\n\(expanded.joined(separator: "\n"))"
+    }
+
+    private static func header(includedBy line: Substring) -> (name: String, text: String)? {
+        guard line.hasPrefix("#include \""), line.hasSuffix("\"") else { return nil }
+        let name = String(line.dropFirst(10).dropLast())
+        guard let text = unsafe bits_cuda_header_text(name) else { preconditionFailure("no header of kernels is called '\(name)'") }
+        return unsafe (name, String(cString: text))
     }
 
     /// Compiles a file; PTX in place of machine code for an architecture that begins with `compute_`.

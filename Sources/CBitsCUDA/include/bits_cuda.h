@@ -157,6 +157,8 @@ int bits_cuda_product_launch(void *context, void *stream, const bits_cuda_produc
 
 // Text that stands before every file.
 const char *bits_cuda_prelude(void);
+// A file that others include, by its name with its ending; NULL where there is none of that name.
+const char *bits_cuda_header_text(const char *name);
 // The name of file `index` of kernels, without its ending; NULL after the last.
 const char *bits_cuda_source_name(int index);
 const char *bits_cuda_source_text(int index);

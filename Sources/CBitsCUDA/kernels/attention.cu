@@ -4,36 +4,7 @@
 // The kernels of attention_tiles.cu leave to these the tiles of `length` tokens whose results are not finite: here a row touches nothing but its own keys.
 // `flaws`, where it is given, says which those are, and a block has a tile.
 
-// What the kernels take first, in this order.
-struct Inputs {
-    const void *query, *key, *value;
-    const int *ranges;
-    const float *slopes, *by_query, *by_key;
-    const int *buckets;
-    int64 batch, key_stride, window_size;
-    int query_type, key_type, value_type, queries, keys, heads, groups, width, value_width, window, bucket_count;
-    // `cap`: what a score cannot pass, either way; 0 where nothing bounds it.
-    float scale, cap;
-};
-
-// Inputs.window
-enum { WHOLE = 0, LAST = 1, AROUND = 2 };
-
-// The keys that a query sees.
-struct KeyRange {
-    int first, end;
-};
-
-__device__ __forceinline__ KeyRange range_of(const Inputs &x, int64 batch, int query) {
-    const int *range = x.ranges + 2 * (batch * x.queries + query);
-    int64 first = max(range[0], 0), end = min(range[1], x.keys);
-    if (x.window == LAST) first = max(first, end - x.window_size);
-    if (x.window == AROUND) {
-        first = max(first, query - x.window_size);
-        end = min(end, query + x.window_size + 1);
-    }
-    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
-}
+#include "attention.cuh"
 
 // A query of a head.
 struct QueryRow {

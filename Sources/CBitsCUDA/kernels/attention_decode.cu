@@ -6,6 +6,8 @@
 // Queries are computed in float32, whatever their type; keys and values have one type and lie at multiples of 16 bytes, and a vector is read by 8, 16 or
 // 32 lanes, eight numbers each. A step of decoding runs through this code once for each layer, so it is to be short: what is not unrolled is fetched sooner.
 
+#include "attention.cuh"
+
 // MARK: Operands
 
 // What the kernels take first, in this order. Keys and values of `key_stride` tokens a batch entry; a row is a query of a head, in the order of outputs.
@@ -24,34 +26,8 @@ struct DecodeInputs {
     float cap;
 };
 
-enum { WHOLE = 0, LAST = 1, AROUND = 2 };
-
-#define LOG2_E 1.4426950408889634f
-#define LN_2 0.69314718055994531f
-
-struct KeyRange {
-    int first, end;
-};
-
-__device__ __forceinline__ KeyRange range_of(const DecodeInputs &x, int64 batch, int query) {
-    const int *range = x.ranges + 2 * (batch * x.queries + query);
-    int64 first = max(range[0], 0), end = min(range[1], x.keys);
-    if (x.window == LAST) first = max(first, end - x.window_size);
-    if (x.window == AROUND) {
-        first = max(first, query - x.window_size);
-        end = min(end, query + x.window_size + 1);
-    }
-    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
-}
-
 // Brings a line into the L2 cache: allowed before the launches before are waited for, as what they write goes there too.
 template <typename T> __device__ __forceinline__ void prefetch(const T *address) { asm volatile("prefetch.global.L2 [%0];" : : "l"(address)); }
-
-__device__ __forceinline__ float exp2_of(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
 
 // MARK: A chunk
 

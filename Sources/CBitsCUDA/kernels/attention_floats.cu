@@ -4,47 +4,11 @@
 // A product of 0 and a number that is not finite would leak what a row does not see into it. So a tile whose result is not finite is noted in `flaws`, and
 // is computed again by the kernels of attention.cu.
 
-// What the kernels take first, in this order: see attention.cu.
-struct Inputs {
-    const void *query, *key, *value;
-    const int *ranges;
-    const float *slopes, *by_query, *by_key;
-    const int *buckets;
-    int64 batch, key_stride, window_size;
-    int query_type, key_type, value_type, queries, keys, heads, groups, width, value_width, window, bucket_count;
-    float scale, cap;
-};
-
-// Inputs.window
-enum { WHOLE = 0, LAST = 1, AROUND = 2 };
+#include "attention.cuh"
 
 enum { TILE = 64, SIDE = 16, THREADS = SIDE * SIDE, EACH = TILE / SIDE };
 
-#define LOG2_E 1.4426950408889634f
-#define LN_2 0.69314718055994531f
-
-__device__ __forceinline__ float exp2_of(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
 // MARK: What rows see
-
-struct KeyRange {
-    int first, end;
-};
-
-__device__ __forceinline__ KeyRange range_of(const Inputs &x, int64 batch, int query) {
-    const int *range = x.ranges + 2 * (batch * x.queries + query);
-    int64 first = max(range[0], 0), end = min(range[1], x.keys);
-    if (x.window == LAST) first = max(first, end - x.window_size);
-    if (x.window == AROUND) {
-        first = max(first, query - x.window_size);
-        end = min(end, query + x.window_size + 1);
-    }
-    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
-}
 
 // What is added to a score, in powers of 2; of a row whose keys end at `end`.
 __device__ __forceinline__ float bias_of(const Inputs &x, int64 batch, int head, int query, int end, int key) {
@@ -76,27 +40,6 @@ __device__ __forceinline__ void make_scores(const Inputs &x, float (&products)[E
 
 // Of a score as a share of the bound: what it passes on of its gradient to the scaled product that it was made of.
 __device__ __forceinline__ float slope_of(float share) { return __fmaf_rn(-share, share, 1); }
-
-// Of a tile of queries: the least first key and the last end of those that see anything.
-struct TileRanges {
-    int firsts[TILE], ends[TILE], least_first, last_end;
-
-    __device__ __forceinline__ void fill(const Inputs &x, int64 batch, int first_query) {
-        if (threadIdx.x == 0) least_first = 0x7fffffff, last_end = 0;
-        __syncthreads();
-        if (threadIdx.x < TILE) {
-            const int query = first_query + threadIdx.x;
-            const KeyRange range = query < x.queries ? range_of(x, batch, query) : KeyRange{0, 0};
-            if (range.first < range.end) {
-                atomicMin(&least_first, range.first);
-                atomicMax(&last_end, range.end);
-            }
-            firsts[threadIdx.x] = range.first;
-            ends[threadIdx.x] = range.end;
-        }
-        __syncthreads();
-    }
-};
 
 // MARK: Products
 
@@ -249,7 +192,7 @@ struct Place {
 // MARK: Forward
 
 template <int COLUMNS> __device__ __forceinline__ void attend(const Inputs &x, void *output, int output_type, float *log_sum_exp, int *flaws) {
-    __shared__ TileRanges ranges;
+    __shared__ TileRanges<TILE, TILE> ranges;
     float *query_tile = (float *)tile_memory, *key_tile = query_tile + TILE * ROW<COLUMNS>, *weights = key_tile + TILE * ROW<COLUMNS>;
     const Place place(x.batch, x.queries, x.heads, true);
     const int group = place.head / (x.heads / x.groups), row = threadIdx.x / SIDE * EACH;
@@ -324,7 +267,7 @@ template <int COLUMNS> __device__ __forceinline__ void attend(const Inputs &x, v
 template <int COLUMNS>
 __device__ __forceinline__ void attend_queries_back(const Inputs &x, const void *output, int output_type, const float *log_sum_exp, const void *output_gradient,
                                                     int output_gradient_type, float *means, void *query_gradient, int query_gradient_type, int *flaws) {
-    __shared__ TileRanges ranges;
+    __shared__ TileRanges<TILE, TILE> ranges;
     float *query_tile = (float *)tile_memory, *gradient_tile = query_tile + TILE * ROW<COLUMNS>, *key_tile = gradient_tile + TILE * ROW<COLUMNS>;
     float *weights = key_tile + TILE * ROW<COLUMNS>;
     const Place place(x.batch, x.queries, x.heads, true);
@@ -390,7 +333,7 @@ template <int COLUMNS>
 __device__ __forceinline__ void attend_keys_back(const Inputs &x, const float *log_sum_exp, const void *output_gradient, int output_gradient_type,
                                                  const float *means, void *key_gradient, int key_gradient_type, void *value_gradient,
                                                  int value_gradient_type, int *flaws) {
-    __shared__ TileRanges ranges;
+    __shared__ TileRanges<TILE, TILE> ranges;
     __shared__ float log_sums[TILE], row_means[TILE];
     float *key_tile = (float *)tile_memory, *value_tile = key_tile + TILE * ROW<COLUMNS>, *query_tile = value_tile + TILE * ROW<COLUMNS>;
     float *gradient_tile = query_tile + TILE * ROW<COLUMNS>, *weights = gradient_tile + TILE * ROW<COLUMNS>;

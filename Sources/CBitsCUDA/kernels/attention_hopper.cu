@@ -2,23 +2,10 @@
 // the softmax (FlashAttention 3: Shah et al. 2024, arXiv:2407.08608): 128 queries against tiles of 128 keys. One group of four warps brings tiles, two have
 // 64 queries each, and multiply the next scores and the last values while they compute exponentials.
 //
-// It computes what attention_tiles.cu computes, with the same operands and the same flaws.
+// It computes what attention_tiles.cu computes, with the same operands and the same flaws, but for scores that are bounded.
 
-// What the kernels take first, in this order: see attention_tiles.cu. Scores that are bounded are computed there.
-struct TileInputs {
-    const void *query, *key, *value;
-    const int *ranges;
-    const float *slopes;
-    int64 batch, key_stride, window_size;
-    int queries, keys, heads, groups, width, value_width, window;
-    float scale, cap;
-};
+#include "attention.cuh"
 
-// TileInputs.window
-enum { WHOLE = 0, LAST = 1, AROUND = 2 };
-
-#define LOG2_E 1.4426950408889634f
-#define LN_2 0.69314718055994531f
 // See attention_tiles.cu.
 #define LAG 8.0f
 
@@ -26,28 +13,7 @@ enum { QUERIES = 128, KEYS = 128, BACK_QUERIES = 64, STAGES = 2, GROUP = 128, TH
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-struct KeyRange {
-    int first, end;
-};
-
-__device__ __forceinline__ KeyRange range_of(const TileInputs &x, int64 batch, int query) {
-    const int *range = x.ranges + 2 * (batch * x.queries + query);
-    int64 first = max(range[0], 0), end = min(range[1], x.keys);
-    if (x.window == LAST) first = max(first, end - x.window_size);
-    if (x.window == AROUND) {
-        first = max(first, query - x.window_size);
-        end = min(end, query + x.window_size + 1);
-    }
-    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
-}
-
 // MARK: Instructions
-
-__device__ __forceinline__ float exp2_of(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
 
 // What this thread has written is there for matrix instructions of whoever it tells.
 __device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
@@ -220,47 +186,11 @@ __device__ __forceinline__ void begin_vectors(float (&sums)[WIDTH / 8][4], const
     end_products();
 }
 
-// What the rows of a tile of queries see.
-struct TileRanges {
-    int firsts[QUERIES], ends[QUERIES];
-    // The least first key and the last end of rows that see anything; the last first key and the least end of all.
-    int least_first, last_end, last_first, least_end;
-
-    // By all threads.
-    __device__ __forceinline__ void fill(const TileInputs &x, int64 batch, int first_query) {
-        if (threadIdx.x == 0) {
-            least_first = least_end = 0x7fffffff;
-            last_end = last_first = 0;
-        }
-        __syncthreads();
-        if (threadIdx.x < QUERIES) {
-            const int query = first_query + threadIdx.x;
-            KeyRange range = {0, 0};
-            if (query < x.queries) {
-                range = range_of(x, batch, query);
-                const bool sees = range.first < range.end;
-                if (sees) {
-                    atomicMin(&least_first, range.first);
-                    atomicMax(&last_end, range.end);
-                }
-                atomicMax(&last_first, sees ? range.first : 0x7fffffff);
-                atomicMin(&least_end, sees ? range.end : 0);
-            }
-            firsts[threadIdx.x] = range.first;
-            ends[threadIdx.x] = range.end;
-        }
-        __syncthreads();
-    }
-
-    // Whether every row sees all keys of a tile.
-    __device__ __forceinline__ bool covers(int first_key) const { return last_first <= first_key && first_key + KEYS <= least_end; }
-};
-
 template <int WIDTH> struct Shared {
     uint8 query[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
     // Tiles that have come, and that nobody reads any more.
     uint64 keys_came[STAGES], keys_left[STAGES], values_came[STAGES], values_left[STAGES];
-    TileRanges ranges;
+    TileRanges<QUERIES, KEYS> ranges;
     int flawed;
 };
 
@@ -477,7 +407,7 @@ template <int WIDTH> struct SharedOfQueries {
     uint8 query[QUERIES * WIDTH * 2], gradient[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
     // Tiles of keys and values that have come, and that nobody reads any more.
     uint64 came[STAGES], left[STAGES];
-    TileRanges ranges;
+    TileRanges<QUERIES, KEYS> ranges;
     int flawed;
 };
 
@@ -594,15 +524,6 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
 }
 
 // MARK: Gradients of keys and values
-
-// Of a tile of BACK_QUERIES queries: see attention_tiles.cu.
-struct TileBounds {
-    int least_first, last_end, last_first, least_end;
-
-    __device__ __forceinline__ bool meets(int first, int end) const { return least_first < end && first < last_end; }
-    // Whether every query sees all these keys.
-    __device__ __forceinline__ bool covers(int first, int end) const { return last_first <= first && end <= least_end; }
-};
 
 template <int WIDTH> struct SharedOfKeys {
     uint8 key[KEYS * WIDTH * 2], value[KEYS * WIDTH * 2], query[STAGES][BACK_QUERIES * WIDTH * 2], gradient[STAGES][BACK_QUERIES * WIDTH * 2];

@@ -4,47 +4,9 @@
 // A product of 0 and a number that is not finite would leak what a row does not see into it. So a tile whose result is not finite is noted in `flaws`, and
 // is computed again by the kernels of attention.cu.
 
-// MARK: Operands
-
-// What the kernels take first, in this order. All arrays have one type; vectors are as wide as `width` or `value_width` says and lie at multiples of 16
-// bytes. A scale above 0. `cap`: what a score cannot pass before the bias, either way, 0 where nothing bounds it; gradients take none.
-struct TileInputs {
-    const void *query, *key, *value;
-    const int *ranges;
-    const float *slopes;
-    int64 batch, key_stride, window_size;
-    int queries, keys, heads, groups, width, value_width, window;
-    float scale, cap;
-};
-
-// TileInputs.window
-enum { WHOLE = 0, LAST = 1, AROUND = 2 };
-
-#define LOG2_E 1.4426950408889634f
-#define LN_2 0.69314718055994531f
-
-struct KeyRange {
-    int first, end;
-};
-
-__device__ __forceinline__ KeyRange range_of(const TileInputs &x, int64 batch, int query) {
-    const int *range = x.ranges + 2 * (batch * x.queries + query);
-    int64 first = max(range[0], 0), end = min(range[1], x.keys);
-    if (x.window == LAST) first = max(first, end - x.window_size);
-    if (x.window == AROUND) {
-        first = max(first, query - x.window_size);
-        end = min(end, query + x.window_size + 1);
-    }
-    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
-}
+#include "attention.cuh"
 
 // MARK: Instructions
-
-__device__ __forceinline__ float exp2_of(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
 
 #if __CUDA_ARCH__ >= 800
 
@@ -82,20 +44,12 @@ template <> __device__ __forceinline__ void multiply<float16>(float (&sums)[4], 
 extern __shared__ uint4 tile_memory[];
 
 enum { QUERIES = 128, KEYS = 64 };
+using Ranges = TileRanges<QUERIES, KEYS>;
 // Of the kernel of the gradients of keys.
 enum { BACK_QUERIES = 64, BACK_KEYS = 128 };
 
 // Rows of shared memory are 16 bytes longer than the vectors, so that eight rows lie in different banks.
 template <int WIDTH> constexpr int STRIDE = WIDTH + 8;
-
-// The least first key and the last end of the queries of a tile that see anything; the last first key and the least end of all.
-struct TileBounds {
-    int least_first, last_end, last_first, least_end;
-
-    __device__ __forceinline__ bool meets(int first, int end) const { return least_first < end && first < last_end; }
-    // Whether every query sees all these keys.
-    __device__ __forceinline__ bool covers(int first, int end) const { return last_first <= first && end <= least_end; }
-};
 
 #if __CUDA_ARCH__ >= 800
 
@@ -117,42 +71,6 @@ __device__ __forceinline__ void fetch_tile(T *tile, const T *array, int64 step, 
     }
 }
 
-// What the rows of a tile of queries see, in shared memory.
-struct TileRanges {
-    int firsts[QUERIES], ends[QUERIES];
-    // The least first key and the last end of rows that see anything; the last first key and the least end of all.
-    int least_first, last_end, last_first, least_end;
-
-    // By all threads, at least as many as queries.
-    __device__ __forceinline__ void fill(const TileInputs &x, int64 batch, int first_query) {
-        if (threadIdx.x == 0) {
-            least_first = least_end = 0x7fffffff;
-            last_end = last_first = 0;
-        }
-        __syncthreads();
-        if (threadIdx.x < QUERIES) {
-            const int query = first_query + threadIdx.x;
-            KeyRange range = {0, 0};
-            if (query < x.queries) {
-                range = range_of(x, batch, query);
-                const bool sees = range.first < range.end;
-                if (sees) {
-                    atomicMin(&least_first, range.first);
-                    atomicMax(&last_end, range.end);
-                }
-                atomicMax(&last_first, sees ? range.first : 0x7fffffff);
-                atomicMin(&least_end, sees ? range.end : 0);
-            }
-            firsts[threadIdx.x] = range.first;
-            ends[threadIdx.x] = range.end;
-        }
-        __syncthreads();
-    }
-
-    // Whether every row sees all keys of a tile.
-    __device__ __forceinline__ bool covers(int first_key) const { return last_first <= first_key && first_key + KEYS <= least_end; }
-};
-
 // MARK: Forward
 
 // A warp has BLOCKS blocks of 16 queries. A row's exponentials are taken from a score that is at most LAG powers of 2 below its largest so far: sums are
@@ -162,7 +80,7 @@ struct TileRanges {
 template <typename T, int WIDTH, int BLOCKS> __device__ __forceinline__ void attend(const TileInputs &x, T *output, float *log_sum_exp, int *flaws) {
     constexpr int WARPS = QUERIES / 16 / BLOCKS, THREADS = 32 * WARPS, ROW = STRIDE<WIDTH>;
     T *query_tile = (T *)tile_memory, *key_tile = query_tile + QUERIES * ROW, *value_tile = key_tile + KEYS * ROW;
-    TileRanges &ranges = *(TileRanges *)(value_tile + KEYS * ROW);
+    Ranges &ranges = *(Ranges *)(value_tile + KEYS * ROW);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 
     // Tiles with the most keys first, where queries see what is before them.
@@ -428,7 +346,7 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
                                                     T *query_gradient, int *flaws) {
     constexpr int THREADS = 256, ROW = STRIDE<WIDTH>, STAGE = 2 * KEYS * ROW;
     T *query_tile = (T *)tile_memory, *gradient_tile = query_tile + QUERIES * ROW, *stages = gradient_tile + QUERIES * ROW;
-    TileRanges &ranges = *(TileRanges *)(stages + 2 * STAGE);
+    Ranges &ranges = *(Ranges *)(stages + 2 * STAGE);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int64 tiles = (x.queries + QUERIES - 1) / QUERIES, entries = x.batch * x.heads, entry = blockIdx.x % entries;
     const int64 tile = tiles - 1 - blockIdx.x / entries, batch = entry / x.heads;

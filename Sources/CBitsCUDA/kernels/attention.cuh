@@ -1,0 +1,106 @@
+// What the kernels of attention share: their operands, and which keys a query sees.
+//
+// The kernels of attention.cu compute every shape, type, range and bias; the others compute most of them faster, and leave to it what they do not.
+
+// MARK: Operands
+
+// What the kernels for every shape and for float32 take first, in this order.
+struct Inputs {
+    const void *query, *key, *value;
+    const int *ranges;
+    const float *slopes, *by_query, *by_key;
+    const int *buckets;
+    int64 batch, key_stride, window_size;
+    int query_type, key_type, value_type, queries, keys, heads, groups, width, value_width, window, bucket_count;
+    // `cap`: what a score cannot pass, either way; 0 where nothing bounds it.
+    float scale, cap;
+};
+
+// What the kernels of matrix instructions take first, in this order. All arrays have one type; vectors are as wide as `width` or `value_width` says and lie
+// at multiples of 16 bytes. A scale above 0. `cap`: what a score cannot pass before the bias, either way, 0 where nothing bounds it; gradients take none.
+struct TileInputs {
+    const void *query, *key, *value;
+    const int *ranges;
+    const float *slopes;
+    int64 batch, key_stride, window_size;
+    int queries, keys, heads, groups, width, value_width, window;
+    float scale, cap;
+};
+
+// MARK: What rows see
+
+// `window` of the inputs.
+enum { WHOLE = 0, LAST = 1, AROUND = 2 };
+
+// The keys that a query sees.
+struct KeyRange {
+    int first, end;
+};
+
+template <typename Operands> __device__ __forceinline__ KeyRange range_of(const Operands &x, int64 batch, int query) {
+    const int *range = x.ranges + 2 * (batch * x.queries + query);
+    int64 first = max(range[0], 0), end = min(range[1], x.keys);
+    if (x.window == LAST) first = max(first, end - x.window_size);
+    if (x.window == AROUND) {
+        first = max(first, query - x.window_size);
+        end = min(end, query + x.window_size + 1);
+    }
+    return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
+}
+
+// What the rows of a tile of queries see, in shared memory.
+template <int QUERIES, int KEYS> struct TileRanges {
+    int firsts[QUERIES], ends[QUERIES];
+    // The least first key and the last end of rows that see anything; the last first key and the least end of all.
+    int least_first, last_end, last_first, least_end;
+
+    // By all threads, at least as many as queries.
+    template <typename Operands> __device__ __forceinline__ void fill(const Operands &x, int64 batch, int first_query) {
+        if (threadIdx.x == 0) {
+            least_first = least_end = 0x7fffffff;
+            last_end = last_first = 0;
+        }
+        __syncthreads();
+        if (threadIdx.x < QUERIES) {
+            const int query = first_query + threadIdx.x;
+            KeyRange range = {0, 0};
+            if (query < x.queries) {
+                range = range_of(x, batch, query);
+                const bool sees = range.first < range.end;
+                if (sees) {
+                    atomicMin(&least_first, range.first);
+                    atomicMax(&last_end, range.end);
+                }
+                atomicMax(&last_first, sees ? range.first : 0x7fffffff);
+                atomicMin(&least_end, sees ? range.end : 0);
+            }
+            firsts[threadIdx.x] = range.first;
+            ends[threadIdx.x] = range.end;
+        }
+        __syncthreads();
+    }
+
+    // Whether every row sees all keys of a tile.
+    __device__ __forceinline__ bool covers(int first_key) const { return last_first <= first_key && first_key + KEYS <= least_end; }
+};
+
+// The same of a tile in memory, without its rows.
+struct TileBounds {
+    int least_first, last_end, last_first, least_end;
+
+    __device__ __forceinline__ bool meets(int first, int end) const { return least_first < end && first < last_end; }
+    // Whether every query sees all these keys.
+    __device__ __forceinline__ bool covers(int first, int end) const { return last_first <= first && end <= least_end; }
+};
+
+// MARK: Exponentials
+
+// Scores are kept in powers of 2.
+#define LOG2_E 1.4426950408889634f
+#define LN_2 0.69314718055994531f
+
+__device__ __forceinline__ float exp2_of(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
