@@ -70,6 +70,15 @@ public final class Parameter {
         }
     }
 
+    /// Whether ``changeElements(of:_:)`` would give `elements`, without a copy.
+    package func changesInPlace(_ elements: Slice) -> Bool { packed == nil && stored.owns(elements) }
+
+    /// Says that the elements have been changed in place, other than by ``changeElements(of:_:)``.
+    package func noteChange() { changeCount += 1 }
+
+    /// Whether ``gradient`` is there, and its elements are `elements`.
+    package func hasGradient(_ elements: Slice) -> Bool { leaf.slot?.isGradient(elements) == true }
+
     /// The elements, contiguous and with no other reference to their memory; the value is vacant until they are put back.
     private func takenElements() -> Slice {
         precondition(packed == nil, "a packed parameter of shape \(shape) does not change")

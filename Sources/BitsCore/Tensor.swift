@@ -10,7 +10,7 @@ public struct Tensor: Sendable {
     /// Dimensions, outermost first; empty for a scalar.
     public let shape: [Int]
     /// The window of memory that starts at the first element and covers every element.
-    package let slice: Slice
+    package private(set) var slice: Slice
     /// Elements from one index to the next, per axis.
     package let strides: [Int]
     /// How it was computed; nil where no gradient is wanted.
@@ -57,6 +57,9 @@ public struct Tensor: Sendable {
 
     /// The elements as one run of memory; copies only when they are not.
     package var elements: Slice { isContiguous ? slice[0..<count] : contiguous().slice }
+
+    /// Whether these are `elements`, in a row and with no other reference to their memory.
+    mutating func owns(_ elements: Slice) -> Bool { slice.isSame(as: elements) && isContiguous && slice.isOnlyReference() }
 
     /// A fresh contiguous tensor without contents, on this tensor's device.
     package func empty(_ shape: [Int], _ dtype: DType? = nil) -> Tensor {

@@ -135,7 +135,8 @@ package struct OperandVisitor {
 extension Slice {
     fileprivate func overlaps(_ other: Slice) -> Bool { device == other.device && addresses.overlaps(other.addresses) }
 
-    func isSame(as other: Slice) -> Bool { dtype == other.dtype && addresses == other.addresses }
+    /// Whether both are the same elements of the same memory.
+    package func isSame(as other: Slice) -> Bool { dtype == other.dtype && addresses == other.addresses && device == other.device }
 
     var addresses: Range<UInt> {
         let start = buffer.address + UInt(byteOffset)

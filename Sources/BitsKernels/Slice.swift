@@ -27,7 +27,7 @@ package struct Slice: Sendable {
     package mutating func isOnlyReference() -> Bool { isKnownUniquelyReferenced(&buffer) && buffer.isWritable }
 
     /// The same elements, without a share in their memory.
-    func borrowed() -> Slice { Slice(buffer: buffer.borrowed(), dtype: dtype, offset: offset, count: count) }
+    package func borrowed() -> Slice { Slice(buffer: buffer.borrowed(), dtype: dtype, offset: offset, count: count) }
 
     /// Elements `range` of this slice.
     package subscript(range: Range<Int>) -> Slice {

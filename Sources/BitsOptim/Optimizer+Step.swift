@@ -3,28 +3,6 @@ import BitsKernels
 import BitsQuant
 
 extension Optimizer {
-    /// One parameter's part of a step; an object, so that lists of hundreds are cheap to pass on.
-    private final class Work {
-        let parameter: Parameter
-        let gradient: Slice
-        let settings: Settings
-        let state: ParameterState
-        /// The group whose settings these are; nil where the parameter has some of its own.
-        let group: Int?
-        /// What the gradient is multiplied by, on the device; nil for 1.
-        var factor: Slice?
-
-        init(parameter: Parameter, gradient: Slice, settings: Settings, state: ParameterState, group: Int?) {
-            (self.parameter, self.gradient, self.settings, self.state, self.group) = (parameter, gradient, settings, state, group)
-        }
-
-        /// Whether what is done to both is sure to be the same.
-        func isUpdated(as other: Work) -> Bool {
-            group != nil && group == other.group && state.step == other.state.step && gradient.dtype == other.gradient.dtype
-                && (state.moments.first?.blocks == nil) == (other.state.moments.first?.blocks == nil)
-        }
-    }
-
     /// Takes one step: every trainable parameter that has a gradient changes, the others and their moments stay as they are.
     ///
     /// An element whose gradient is NaN or infinite, or too large for its moments to be finite, keeps its value and gets zero moments.
@@ -32,17 +10,44 @@ extension Optimizer {
     /// - Throws: ``OptimizerError`` when a gradient does not suit its parameter, or there is no room for moments; no parameter is changed then.
     public func step() throws(OptimizerError) {
         try validateSettings()
-        let work = try prepare()
+        let known = try knownList()
+        let work = if let known { known.work } else { try prepare() }
         for item in work { item.state.step += 1 }
         for (item, factor) in zip(work, counted(as: .workspace) { gradientFactors(work) }) { item.factor = factor }
+        known?.run(update: update)
+        list = known ?? run(work)
+        stepCount += 1
+    }
+
+    /// The list of the step before, where this step can be taken by it; else there is none any more.
+    private func knownList() throws(OptimizerError) -> StepList? {
+        let known = list
+        list = nil
+        // A percentile is of each parameter's own history.
+        if case .percentile = clipping { return nil }
+        guard let known, known.isReady() else { return nil }
+        let isSuitable = try known.takeSettings { (item) throws(OptimizerError) in
+            if let group = item.group { return try settings(ofGroup: group) }
+            guard let member = members[ObjectIdentifier(item.parameter)] else { return item.settings }
+            return try settings(of: member, overrides[ObjectIdentifier(item.parameter)])
+        }
+        return isSuitable ? known : nil
+    }
+
+    /// Takes the step of `work`, which is prepared.
+    ///
+    /// - Returns: what may take the next; nil where there is something that comes and goes, or that steps in a way of its own.
+    private func run(_ work: [StepWork]) -> StepList? {
         // What is in memory takes its step in one launch; what comes and goes is stepped one by one, the next on its way meanwhile.
-        run(work.filter { $0.state.pages.isIn })
-        let others = work.filter { !$0.state.pages.isIn }
+        let (inside, others) = (work.filter { $0.state.pages.isIn }, work.filter { !$0.state.pages.isIn })
+        let list = inside.isEmpty ? nil : StepList(inside, among: groups.flatMap(\.parameters), update: update)
         for (index, item) in others.enumerated() {
-            pager?.use(item.state.pages, next: index + 1 < others.count ? others[index + 1].state.pages : nil) { run([item]) }
+            pager?.use(item.state.pages, next: index + 1 < others.count ? others[index + 1].state.pages : nil) {
+                _ = StepList([item], among: [], update: update)
+            }
         }
         pager?.finish()
-        stepCount += 1
+        return others.isEmpty && inside.allSatisfy { $0.settings.percentile == nil } ? list : nil
     }
 
     /// Computes a loss, with gradients, then takes one step.
@@ -56,8 +61,8 @@ extension Optimizer {
     }
 
     /// Finds what there is to do and everything that it needs, before anything is changed.
-    private func prepare() throws(OptimizerError) -> [Work] {
-        var work = [Work]()
+    private func prepare() throws(OptimizerError) -> [StepWork] {
+        var work = [StepWork]()
         var fresh: [ObjectIdentifier: ParameterState] = [:]
         for (index, group) in groups.enumerated() {
             let common = try settings(ofGroup: index)
@@ -83,7 +88,8 @@ extension Optimizer {
                         "it now needs \(needed) moments, but \(name) has \(kept); what decides the moments cannot change after the first step")
                 }
                 work.append(
-                    Work(parameter: parameter, gradient: gradient.elements, settings: settings, state: state, group: override == nil ? index : nil))
+                    StepWork(
+                        parameter: parameter, gradient: gradient.elements, settings: settings, state: state, group: override == nil ? index : nil))
             }
         }
         if let device = work.first?.parameter.device, !fresh.values.allSatisfy(\.hasMemory) {
@@ -124,7 +130,7 @@ extension Optimizer {
     }
 
     /// The factor of each gradient, on the device: what clips it, and ``gradientScale``; nil where that is 1.
-    private func gradientFactors(_ work: [Work]) -> [Slice?] {
+    private func gradientFactors(_ work: [StepWork]) -> [Slice?] {
         gradientNorm = nil
         guard let device = work.first?.gradient.device else { return [] }
         if case .norm(let limit) = clipping {
@@ -149,33 +155,7 @@ extension Optimizer {
         return factors
     }
 
-    private func run(_ work: [Work]) {
-        guard let device = work.first?.gradient.device else { return }
-        let updates = updates(work)
-        Parameter.changeElements(of: work.map(\.parameter)) { elements in
-            device.run(
-                OptimizerStep(
-                    work.indices.map { index in
-                        let item = work[index]
-                        return ParameterStep(
-                            updates[index], parameter: elements[index], gradient: item.gradient, gradientScale: item.factor,
-                            moments: item.state.moments)
-                    }))
-        }
-    }
-
-    private func updates(_ work: [Work]) -> [ElementUpdate] {
-        // Nearly always all are alike, and powers of the betas take their time.
-        var last: (item: Work, update: ElementUpdate)?
-        return work.map { item in
-            if let last, item.isUpdated(as: last.item) { return last.update }
-            let update = update(item)
-            last = (item, update)
-            return update
-        }
-    }
-
-    private func update(_ work: Work) -> ElementUpdate {
+    private func update(_ work: StepWork) -> ElementUpdate {
         let (state, rule) = (work.state, work.settings.rule)
         var update = rule.update(step: state.step, learningRate: schedule.learningRate(rule.learningRate, at: stepCount))
         update.skipsZeros = work.settings.skipsZeros

@@ -32,8 +32,10 @@ public final class Optimizer {
     /// The norm of the last step's gradients; nil unless ``clipping`` is by norm.
     public internal(set) var gradientNorm: GradientNorm?
 
-    var states: [ObjectIdentifier: ParameterState] = [:]
-    var overrides: [ObjectIdentifier: ParameterOverride] = [:]
+    var states: [ObjectIdentifier: ParameterState] = [:] { didSet { list = nil } }
+    var overrides: [ObjectIdentifier: ParameterOverride] = [:] { didSet { list = nil } }
+    /// What the last step was taken by, where the next may be taken by it too.
+    package internal(set) var list: StepList?
     /// Where each parameter stands.
     let members: [ObjectIdentifier: Member]
     var codebooks: MomentCodebooks?

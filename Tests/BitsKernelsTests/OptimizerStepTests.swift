@@ -51,6 +51,18 @@ struct OptimizerStepTests {
         }
     }
 
+    @Test("Steps of a series give the bits of steps on their own, wherever gradients lie", arguments: rules.map(\.name))
+    func series(name: String) throws {
+        let cases = [(4096, 256), (1021, nil), (257, 256), (700, 64), (8, nil)].map { count, blockSize in
+            StepCase(rule: Self.rule(name), signs: Self.signs(name), count: count, blockSize: blockSize)
+        }
+        var limited = cases[0]
+        limited.update.trust = TrustClip(limit: 0.02, directionScale: 1)
+        limited.scale = 0.5
+        let all = cases + [limited]
+        #expect(try StepCase.contents(all, steps: 5, inSeries: true) == StepCase.contents(all, steps: 5, inSeries: false))
+    }
+
     @Test("Every block size gives the reference's bits", arguments: [32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384])
     func blockSizes(size: Int) throws {
         #expect(try StepCase(rule: Self.rule("adam"), signs: [true, false], count: 40_001, blockSize: size).differences(steps: 2) == [])

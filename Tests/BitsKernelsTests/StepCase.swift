@@ -56,11 +56,17 @@ struct StepCase {
             })
     }
 
-    /// The parameter's part of step number `step`, whose gradients differ from those of others.
+    /// The parameter's part of step number `step`, whose gradients and step differ from those of others.
     private func part(_ step: Int, _ memory: Memory, _ device: Device) -> ParameterStep {
         ParameterStep(
-            update, parameter: memory.parameter, gradient: device.slice(gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType),
+            update(step), parameter: memory.parameter, gradient: device.slice(gradients.map { $0 * (1 - 0.3 * Float(step)) }, as: gradientType),
             gradientScale: scale.map { device.slice([$0]) }, moments: memory.moments)
+    }
+
+    private func update(_ step: Int) -> ElementUpdate {
+        var update = update
+        update.step *= 1 + 0.1 * Float(step)
+        return update
     }
 
     private static func stepped(_ cases: [StepCase], _ steps: Int, _ submit: (OptimizerStep) -> Void) throws -> [Memory] {
@@ -69,6 +75,23 @@ struct StepCase {
         for step in 0..<steps { submit(OptimizerStep(zip(cases, memory).map { $0.part(step, $1, device) })) }
         try device.synchronize()
         return memory
+    }
+
+    /// The contents of all memory after `steps` steps, of which every other finds its gradients where the one before did.
+    static func contents(_ cases: [StepCase], steps: Int, inSeries: Bool) throws -> [[UInt8]] {
+        let device = Device.tested
+        let memory = cases.map { $0.fresh(device) }
+        let series = inSeries ? StepSeries(models: Array(cases.indices)) : nil
+        var parts = [ParameterStep]()
+        for step in 0..<steps {
+            if step % 2 == 0 {
+                parts = zip(cases, memory).map { $0.part(step, $1, device) }
+                series?.noteMove()
+            }
+            for index in parts.indices { parts[index].update = cases[index].update(step) }
+            device.run(OptimizerStep(parts, in: series))
+        }
+        return try memory.flatMap { try $0.named.map { try $1.downloadBytes() } }
     }
 
     /// The parameter and the moments after `steps` steps; of moments in 8 bits, their scales.

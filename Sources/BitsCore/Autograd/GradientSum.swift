@@ -12,6 +12,11 @@ struct GradientSum: Sendable {
     /// The sum, in the type of the first contribution.
     var value: Tensor { terms.count == 1 ? terms[0].cast(to: dtype) : sum(in: dtype) }
 
+    /// Whether ``value`` lies where `elements` do.
+    func value(is elements: Slice) -> Bool {
+        terms.count == 1 && dtype == elements.dtype && terms[0].isContiguous && terms[0].slice.isSame(as: elements)
+    }
+
     /// Says that the sum has arrived at a parameter, and stays.
     mutating func countAsGradient() {
         fold()

@@ -1,3 +1,4 @@
+import BitsKernels
 internal import Synchronization
 
 /// One recorded operation, or a parameter at the start of a computation.
@@ -64,6 +65,9 @@ package final class GradientSlot: Sendable {
 
     /// The sum so far, rounded to the type of what was added first.
     var gradient: Tensor? { sum.withLock { $0 }?.value }
+
+    /// Whether the elements of ``gradient`` lie where `elements` do.
+    func isGradient(_ elements: Slice) -> Bool { sum.withLock { $0?.value(is: elements) == true } }
 
     func set(_ gradient: Tensor?) {
         sum.withLock {

@@ -1,4 +1,5 @@
 internal import CBitsCUDA
+internal import Synchronization
 
 /// What takes the launches of a ``CUDAQueue``: a GPU, or a device that counts the memory that they would need of one.
 protocol CUDALaunchTarget: AnyObject, Sendable {
@@ -7,6 +8,8 @@ protocol CUDALaunchTarget: AnyObject, Sendable {
     var properties: CUDAProperties { get }
     /// Whether there is cuBLASLt for large products.
     var hasLibrary: Bool { get }
+    /// Whether all that was queued so far has what it needs.
+    var isSound: Bool { get }
 
     func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8])
     func upload(_ bytes: RawSpan, to slice: Slice)
@@ -24,6 +27,7 @@ protocol CUDALaunchTarget: AnyObject, Sendable {
 extension CUDABackend: CUDALaunchTarget {
     var properties: CUDAProperties { context.properties }
     var hasLibrary: Bool { CUDAProducts.path != nil }
+    var isSound: Bool { !hasFailed.load(ordering: .acquiring) }
 
     func workspaceByteCount(of product: bits_cuda_product) -> Int? {
         var (product, byteCount) = (product, 0)
@@ -41,6 +45,7 @@ extension CountingBackend: CUDALaunchTarget {
     var device: Device { Device(backend: self) }
     var properties: CUDAProperties { .counted }
     var hasLibrary: Bool { true }
+    var isSound: Bool { true }
 
     func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8]) {}
     func copyWithin(_ source: Slice, to destination: Slice) {}

@@ -37,8 +37,13 @@ struct CUDAQueue: Sendable {
     /// A small table for launches of one kernel, as bytes.
     func upload<T: BitwiseCopyable>(_ values: [T]) -> Slice {
         let slice = scratch(.uint8, count: values.count * MemoryLayout<T>.stride)
-        if !values.isEmpty { unsafe values.withUnsafeBytes { unsafe backend.upload($0.bytes, to: slice) } }
+        upload(values, to: slice)
         return slice
+    }
+
+    /// Fills `table`, which launches of several kernels read.
+    func upload<T: BitwiseCopyable>(_ values: [T], to table: Slice) {
+        if !values.isEmpty { unsafe values.withUnsafeBytes { unsafe backend.upload($0.bytes, to: table) } }
     }
 
     /// Copies `source` to `destination`, byte by byte.

@@ -1,11 +1,12 @@
-/// One parameter of an optimizer's step, as `optimizer.cu` reads it: `ParameterStep` there.
+/// One parameter of an optimizer's steps, as `optimizer.cu` reads it: `ParameterStep` there.
 struct StepEntry: BitwiseCopyable {
     var parameter, gradient: UInt64
-    private let scale: UInt64
+    private var scale: UInt64
     var trust: UInt64 = 0
     var values = Triple()
     var absmax = Triple()
     var tables = Triple()
+    var numbers: UInt64
     var count: Int64
     /// Of its units, among those of all parameters of a launch.
     var first: Int64 = 0
@@ -17,11 +18,11 @@ struct StepEntry: BitwiseCopyable {
     let moments: Int32
     private let signs: Int32
     let rule: Int32
-    let numbers: UpdateNumbers
     /// The first of its norm chunks.
     var chunk: Int32 = 0
 
-    init(_ step: ParameterStep) {
+    /// - Parameter slot: of its update's numbers in their table.
+    init(_ step: ParameterStep, rule: Int32, slot: Int) {
         let blockSize = step.moments.first?.blocks?.size ?? 0
         var signs: Int32 = 0
         for k in step.moments.indices {
@@ -31,8 +32,7 @@ struct StepEntry: BitwiseCopyable {
             if blocks.isSigned { signs |= 1 << Int32(k) }
         }
         parameter = UInt64(step.parameter.deviceAddress)
-        gradient = UInt64(step.gradient.deviceAddress)
-        scale = step.gradientScale.map { UInt64($0.deviceAddress) } ?? 0
+        (gradient, scale) = StepEntry.gradient(step)
         count = Int64(step.parameter.count)
         unit = blockSize == 0 ? 2048 : Int32(max(blockSize, 256))
         self.blockSize = Int32(blockSize)
@@ -40,15 +40,30 @@ struct StepEntry: BitwiseCopyable {
         (parameterType, gradientType) = (step.parameter.dtype.code, step.gradient.dtype.code)
         moments = Int32(step.moments.count)
         self.signs = signs
-        (rule, numbers) = UpdateNumbers.of(step.update)
+        (self.rule, numbers) = (rule, UInt64(slot))
     }
 
-    /// Counts its units behind those before it, and puts addresses for the numbers of its tables and of its place in `trust`.
-    mutating func settle(_ unitCount: inout Int64, tables address: UInt64, trust trustAddress: UInt64?) {
+    private static func gradient(_ step: ParameterStep) -> (UInt64, UInt64) {
+        (UInt64(step.gradient.deviceAddress), step.gradientScale.map { UInt64($0.deviceAddress) } ?? 0)
+    }
+
+    /// Counts its units behind those before it, and puts addresses for what it knows by number: its tables, its numbers, its place in `trust`.
+    mutating func settle(_ unitCount: inout Int64, tables address: UInt64, numbers numbersAddress: UInt64, trust trustAddress: UInt64?) {
         first = unitCount
         unitCount += (count + Int64(unit) - 1) / Int64(unit)
         for k in 0..<3 { tables[k] = address + tables[k] * UInt64(CUDAQueue.codeTableByteCount) }
+        numbers = numbersAddress + numbers * UInt64(MemoryLayout<UpdateNumbers>.stride)
         if let trustAddress, trust > 0 { trust = trustAddress + 4 * (trust - 1) }
+    }
+
+    /// Takes the gradient and its scale from where they lie in `step`, from element `first` on.
+    ///
+    /// - Returns: whether it is as far from a multiple of 16 as the one before.
+    mutating func moveGradient(_ step: ParameterStep, from first: Int64) -> Bool {
+        let before = gradient
+        (gradient, scale) = StepEntry.gradient(step)
+        gradient += UInt64(first) * (gradientType == 0 ? 4 : 2)
+        return gradient % 16 == before % 16
     }
 
     /// Elements `range`, which begin with a block.
@@ -84,7 +99,7 @@ struct Triple: BitwiseCopyable, Equatable {
     }
 }
 
-/// The numbers of an update, one after the other.
+/// The numbers of an update, one after the other, as `optimizer.cu` reads them.
 struct UpdateNumbers: BitwiseCopyable, Equatable {
     private(set) var flags: Int32 = 0
     private(set) var beta1: Float = 0
@@ -123,7 +138,7 @@ struct UpdateNumbers: BitwiseCopyable, Equatable {
         if isSet { flags |= flag }
     }
 
-    /// The rule's number and the numbers of `update`.
+    /// The rule's number, and the numbers of `update`.
     static func of(_ update: ElementUpdate) -> (rule: Int32, UpdateNumbers) {
         var n = UpdateNumbers(update)
         switch update.rule {

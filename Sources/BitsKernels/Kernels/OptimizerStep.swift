@@ -5,8 +5,10 @@
 package struct OptimizerStep: Kernel {
     package static let name = "optimizer_step"
     package var parameters: [ParameterStep]
+    /// The steps on the same parameters that this is one of; nil where it is the only one.
+    package var series: StepSeries?
 
-    package init(_ parameters: [ParameterStep]) { self.parameters = parameters }
+    package init(_ parameters: [ParameterStep], in series: StepSeries? = nil) { (self.parameters, self.series) = (parameters, series) }
 
     package static let operandList: OperandList<Self> = [.group("parameters", \.parameters)]
 }

@@ -6,7 +6,7 @@ import BitsQuant
 final class ParameterState {
     /// Steps taken with a gradient.
     var step = 0
-    var moments: [MomentSlice]
+    let moments: [MomentSlice]
     /// The squared gradient norms of the last hundred steps, where steps are clipped to a percentile of them.
     var gradientNorms: Slice?
     /// What the moments lie in, where they are paged.

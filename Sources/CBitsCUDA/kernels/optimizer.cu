@@ -4,7 +4,15 @@
 // float32. A block with anything that is not finite is left as it is and noted; `step_units`, which does everything for everything, steps those and
 // whatever else is not ordinary.
 
-// One parameter, as the host writes it.
+// The numbers of an update, as the host writes them.
+struct UpdateNumbers {
+    int flags;
+    float beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon;
+    float step, decay, coupled_decay, limit;
+    float trust_limit, direction_scale;
+};
+
+// One parameter, as the host writes it. What changes from step to step lies elsewhere: this table stays on the device.
 struct ParameterStep {
     void *parameter;
     const void *gradient;
@@ -13,6 +21,7 @@ struct ParameterStep {
     void *values[3];     // of the moments
     float *absmax[3];
     const CodeTable *tables[3];
+    const UpdateNumbers *numbers;
     int64 count;
     int64 first;         // of its units, among those of all parameters
     int unit;            // elements per unit: whole blocks of the moments
@@ -20,10 +29,7 @@ struct ParameterStep {
     int block_shift;     // its logarithm
     int parameter_type, gradient_type;
     int moments, signs;  // how many; a bit for each that is signed
-    int rule, flags;
-    float beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon;
-    float step, decay, coupled_decay, limit;
-    float trust_limit, direction_scale;
+    int rule;
     int chunk;           // the first of its norm chunks
 };
 
@@ -53,45 +59,46 @@ __device__ __forceinline__ float rounded_to(int type, float x) {
 
 // The direction of the step; `s` are the element's moments, which change.
 __device__ __forceinline__ float direction_of(const ParameterStep &u, float g, float s[3]) {
+    const UpdateNumbers &n = *u.numbers;
     switch (u.rule) {
     case ADAM: {
-        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
-        s[1] = __fmaf_rn(u.beta2, s[1], u.gain2 * (g * g));
+        s[0] = __fmaf_rn(n.beta1, s[0], n.gain1 * g);
+        s[1] = __fmaf_rn(n.beta2, s[1], n.gain2 * (g * g));
         float variance = s[1];
-        if (u.flags & USES_MAXIMUM) variance = s[2] = s[1] > s[2] ? s[1] : s[2];
-        return s[0] / (__fsqrt_rn(variance) + u.epsilon);
+        if (n.flags & USES_MAXIMUM) variance = s[2] = s[1] > s[2] ? s[1] : s[2];
+        return s[0] / (__fsqrt_rn(variance) + n.epsilon);
     }
     case ADEMAMIX:
-        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
-        s[1] = __fmaf_rn(u.beta3, s[1], u.gain3 * g);
-        s[2] = __fmaf_rn(u.beta2, s[2], u.gain2 * (g * g));
-        return __fmaf_rn(u.alpha, s[1], u.bias * s[0]) / (__fsqrt_rn(s[2]) + u.epsilon);
+        s[0] = __fmaf_rn(n.beta1, s[0], n.gain1 * g);
+        s[1] = __fmaf_rn(n.beta3, s[1], n.gain3 * g);
+        s[2] = __fmaf_rn(n.beta2, s[2], n.gain2 * (g * g));
+        return __fmaf_rn(n.alpha, s[1], n.bias * s[0]) / (__fsqrt_rn(s[2]) + n.epsilon);
     case MOMENTUM:
         if (u.moments == 0) return g;
-        s[0] = u.flags & IS_FIRST       ? g
-            : u.flags & ROUNDS_TWICE    ? u.beta1 * s[0] + u.gain1 * g
-                                        : __fmaf_rn(u.beta1, s[0], u.gain1 * g);
-        return u.flags & IS_NESTEROV ? __fmaf_rn(u.beta1, s[0], g) : s[0];
+        s[0] = n.flags & IS_FIRST       ? g
+            : n.flags & ROUNDS_TWICE    ? n.beta1 * s[0] + n.gain1 * g
+                                        : __fmaf_rn(n.beta1, s[0], n.gain1 * g);
+        return n.flags & IS_NESTEROV ? __fmaf_rn(n.beta1, s[0], g) : s[0];
     case RMSPROP: {
-        s[0] = __fmaf_rn(u.beta1, s[0], u.gain1 * g * g);
+        s[0] = __fmaf_rn(n.beta1, s[0], n.gain1 * g * g);
         float variance = s[0];
-        if (u.flags & IS_CENTERED) {
-            const float mean = __fmaf_rn(u.beta1, u.moments == 3 ? s[2] : s[1], u.gain1 * g);
+        if (n.flags & IS_CENTERED) {
+            const float mean = __fmaf_rn(n.beta1, u.moments == 3 ? s[2] : s[1], n.gain1 * g);
             if (u.moments == 3) s[2] = mean;
             else s[1] = mean;
             variance = __fmaf_rn(-mean, mean, variance);
             if (!(variance > 0)) variance = 0;
         }
-        const float d = g / (__fsqrt_rn(variance) + u.epsilon);
-        if (!(u.flags & HAS_MOMENTUM)) return d;
-        return s[1] = __fmaf_rn(u.beta2, s[1], d);
+        const float d = g / (__fsqrt_rn(variance) + n.epsilon);
+        if (!(n.flags & HAS_MOMENTUM)) return d;
+        return s[1] = __fmaf_rn(n.beta2, s[1], d);
     }
     case ADAGRAD:
         s[0] = __fmaf_rn(g, g, s[0]);
-        return g / (__fsqrt_rn(s[0]) + u.epsilon);
+        return g / (__fsqrt_rn(s[0]) + n.epsilon);
     default: {
-        const float x = __fmaf_rn(u.beta1, s[0], u.gain1 * g);
-        s[0] = __fmaf_rn(u.beta2, s[0], u.gain2 * g);
+        const float x = __fmaf_rn(n.beta1, s[0], n.gain1 * g);
+        s[0] = __fmaf_rn(n.beta2, s[0], n.gain2 * g);
         return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
     }
     }
@@ -101,12 +108,13 @@ enum Outcome { STAYS, CLEARS, MOVES };
 
 // What becomes of an element; `gradient` is scaled already, `s` are its moments, which change.
 __device__ __forceinline__ Outcome outcome_of(const ParameterStep &u, float value, float gradient, float s[3], float &direction) {
+    const UpdateNumbers &n = *u.numbers;
     direction = 0;
-    if ((u.flags & SKIPS_ZEROS) && gradient == 0) return STAYS;
+    if ((n.flags & SKIPS_ZEROS) && gradient == 0) return STAYS;
     if (is_finite(gradient)) {
-        float g = -u.limit >= gradient ? -u.limit : gradient;
-        g = u.limit < g ? u.limit : g;
-        if (u.coupled_decay != 0) g = __fmaf_rn(u.coupled_decay, value, g);
+        float g = -n.limit >= gradient ? -n.limit : gradient;
+        g = n.limit < g ? n.limit : g;
+        if (n.coupled_decay != 0) g = __fmaf_rn(n.coupled_decay, value, g);
         const float d = direction_of(u, g, s);
         const bool fits = (u.moments < 1 || is_finite(s[0])) && (u.moments < 2 || is_finite(s[1])) && (u.moments < 3 || is_finite(s[2]));
         if (fits) {
@@ -139,9 +147,10 @@ __device__ __forceinline__ Element element_of(const ParameterStep &u, float scal
 }
 
 __device__ __forceinline__ void move(const ParameterStep &u, float step, int64 i, float value, float direction) {
+    const UpdateNumbers &n = *u.numbers;
     const int type = u.parameter_type;
-    if (u.flags & DECAYS_FIRST) value = __fmaf_rn(step, direction, rounded_to(type, value * u.decay));
-    else value = rounded_to(type, __fmaf_rn(step, direction, value)) * u.decay;
+    if (n.flags & DECAYS_FIRST) value = __fmaf_rn(step, direction, rounded_to(type, value * n.decay));
+    else value = rounded_to(type, __fmaf_rn(step, direction, value)) * n.decay;
     store_float(u.parameter, type, i, value);
 }
 
@@ -160,7 +169,7 @@ __device__ __forceinline__ void step_unit(const ParameterStep &u, int64 unit) {
     __shared__ uint32 largest[3][8];
     __shared__ int moves[8];
     const int64 begin = unit * u.unit, end = min(begin + u.unit, u.count);
-    const float scale = u.scale != nullptr ? *u.scale : 1, step = u.trust != nullptr ? u.step * *u.trust : u.step;
+    const float scale = u.scale != nullptr ? *u.scale : 1, step = u.trust != nullptr ? u.numbers->step * *u.trust : u.numbers->step;
     if (u.block_size == 0) {
         for (int64 i = begin + threadIdx.x; i < end; i += 256) {
             Element e = element_of(u, scale, i);
@@ -176,7 +185,7 @@ __device__ __forceinline__ void step_unit(const ParameterStep &u, int64 unit) {
     }
     // First the scales and whether a block changes at all, while nothing is written; then the same again, with the writing.
     uint32 most[3] = {0, 0, 0};
-    bool changes = !(u.flags & SKIPS_ZEROS);
+    bool changes = !(u.numbers->flags & SKIPS_ZEROS);
     for (int64 i = begin + threadIdx.x; i < end; i += 256) {
         Element e = element_of(u, scale, i);
         float direction;
@@ -642,7 +651,7 @@ extern "C" __global__ void __launch_bounds__(32) step_trust(const ParameterStep 
     const ParameterStep &u = steps[blockIdx.x];
     const double *own = squares + 2 * (int64)u.chunk;
     const int64 chunks = (u.count + 4095) / 4096;
-    const double longest = (double)u.trust_limit * __dsqrt_rn(sum_in_order<2>(own, chunks));
-    const double length = (double)u.direction_scale * __dsqrt_rn(sum_in_order<2>(own + 1, chunks));
+    const double longest = (double)u.numbers->trust_limit * __dsqrt_rn(sum_in_order<2>(own, chunks));
+    const double length = (double)u.numbers->direction_scale * __dsqrt_rn(sum_in_order<2>(own + 1, chunks));
     if (threadIdx.x == 0) trust[blockIdx.x] = length > longest ? __double2float_rn(__ddiv_rn(longest, length)) : 1.0f;
 }
