@@ -45,6 +45,7 @@ extension Doctor {
             try KernelVerification.run(kernels.isEmpty ? KernelVerification.kernels : kernels, on: device, report: tell)
         }
         if large { try KernelVerification.runLong(on: device, report: tell) }
+        if count == 0 { throw Failure(.unavailable, "nothing was compared: \(device.name) has no room for any of these operands") }
         if !json { try Console.writeLine("\(count) kernels on \(device.name), \(unsound == 0 ? "all sound" : "\(unsound) unsound")") }
         if unsound > 0 { throw ExitCode(70) }
     }

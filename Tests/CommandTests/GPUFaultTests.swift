@@ -65,6 +65,18 @@ struct GPUFaultTests {
         expectOneLine(try Command.run(arguments, environment: environment), status: 69, "BNB_NVRTC is '/none/libnvrtc.so'")
     }
 
+    @Test("doctor --large says what it leaves out for want of memory, and does not call that sound")
+    func large() throws {
+        let outcome = try Command.run(["doctor", "--large"], environment: gpu.environment(cache: cache))
+        expectOneLine(outcome, status: 69, "nothing was compared", "cuda:0 has no room")
+        let lines = outcome.output.split(separator: "\n")
+        #expect(
+            lines.count == 6 && lines.allSatisfy { $0.contains(/^left out \w+: it takes [\d.]+ GB, and 1.\d+ GB are free$/) }, "\(outcome.output)")
+        let environment = gpu.environment(cache: cache).merging(["BNB_CUDA_DRIVER": "/none/libcuda.so"]) { $1 }
+        expectOneLine(try Command.run(["doctor", "--large", "--device", "cuda"], environment: environment), status: 69, "BNB_CUDA_DRIVER")
+        expectOneLine(try Command.run(["doctor", "--large", "--kernel", "fil"]), status: 64, "no kernel 'fil'")
+    }
+
     @Test("machine code of the PTX is kept, used again, and made again where a file is damaged")
     func cacheOfKernels() throws {
         let log = ["LOG": "\(scratch.path)/log"]
