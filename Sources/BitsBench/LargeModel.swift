@@ -38,7 +38,7 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             return Array(times.dropFirst())
         }
     }
-    let training = [("kept", false), ("recomputed", true)].map { name, recomputes in
+    let training = [("kept", false, false), ("recomputed", true, false), ("offloaded", true, true)].map { name, recomputes, offloads in
         Measurement("qlora-8b-\(name)", shape: "4 sequences of 1024 tokens, r 16, AdamW 8-bit; \(shape)", tokens: 4096) { duration in
             let model = try model()
             device.memory.forgetPeak()
@@ -46,7 +46,7 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             let adapter = try Adapter(on: model, LoRAConfiguration(rank: 16, alpha: 32), using: &generator)
             let data = try TrainingData((0..<64).map { TokenizedExample(ids: tokens(1024, UInt64($0)), completionStart: 1) })
             var options = TrainingOptions(duration: .steps(1000), batches: BatchPlan(.examples(4)))
-            options.recomputesBlocks = recomputes
+            (options.recomputesBlocks, options.offloadsBlockInputs) = (recomputes, offloads)
             let clock = ContinuousClock()
             var (times, end): ([Duration], ContinuousClock.Instant?) = ([], nil)
             var last = clock.now

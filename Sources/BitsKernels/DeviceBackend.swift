@@ -28,6 +28,9 @@ package protocol DeviceBackend: AnyObject, Sendable {
     /// - Parameter folder: where files go, if there are any.
     func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)?
 
+    /// Starts to copy `slice` to where it takes none of the device's memory; nil where the device knows no such place.
+    func putAway(_ slice: Slice) -> (any AwayCopy)?
+
     /// Copies host bytes into `slice`, after all work submitted before; they are the caller's again at once.
     func upload(_ bytes: RawSpan, to slice: Slice)
     /// Waits for all work submitted before, then copies `slice` to the host.
@@ -71,6 +74,8 @@ extension DeviceBackend {
     package func record(_ work: () -> Void) -> RecordingResult { .unsupported }
 
     package func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { nil }
+
+    package func putAway(_ slice: Slice) -> (any AwayCopy)? { nil }
 
     package func withBytes<R>(of slice: Slice, _ body: (RawSpan) -> R) throws(DeviceError) -> R {
         try slice.downloadBytes().withBytes(body)

@@ -24,8 +24,8 @@ public struct DecoderPass {
     /// The residual stream [B, T, D] after all of `blocks`.
     func run(_ blocks: [any DecoderBlock], on x: Tensor) -> Tensor {
         blocks.enumerated().reduce(x) { x, block in
-            let run = { block.element(x, self, layer: block.offset) }
-            return recomputes && cache == nil ? checkpointed(run) : run()  // a cache takes what it is given once
+            let run = { block.element($0, self, layer: block.offset) }
+            return recomputes && cache == nil ? checkpointed(x, run) : run(x)  // a cache takes what it is given once
         }
     }
 

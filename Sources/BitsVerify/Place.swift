@@ -9,4 +9,7 @@ package struct Place: Hashable, Sendable {
         address = slice.buffer.address
         range = slice.byteOffset..<slice.byteOffset + slice.byteCount
     }
+
+    /// The first `byteCount` bytes of a block.
+    package init(address: UInt, byteCount: Int) { (self.address, range) = (address, 0..<byteCount) }
 }

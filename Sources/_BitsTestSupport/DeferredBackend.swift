@@ -97,6 +97,11 @@ extension DeferredBackend {
 
     func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { DeferredPageStore(backend: self) }
 
+    func putAway(_ slice: Slice) -> (any AwayCopy)? {
+        count { $0.awayCopies += 1 }
+        return DeferredAwayCopy(of: slice, backend: self)
+    }
+
     /// An address for memory that does not count as the device's own.
     func allocateAway(byteCount: Int) -> UInt {
         let address = state.withLock { $0.takeAddress(byteCount: byteCount) }

@@ -35,6 +35,8 @@ public struct DeferredCounts: Sendable, Equatable {
     public internal(set) var referenceRuns: [String: Int] = [:]
     /// Times that work met paged memory that was away.
     public internal(set) var pageFaults = 0
+    /// Copies to where they take none of the device's memory.
+    public internal(set) var awayCopies = 0
     /// Copies from the host.
     public internal(set) var uploads = 0
     /// Waits for the bytes of a slice.

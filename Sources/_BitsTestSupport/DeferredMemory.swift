@@ -103,3 +103,39 @@ private final class DeferredPages: DevicePages {
         backend.enqueue { $0.memory.move(address, away: away) }
     }
 }
+
+/// A copy on the deferred device: made when the slice may go, no sooner.
+final class DeferredAwayCopy: AwayCopy {
+    private let backend: DeferredBackend
+    private let address: UInt
+    private let dtype: DType
+    private let count: Int
+    private let source: Mutex<Slice?>
+
+    init(of slice: Slice, backend: DeferredBackend) {
+        self.backend = backend
+        (dtype, count) = (slice.dtype, slice.count)
+        address = backend.allocateAway(byteCount: slice.byteCount)
+        source = Mutex(slice)
+    }
+
+    deinit {
+        let address = address
+        backend.enqueue { $0.memory.end(address) }
+    }
+
+    func letGo() {
+        guard let slice = source.withLock({ $0.take() }) else { return }
+        let (source, target) = (Place(slice), Place(address: address, byteCount: slice.byteCount))
+        backend.enqueue { $0.memory.store($0.memory.load(source), at: target) }
+    }
+
+    func prefetch() {}
+
+    func bringBack() -> Slice {
+        let slice = Device(backend: backend).allocate(dtype, count: count)
+        let (source, target) = (Place(address: address, byteCount: slice.byteCount), Place(slice))
+        backend.enqueue { $0.memory.store($0.memory.load(source), at: target) }
+        return slice
+    }
+}

@@ -24,12 +24,14 @@ struct CountedModel {
         return whole(try model.generationMemory(sequences: sequences, prompt: prompt, newTokens: context - prompt))
     }
 
-    /// - Parameter options: but for batches and recomputation.
-    func training(_ options: TrainingOptions, batch: Int, length: Int, packs: Bool = false, recomputes: Bool) throws -> MemoryEstimate {
+    /// - Parameter options: but for batches and what is kept of them.
+    func training(
+        _ options: TrainingOptions, batch: Int, length: Int, packs: Bool = false, recomputes: Bool, offloads: Bool = false
+    ) throws -> MemoryEstimate {
         guard let weights else { preconditionFailure("a model of which nothing is trained") }
         var options = options
         options.batches.size = packs ? .tokens(batch * length) : .examples(batch)
-        options.recomputesBlocks = recomputes
+        (options.recomputesBlocks, options.offloadsBlockInputs) = (recomputes, offloads)
         let estimate = try model.trainingMemory(weights, options: options, length: length)
         // A run that is interrupted ends in order, and has gone through less.
         if Console.interruption != nil { throw Failure(.unavailable, "the estimate was interrupted") }

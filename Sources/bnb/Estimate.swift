@@ -74,13 +74,14 @@ struct Estimate: ParsableCommand {
                     try generating.generating(work.sequences, context: $0)
                 })
         ]
-        for recomputes in [false, true] {
+        let ways = [("train", false, false), ("train --recompute", true, false), ("train --offload-block-inputs", true, true)]
+        for (title, recomputes, offloads) in ways where !offloads || target.kind == .cuda {
             func need(_ batch: Int, _ length: Int) throws -> MemoryEstimate {
-                try trained.training(options, batch: batch, length: length, packs: work.packing, recomputes: recomputes)
+                try trained.training(options, batch: batch, length: length, packs: work.packing, recomputes: recomputes, offloads: offloads)
             }
             estimates.append(
                 Estimated(
-                    title: recomputes ? "train --recompute" : "train", size: (work.batchSize, length), need: try need(work.batchSize, length),
+                    title: title, size: (work.batchSize, length), need: try need(work.batchSize, length),
                     largest: try largest(target, tokens: length) { try need($0, length) },
                     longest: try largest(target, sizes: outline.contextLength, tokens: work.batchSize, from: 2) { try need(work.batchSize, $0) }))
         }

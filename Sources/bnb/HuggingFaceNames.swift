@@ -40,6 +40,7 @@ enum HuggingFaceNames {
         "--bnb-4bit-use-double-quant": ["--double-quantization"],
         "--use-bnb-nested-quant": ["--double-quantization"],
         "--gradient-checkpointing": ["--recompute"],
+        "--activation-offloading": ["--offload-block-inputs"],
         "--load-best-model-at-end": ["--keep-best"],
         "--resume-from-checkpoint": ["--resume"],
     ]

@@ -94,6 +94,7 @@ extension Train {
         set("weight_decay", course.weightDecay)
         set("max_grad_norm", course.maxGradNorm)
         set("recompute", course.recompute)
+        set("offload_block_inputs", course.offloadBlockInputs)
         set("seed", "\(course.seed.number)")
         set("eval_every", records.evalEvery)
         set("patience", records.patience)

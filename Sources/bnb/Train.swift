@@ -54,6 +54,9 @@ struct Train: ParsableCommand {
     func run() throws {
         clexicon_link()
         let device = try machine.prepare()
+        if course.offloadBlockInputs, device == .cpu {
+            Console.warn(["--offload-block-inputs is --recompute on a processor: the inputs of blocks are in its memory anyway"])
+        }
         let optimizer = try OptimizerName(course.optimizer)
         let rule = try optimizer.rule(
             learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), weightDecay: course.weightDecay, arguments: course.optimArgs)
@@ -155,7 +158,8 @@ struct Train: ParsableCommand {
         options.warmupSteps = course.warmupSteps.steps(of: options.steps(over: training))
         options.schedule = course.schedule.shape(warmupSteps: options.warmupSteps)
         options.clipping = course.maxGradNorm > 0 ? .norm(course.maxGradNorm) : nil
-        options.recomputesBlocks = course.recompute
+        options.recomputesBlocks = course.recompute || course.offloadBlockInputs
+        options.offloadsBlockInputs = course.offloadBlockInputs
         (options.evaluateEvery, options.patience) = (records.evalEvery, records.patience)
         (options.saveEvery, options.keptCheckpoints, options.keepsBest) = (records.saveEvery, records.keep, records.keepBest)
         return options

@@ -301,6 +301,9 @@ struct CourseOptions: ParsableArguments {
     @Flag(help: "Compute the inside of blocks again on the way back instead of keeping it: less memory, a third more time.")
     var recompute = false
 
+    @Flag(help: "As --recompute, with the inputs of blocks in the host's memory meanwhile: on a GPU still less memory, in about the same time.")
+    var offloadBlockInputs = false
+
     @Option(help: "Of the adapter's start, the order of the examples and dropout.")
     var seed = Seed(0)
 

@@ -15,9 +15,10 @@ struct RecomputationTests {
         return model
     }
 
-    private static func pass(_ model: CausalLanguageModel) {
+    private static func pass(_ model: CausalLanguageModel, offloads: Bool = false) {
         let tokens = TokenBatch((0..<24).map { Int32($0) }, device: model.computeDevice)
-        model.hiddenStates(tokens, cache: nil).squared().sum().backward()
+        let loss = { model.hiddenStates(tokens, cache: nil).squared().sum() }
+        (offloads ? offloadingBlockInputs(loss) : loss()).backward()
     }
 
     @Test("Gradients are the same bits")
@@ -44,6 +45,41 @@ struct RecomputationTests {
         let gradients = Self.model(layers: 12).namedParameters().filter(\.parameter.isTrainable).reduce(0) { $0 + 4 * $1.parameter.count }
         #expect(peak(layers: 12, recomputes: true) <= one + 12 * input + gradients)
         #expect(peak(layers: 12, recomputes: false) > 6 * one)
+    }
+
+    @Test("Inputs that wait in the host's memory change no bit, and twelve layers take the memory of four of them")
+    func offloading() throws {
+        func run(layers: Int, recomputes: Bool, offloads: Bool) throws -> (gradients: [[Float]], peak: Int, copies: Int) {
+            let device = Device.deferred()
+            let model = Self.model(layers: layers, device: device)
+            model.recomputesBlocks = recomputes
+            let before = device.memory.live.total
+            device.memory.forgetPeak()
+            Self.pass(model, offloads: offloads)
+            let (peak, copies) = (device.memory.peak.total - before, device.counts.awayCopies)
+            return (try model.namedParameters().compactMap { try $0.parameter.gradient?.floats() }, peak, copies)
+        }
+        let input = 24 * 32 * 4
+        let (here, away) = (try run(layers: 12, recomputes: true, offloads: false), try run(layers: 12, recomputes: true, offloads: true))
+        #expect(away.gradients == here.gradients)
+        #expect(here.copies == 0 && away.copies == 12)
+        #expect(away.peak <= here.peak - 8 * input)
+        let kept = try run(layers: 3, recomputes: false, offloads: true)
+        #expect(kept.copies == 0, "what is kept has no inputs that could go")
+    }
+
+    @Test("A computation that is walked back twice finds its inputs twice")
+    func twice() throws {
+        let device = Device.deferred()
+        let weight = Parameter(Tensor([1, 2, 3] as [Float], device: device))
+        let sum = offloadingBlockInputs {
+            checkpointed(checkpointed(weight.tensor * weight.tensor) { $0 * weight.tensor }) { $0.squared() }.sum()
+        }
+        sum.backward(retainingGraph: true)
+        let once = try #require(weight.gradient).floats()
+        sum.backward()
+        #expect(try weight.gradient?.floats() == once.map { 2 * $0 })
+        #expect(once == [6, 192, 1458])
     }
 
     @Test("A cache is filled once, whatever is recomputed")

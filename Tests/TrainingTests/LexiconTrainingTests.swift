@@ -149,16 +149,17 @@ import _BitsTestSupport
 
     @Test("Blocks that are computed again change nothing, dropout included")
     func recomputation() throws {
-        func losses(recomputing: Bool) throws -> [Double] {
+        func losses(recomputing: Bool, offloading: Bool = false) throws -> [Double] {
             let setting = try Setting(computeDType: .bfloat16, dropout: 0.1)
             var options = TrainingOptions(duration: .steps(4), batches: BatchPlan(.examples(8)))
-            options.recomputesBlocks = recomputing
+            (options.recomputesBlocks, options.offloadsBlockInputs) = (recomputing, offloading)
             defer { #expect(!setting.model.recomputesBlocks) }
             return try setting.train(options) { _ in #expect(setting.model.recomputesBlocks == recomputing) }
         }
         let kept = try losses(recomputing: false)
         #expect(kept.count == 4)
         #expect(try losses(recomputing: true) == kept)
+        #expect(try losses(recomputing: true, offloading: true) == kept)
     }
 
     @Test("An adapter that is saved and loaded computes the same")

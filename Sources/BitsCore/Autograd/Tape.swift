@@ -12,6 +12,9 @@ package enum Tape {
     /// Set while a checkpointed block runs again: what it drew the first time.
     @TaskLocal static var replay: DrawReplay?
 
+    /// Set while inputs of checkpointed blocks go to the host's memory.
+    @TaskLocal static var blockInputs: BlockInputs?
+
     private static let sequence = Atomic<UInt64>(0)
 
     static func nextSequence() -> UInt64 { sequence.wrappingAdd(1, ordering: .relaxed).newValue }

@@ -16,6 +16,8 @@ final class CUDABackend: DeviceBackend {
     let pinned: CUDAPinnedMemory
     /// For ``recordedTables``: no copy that is on its way writes to these blocks.
     let tables: CUDAPinnedMemory
+    /// For ``putAway(_:)``, once it has been asked for.
+    let away = Mutex<(copies: CUDACopies, memory: CUDAPinnedMemory)?>(nil)
     private let modules = Mutex<[String: UInt]>([:])
     private let trouble = Mutex(Trouble())
     /// Whether there is ``trouble``; kernels are left out then, as their operands may not exist.

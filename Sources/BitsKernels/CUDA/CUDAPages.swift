@@ -2,15 +2,15 @@ import BitsSystem
 internal import CBitsCUDA
 internal import Synchronization
 
-/// Pinned host memory for what need not be on the GPU all the time; copies go on a stream of their own, beside the work.
+/// Pinned host memory for what need not be on the GPU all the time.
 final class CUDAPageStore: DevicePageStore {
     private let backend: CUDABackend
-    private let copies: CUDAStream
+    private let copies: CUDACopies
     private let counts = Mutex<(bytes: Int, faults: Int)>((0, 0))
 
     init(_ backend: CUDABackend) throws(DeviceError) {
         self.backend = backend
-        copies = try CUDAStream(backend.context)
+        copies = try CUDACopies(backend.context)
     }
 
     var byteCount: Int { counts.withLock { $0.bytes } }
@@ -41,11 +41,11 @@ final class CUDAPages: DevicePages {
     private let host: UInt
     private let event: UInt
     private let backend: CUDABackend
-    private let copies: CUDAStream
+    private let copies: CUDACopies
     private let noteFault: @Sendable () -> Void
     private let state = Mutex(State())
 
-    init?(byteCount: Int, backend: CUDABackend, copies: CUDAStream, noteFault: @escaping @Sendable () -> Void) {
+    init?(byteCount: Int, backend: CUDABackend, copies: CUDACopies, noteFault: @escaping @Sendable () -> Void) {
         var (memory, event): (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil)
         let context = unsafe backend.context.pointer
         guard unsafe bits_cuda_allocate_host(context, max(byteCount, 1), &memory) == 0, let memory = unsafe memory else { return nil }
@@ -61,7 +61,8 @@ final class CUDAPages: DevicePages {
         // A copy may still be going on, and work on the host's memory.
         backend.turn.hold {
             state.withLock { settle(&$0) }
-            record(on: backend.stream)
+            let event = unsafe UnsafeMutableRawPointer(bitPattern: event)
+            backend.note(unsafe bits_cuda_event_record(backend.context.pointer, event, backend.stream.pointer), in: "paging")
         }
         backend.note(unsafe bits_cuda_event_wait(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event)), in: "paging")
         let block = state.withLock { $0.block }
@@ -88,11 +89,8 @@ final class CUDAPages: DevicePages {
         backend.turn.hold {
             state.withLock { state in
                 guard state.block != 0, !state.isMoving else { return }
-                follow(copies, after: backend.stream)
-                let target = unsafe UnsafeMutableRawPointer(bitPattern: host)
-                backend.note(
-                    unsafe bits_cuda_copy_out(backend.context.pointer, copies.pointer, target, UInt64(state.block), byteCount), in: "eviction")
-                record(on: copies)
+                let (target, event) = unsafe (UnsafeMutableRawPointer(bitPattern: host), UnsafeMutableRawPointer(bitPattern: event))
+                unsafe copies.copyOut(state.block, to: target, byteCount: byteCount, event: event, on: backend)
                 state.isMoving = true
             }
         }
@@ -114,30 +112,15 @@ final class CUDAPages: DevicePages {
         guard state.block == 0 else { return }
         state.block = backend.memory.allocate(byteCount: byteCount).address
         guard state.block != 0 else { return }
-        // The block may still be in use by what it was before.
-        follow(copies, after: backend.stream)
-        let source = unsafe UnsafeRawPointer(bitPattern: host)
-        backend.note(unsafe bits_cuda_copy_in(backend.context.pointer, copies.pointer, UInt64(state.block), source, byteCount), in: "prefetch")
-        record(on: copies)
+        let (source, event) = unsafe (UnsafeMutableRawPointer(bitPattern: host), UnsafeMutableRawPointer(bitPattern: event))
+        unsafe copies.copyIn(source, to: state.block, byteCount: byteCount, event: event, on: backend)
         state.isMoving = true
     }
 
     /// Lets the work that is queued from now on wait for the copy that is on its way.
     private func settle(_ state: inout State) {
         guard state.isMoving else { return }
-        backend.note(
-            unsafe bits_cuda_stream_wait_event(backend.context.pointer, backend.stream.pointer, UnsafeMutableRawPointer(bitPattern: event)),
-            in: "paging")
+        unsafe copies.settle(UnsafeMutableRawPointer(bitPattern: event), on: backend)
         state.isMoving = false
-    }
-
-    private func follow(_ stream: CUDAStream, after other: CUDAStream) {
-        record(on: other)
-        backend.note(
-            unsafe bits_cuda_stream_wait_event(backend.context.pointer, stream.pointer, UnsafeMutableRawPointer(bitPattern: event)), in: "paging")
-    }
-
-    private func record(on stream: CUDAStream) {
-        backend.note(unsafe bits_cuda_event_record(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event), stream.pointer), in: "paging")
     }
 }

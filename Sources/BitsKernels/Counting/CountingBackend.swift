@@ -56,6 +56,8 @@ final class CountingBackend: DeviceBackend {
 
     func openPageStore(folder: String) throws(FileError) -> (any DevicePageStore)? { CountingPageStore() }
 
+    func putAway(_ slice: Slice) -> (any AwayCopy)? { kind == .cuda ? CountingAwayCopy(of: slice) : nil }
+
     func upload(_ bytes: RawSpan, to slice: Slice) {
         guard bytes.byteCount <= CountingBackend.mostKept else { return }
         let kept = [UInt8](copying: bytes)

@@ -15,8 +15,8 @@ struct EncoderPass {
     /// The residual stream [B, T, D] after all of `blocks`.
     func run(_ blocks: [EncoderBlock], on x: Tensor) -> Tensor {
         blocks.reduce(x) { x, block in
-            let run = { block(x, self) }
-            return recomputes ? checkpointed(run) : run()
+            let run = { block($0, self) }
+            return recomputes ? checkpointed(x, run) : run(x)
         }
     }
 }

@@ -12,7 +12,7 @@ extension Trainer {
             progress.batches += 1
             weights.adapter?.setDropout(seed: options.seed, pass: progress.batches)
             // The mean over all batches' tokens: each has the share that its tokens have.
-            let part = model.loss(batch, pads: options.batches.pads) * (1 / Float(learned))
+            let part = sum(of: batch) * (1 / Float(learned))
             part.backward()
             let value = part.detached()
             loss = loss.map { $0 + value } ?? value
@@ -29,6 +29,12 @@ extension Trainer {
             told: TrainingStep(
                 step: progress.step, steps: totalSteps, epoch: epoch, loss: .nan, learningRate: learningRate, gradientNorm: nil,
                 tokens: progress.tokens))
+    }
+
+    /// The sum of the losses of the tokens that are learned.
+    private func sum(of batch: [TokenizedExample]) -> Tensor {
+        let loss = { self.model.loss(batch, pads: self.options.batches.pads) }
+        return options.offloadsBlockInputs ? offloadingBlockInputs(loss) : loss()
     }
 
     /// Measures the loss on the data for that, without dropout.

@@ -21,6 +21,9 @@ public struct TrainingOptions: Sendable {
     /// Whether the inside of the model's blocks is computed again on the way back instead of kept: a step takes about a third longer, and holds the
     /// blocks' inputs and one block. The run is bit for bit the same.
     public var recomputesBlocks = false
+    /// Whether the inputs of blocks that are computed again wait in the host's memory, where the model is on a GPU: a step takes hardly longer, and holds
+    /// two or three of them. The run is bit for bit the same.
+    public var offloadsBlockInputs = false
     /// Of the order of the examples, and of dropout.
     public var seed: UInt64
 
