@@ -183,6 +183,28 @@ struct AttentionTests {
         }
     }
 
+    @Test(
+        "Pairs of bfloat16 are multiplied for many queries alone, and not where a weight of 0 would have to hide what is no number",
+        .enabled(if: Device.tested == .cpu), arguments: [(127, false, false), (128, false, true), (128, true, false)])
+    func pairs(queries: Int, isDamaged: Bool, isRounded: Bool) throws {
+        var operands = AttentionOperands(AttentionTests.shape(1, queries, queries, queries, 2, 1, 16), dtype: .bfloat16, ranges: .packed)
+        if isDamaged {
+            var keys = DeviceMemory().floats(operands.inputs.key)
+            keys[keys.count - 1] = .nan
+            operands.inputs.key = Device.tested.input(keys, as: .bfloat16)
+        }
+        var found: [Bool: Set<[UInt8]>] = [:]
+        try ProcessorConditions.forEach { _ in
+            guard Processor.level >= .avx512 else { return }
+            Device.tested.run(operands.forward)
+            found[Processor.features.contains(.avx512BF16), default: []].insert(try operands.output.downloadBytes())
+        }
+        // Elsewhere there are no pairs to be multiplied.
+        guard let paired = found[true], let single = found[false] else { return }
+        #expect(paired.count == 1 && single.count == 1)
+        #expect((paired != single) == isRounded)
+    }
+
     @Test("Scores far apart do not overflow")
     func farScores() throws {
         for queries in [1, 20] {

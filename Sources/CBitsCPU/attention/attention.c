@@ -9,6 +9,7 @@ static const float LN_2 = 0.693147181f;
 
 typedef struct {
     const bits_rows *loops;
+    const bits_paired_attention *paired;
     const bits_attention_shape *shape;
     const bits_attention_inputs *inputs;
     void *output;
@@ -26,7 +27,9 @@ typedef struct {
 
 static attention_part part_at(const attention_work *work, int64_t part) {
     const int64_t b = part / work->pieces / work->shape->groups, g = part / work->pieces % work->shape->groups;
-    return (attention_part){b, g, part % work->pieces, bits_attention_group_at(work->shape, work->inputs, b, g)};
+    attention_part result = {b, g, part % work->pieces, bits_attention_group_at(work->shape, work->inputs, b, g)};
+    result.group.paired = work->paired;
+    return result;
 }
 
 // Where the rows of a group begin in the output, and in the log-sum-exps.
@@ -115,6 +118,7 @@ int32_t bits_cpu_attention(const bits_attention_shape *shape, const bits_attenti
     const int64_t rows = bits_group_heads(shape) * shape->queries, groups = shape->batch * shape->groups, cost = bits_attention_work(shape, 2);
     if (rows > FEW_ROWS || inputs->buckets) {
         work.pieces = (rows + BITS_ATTENTION_ROWS - 1) / BITS_ATTENTION_ROWS;
+        work.paired = bits_attention_pairs(shape, inputs);
         bits_share(groups * work.pieces, cost, tile_part, &work);
         return BITS_OK;
     }

@@ -8,6 +8,7 @@ static const float LN_2 = 0.693147181f;
 
 typedef struct {
     const bits_rows *loops;
+    const bits_paired_attention *paired;
     const bits_attention_shape *shape;
     const bits_attention_inputs *inputs;
     const bits_attention_gradients *gradients;
@@ -43,7 +44,8 @@ static void gradient_part(void *context, int64_t part) {
     const bits_attention_shape *const shape = work->shape;
     const bits_attention_gradients *const x = work->gradients;
     const int64_t b = part / shape->groups, g = part % shape->groups;
-    const bits_attention_group group = bits_attention_group_at(shape, work->inputs, b, g);
+    bits_attention_group group = bits_attention_group_at(shape, work->inputs, b, g);
+    group.paired = work->paired;
     bits_attention_sums sums = {.key_stride = padded(shape->width), .value_stride = padded(shape->value_width)};
     const int64_t floats = shape->keys * (sums.key_stride + sums.value_stride);
     sums.key = aligned_alloc(64, (size_t)floats * sizeof(float) + 64);
@@ -66,6 +68,14 @@ static void gradient_part(void *context, int64_t part) {
     free(sums.key);
 }
 
+// Queries and gradients of the output are weighted here as well.
+static const bits_paired_attention *pairs_of(const bits_attention_shape *s, const bits_attention_inputs *inputs, const bits_attention_gradients *x) {
+    const bits_paired_attention *const paired = x->doutput_dtype == BITS_BF16 ? bits_attention_pairs(s, inputs) : NULL;
+    const int64_t rows = s->batch * s->queries * s->heads;
+    const int suits = paired && paired->all_finite(inputs->query, rows * s->width) && paired->all_finite(x->doutput, rows * s->value_width);
+    return suits ? paired : NULL;
+}
+
 int32_t bits_cpu_attention_gradient(const bits_attention_shape *shape, const bits_attention_inputs *inputs, const bits_attention_gradients *gradients) {
     const int32_t dtypes[] = {gradients->output_dtype, gradients->doutput_dtype, gradients->dquery_dtype, gradients->dkey_dtype,
                               gradients->dvalue_dtype};
@@ -74,7 +84,8 @@ int32_t bits_cpu_attention_gradient(const bits_attention_shape *shape, const bit
     const int32_t status = bits_check_attention(shape, inputs);
     if (status != BITS_OK) return status;
     if (shape->key_stride != shape->keys) return BITS_BAD_SIZE;
-    gradient_work work = {.loops = bits_rows_now(), .shape = shape, .inputs = inputs, .gradients = gradients};
+    gradient_work work = {.loops = bits_rows_now(), .paired = pairs_of(shape, inputs, gradients), .shape = shape, .inputs = inputs,
+                          .gradients = gradients};
     bits_share(shape->batch * shape->groups, bits_attention_work(shape, 5), gradient_part, &work);
     return atomic_load(&work.status);
 }

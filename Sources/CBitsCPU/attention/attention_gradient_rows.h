@@ -67,33 +67,42 @@ static void add_relative_gradient(const bits_attention_group *group, const bits_
 static void attention_tile_gradient(const bits_attention_group *group, int64_t first, int64_t count, const void *output, int32_t output_dtype,
                                     const void *doutput, int32_t doutput_dtype, const float *lse, void *dquery, int32_t dquery_dtype,
                                     const bits_attention_sums *sums) {
-    _Alignas(64) float query_rows[ROWS * MAX_WIDTH], query_columns[MAX_WIDTH * ROWS], doutput_rows[ROWS * MAX_WIDTH];
-    _Alignas(64) float doutput_columns[MAX_WIDTH * ROWS], dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
+    tile_operand query_tile, doutput_tile;
+    _Alignas(64) float dquery_columns[MAX_WIDTH * ROWS], buffer[KEYS * MAX_WIDTH];
     _Alignas(64) float p[KEYS * ROWS], ds[KEYS * ROWS], slopes[KEYS * ROWS], dots[ROWS] = {0}, logs[ROWS] = {0};
     const int64_t width = group->width, value_width = group->value_width;
     const tile_rows rows = rows_of_tile(group, first, count);
-    load_tile(&rows, group->query, group->query_dtype, width, group->scale * LOG2_E, query_columns, query_rows, sums->key_stride);
-    load_tile(&rows, doutput, doutput_dtype, value_width, 1, doutput_columns, doutput_rows, sums->value_stride);
+    load_operand(group, &rows, group->query, group->query_dtype, width, group->scale * LOG2_E, sums->key_stride, &query_tile);
+    load_operand(group, &rows, doutput, doutput_dtype, value_width, 1, sums->value_stride, &doutput_tile);
     memset(dquery_columns, 0, (size_t)(width * ROWS) * sizeof(float));
     for (int64_t r = 0; r < count; r++) {
-        const void *row = bits_at(output, output_dtype, rows.place[r] * value_width);
+        const int64_t place = rows.place[r] * value_width;
+        const void *row = bits_at(output, output_dtype, place), *drow = bits_at(doutput, doutput_dtype, place);
         vf sum = {};
         for (int64_t h = 0; h < value_width; h += WIDTH)
-            sum = fma_or_not(load(row, output_dtype, h, value_width), load_f32(doutput_rows + r * sums->value_stride + h), sum);
+            sum = fma_or_not(load(row, output_dtype, h, value_width), load(drow, doutput_dtype, h, value_width), sum);
         dots[r] = sum_of_lanes(sum);
         logs[r] = lse[first + r] * LOG2_E;
     }
-    const int wild_query = holds_non_finite(query_rows, sums->key_stride, ROWS, width);
-    const int wild_doutput = holds_non_finite(doutput_rows, sums->value_stride, ROWS, value_width);
+    const bits_paired_attention *const paired = group->paired;
+    const int wild_query = !paired && holds_non_finite(query_tile.rows, sums->key_stride, ROWS, width);
+    const int wild_doutput = !paired && holds_non_finite(doutput_tile.rows, sums->value_stride, ROWS, value_width);
     vf one[QV], scale[QV];
     for (int v = 0; v < QV; v++) one[v] = splat(1), scale[v] = splat(group->scale);
 
     key_block block = {0};
     while (next_keys(&rows, &block)) {
-        int64_t stride;
-        const float *const values = values_of_block(group, &block, buffer, &stride);
-        tile_scores(values, stride, block.count, doutput_columns, value_width, ds);
-        const float *const tokens = scores_of_block(group, &rows, &block, query_columns, buffer, p, slopes, &stride);
+        int64_t stride = 0;
+        const float *tokens = NULL;
+        if (paired) {
+            paired_products(group, &block, group->value, value_width, doutput_tile.column_pairs, 1, ds);
+            paired_products(group, &block, group->key, width, query_tile.column_pairs, group->scale * LOG2_E, p);
+            finish_scores(group, &rows, &block, p, slopes);
+        } else {
+            const float *const values = values_of_block(group, &block, buffer, &stride);
+            tile_scores(values, stride, block.count, doutput_tile.columns, value_width, ds);
+            tokens = scores_of_block(group, &rows, &block, query_tile.columns, buffer, p, slopes, &stride);
+        }
         for (int v = 0; v < QV; v++) {
             const vf log = load_f32(logs + v * WIDTH), dot = load_f32(dots + v * WIDTH);
             for (int64_t j = 0; j < block.count; j++) {
@@ -108,11 +117,18 @@ static void attention_tile_gradient(const bits_attention_group *group, int64_t f
                 store_f32(dsj, d);
             }
         }
-        outer_sum(block.masked && wild_doutput, p, block.count, doutput_rows, sums->value_stride, sums->value + block.from * sums->value_stride);
+        float *const key_sums = sums->key + block.from * sums->key_stride, *const value_sums = sums->value + block.from * sums->value_stride;
+        if (paired) paired->outer_sum(p, 1, block.count, doutput_tile.row_pairs, sums->value_stride, value_sums);
+        else outer_sum(block.masked && wild_doutput, p, block.count, doutput_tile.rows, sums->value_stride, value_sums);
         if (group->buckets) add_relative_gradient(group, sums, &rows, &block, ds);
         if (group->cap) apply_slopes(slopes, block.count, ds);
-        outer_sum(block.masked && wild_query, ds, block.count, query_rows, sums->key_stride, sums->key + block.from * sums->key_stride);
-        tile_weighted_sum(block.masked, tokens, stride, block.count, width, ds, one, dquery_columns);
+        if (paired) {
+            paired->outer_sum(ds, group->scale * LOG2_E, block.count, query_tile.row_pairs, sums->key_stride, key_sums);
+            paired_weighted_sum(group, &block, group->key, width, ds, one, dquery_columns);
+        } else {
+            outer_sum(block.masked && wild_query, ds, block.count, query_tile.rows, sums->key_stride, key_sums);
+            tile_weighted_sum(block.masked, tokens, stride, block.count, width, ds, one, dquery_columns);
+        }
     }
     store_tile(&rows, dquery_columns, scale, dquery, dquery_dtype, width);
 }

@@ -95,12 +95,17 @@ INLINE void load_block(const int whole, const void *const starts[], int32_t dtyp
         if (whole || h + i < width) store_f32(target + i * ROWS, block[i]);
 }
 
-// The rows of a tile, float32 times `scale`: transposed, [width][ROWS], and when `copies` is given as [ROWS][padded] too. Missing rows are zero.
+// Where the rows of a tile begin in an array; missing ones are zeros.
+static void starts_of_rows(const tile_rows *rows, const void *array, int32_t dtype, int64_t width, const void *starts[]) {
+    static const float zeros[MAX_WIDTH];
+    for (int r = 0; r < ROWS; r++) starts[r] = r < rows->count ? bits_at(array, dtype, rows->place[r] * width) : zeros;
+}
+
+// The rows of a tile, float32 times `scale`: transposed, [width][ROWS], and when `copies` is given as [ROWS][padded] too.
 static void load_tile(const tile_rows *rows, const void *array, int32_t dtype, int64_t width, float scale, float *columns, float *copies,
                       int64_t padded) {
-    static const float zeros[MAX_WIDTH];
     const void *starts[ROWS];
-    for (int r = 0; r < ROWS; r++) starts[r] = r < rows->count ? bits_at(array, dtype, rows->place[r] * width) : zeros;
+    starts_of_rows(rows, array, dtype, width, starts);
     for (int v = 0; v < QV; v++) {
         const void *const *block = starts + v * WIDTH;
         float *target = columns + v * WIDTH, *copy = copies ? copies + v * WIDTH * padded : NULL;
@@ -281,30 +286,77 @@ static void add_relative(const bits_attention_group *group, const tile_rows *row
     }
 }
 
-// The scores of a block in base 2, with the bias, of the query in `columns`; and where scores are bounded their slopes, unless that is NULL. Returns the
-// keys as they were read.
+// Bounds the scores of a block, which are in base 2, and adds the bias; and where scores are bounded gives their slopes, unless that is NULL.
+INLINE void finish_scores(const bits_attention_group *group, const tile_rows *rows, const key_block *block, float *scores, float *slopes) {
+    if (group->cap) bound_scores(group->cap * LOG2_E, block->count, scores, slopes);
+    if (group->slopes) add_slopes(rows, block, scores);
+    if (group->buckets) add_relative(group, rows, block, scores);
+}
+
+// The same, of the products of keys and the query in `columns`. Returns the keys as they were read.
 INLINE const float *scores_of_block(const bits_attention_group *group, const tile_rows *rows, const key_block *block, const float *columns,
                                     float *buffer, float *scores, float *slopes, int64_t *stride) {
     const float *const tokens = keys_of_block(group, block, buffer, stride);
     tile_scores(tokens, *stride, block->count, columns, group->width, scores);
-    if (group->cap) bound_scores(group->cap * LOG2_E, block->count, scores, slopes);
-    if (group->slopes) add_slopes(rows, block, scores);
-    if (group->buckets) add_relative(group, rows, block, scores);
+    finish_scores(group, rows, block, scores, slopes);
     return tokens;
 }
 
+// The rows of a tile as products take them, transposed and as they lie: in float32 or, of a group that is multiplied so, in pairs of bfloat16.
+typedef struct {
+    _Alignas(64) float columns[MAX_WIDTH * ROWS], rows[ROWS * MAX_WIDTH];
+    _Alignas(64) uint32_t column_pairs[MAX_WIDTH / 2 * ROWS], row_pairs[ROWS / 2 * MAX_WIDTH];
+} tile_operand;
+
+// `scale`: of float32. `stride`: from row to row as they lie, 0 where they are not wanted.
+static void load_operand(const bits_attention_group *group, const tile_rows *rows, const void *array, int32_t dtype, int64_t width, float scale,
+                         int64_t stride, tile_operand *to) {
+    if (!group->paired) return load_tile(rows, array, dtype, width, scale, to->columns, stride ? to->rows : NULL, stride);
+    const void *starts[ROWS];
+    starts_of_rows(rows, array, dtype, width, starts);
+    group->paired->columns(starts, width, to->column_pairs);
+    if (stride) group->paired->pairs(starts, ROWS, width, to->row_pairs, stride);
+}
+
+// products[j][row] = factor * tokens[j] · columns[.][row] for the tokens of a block, of an array of `width` numbers a token and group.
+INLINE void paired_products(const bits_attention_group *group, const key_block *block, const void *array, int64_t width, const uint32_t *columns,
+                            float factor, float *products) {
+    const int64_t stride = group->groups * width;
+    group->paired->scores((const uint16_t *)array + block->from * stride, stride * (int64_t)sizeof(uint16_t), block->count, columns, width, factor,
+                          products);
+}
+
+// sums[h][row] = sums[h][row] * factors[row] + sum_j weights[j][row] tokens[j][h], of such an array.
+static void paired_weighted_sum(const bits_attention_group *group, const key_block *block, const void *array, int64_t width, const float *weights,
+                                const vf factors[], float *sums) {
+    _Alignas(64) uint32_t pairs[KEYS / 2 * MAX_WIDTH];
+    _Alignas(64) float factor[ROWS];
+    const void *starts[KEYS];
+    for (int64_t j = 0; j < block->count; j++) starts[j] = (const uint16_t *)array + (block->from + j) * group->groups * width;
+    for (int v = 0; v < QV; v++) store_f32(factor + v * WIDTH, factors[v]);
+    const int64_t stride = (width + 15) / 16 * 16;
+    group->paired->pairs(starts, block->count, width, pairs, stride);
+    group->paired->weighted_sum(weights, block->count, pairs, stride, width, factor, sums);
+}
+
 static void attention_tile(const bits_attention_group *group, int64_t first, int64_t count, void *output, int32_t output_dtype, float *lse) {
-    _Alignas(64) float columns[MAX_WIDTH * ROWS], sums[MAX_WIDTH * ROWS], scores[KEYS * ROWS], buffer[KEYS * MAX_WIDTH];
+    _Alignas(64) float sums[MAX_WIDTH * ROWS], scores[KEYS * ROWS], buffer[KEYS * MAX_WIDTH];
+    tile_operand query;
     const tile_rows rows = rows_of_tile(group, first, count);
     vf largest[QV], total[QV], factor[QV];
     for (int v = 0; v < QV; v++) largest[v] = splat(-INFINITY), total[v] = zero();
     memset(sums, 0, (size_t)(group->value_width * ROWS) * sizeof(float));
-    load_tile(&rows, group->query, group->query_dtype, group->width, group->scale * LOG2_E, columns, NULL, 0);
+    load_operand(group, &rows, group->query, group->query_dtype, group->width, group->scale * LOG2_E, 0, &query);
 
     key_block block = {0};
     while (next_keys(&rows, &block)) {
         int64_t stride;
-        scores_of_block(group, &rows, &block, columns, buffer, scores, NULL, &stride);
+        if (group->paired) {
+            paired_products(group, &block, group->key, group->width, query.column_pairs, group->scale * LOG2_E, scores);
+            finish_scores(group, &rows, &block, scores, NULL);
+        } else {
+            scores_of_block(group, &rows, &block, query.columns, buffer, scores, NULL, &stride);
+        }
         if (block.masked)
             for (int64_t j = 0; j < block.count; j++)
                 for (int v = 0; v < QV; v++) {
@@ -324,6 +376,10 @@ static void attention_tile(const bits_attention_group *group, int64_t first, int
             }
             total[v] = fma_or_not(total[v], factor[v], sum);
             largest[v] = top;
+        }
+        if (group->paired) {
+            paired_weighted_sum(group, &block, group->value, group->value_width, scores, factor, sums);
+            continue;
         }
         const float *const values = values_of_block(group, &block, buffer, &stride);
         tile_weighted_sum(block.masked, values, stride, block.count, group->value_width, scores, factor, sums);

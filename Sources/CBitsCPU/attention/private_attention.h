@@ -41,6 +41,29 @@ BITS_INLINE int32_t bits_check_attention(const bits_attention_shape *s, const bi
     return (inputs->by_query || inputs->by_key) && !inputs->buckets ? BITS_BAD_OPTION : BITS_OK;
 }
 
+// Whether the `tokens` tokens of each batch entry are finite, those of an array [batch, stride, groups, width] in bfloat16.
+BITS_INLINE int bits_all_finite(const bits_paired_attention *paired, const void *array, int64_t batch, int64_t tokens, int64_t stride, int64_t token) {
+    int finite = 1;
+    for (int64_t b = 0; b < batch; b++) finite = finite && paired->all_finite((const uint16_t *)array + b * stride * token, tokens * token);
+    return finite;
+}
+
+// What multiplies tiles in pairs of bfloat16: from so many queries on that the rounding of weights is worth it, where all operands are bfloat16, and keys
+// and values finite. Else NULL.
+BITS_INLINE const bits_paired_attention *bits_attention_pairs(const bits_attention_shape *s, const bits_attention_inputs *x) {
+#if BITS_X86
+    enum { MANY = 128 };
+    const bits_paired_attention *const paired = &bits_paired_attention_avx512;
+    if (!(bits_cpu_features() & BITS_HAS_AVX512_BF16) || s->queries < MANY || s->width % 2 || s->value_width % 2) return NULL;
+    if (x->query_dtype != BITS_BF16 || x->key_dtype != BITS_BF16 || x->value_dtype != BITS_BF16) return NULL;
+    const int finite = bits_all_finite(paired, x->key, s->batch, s->keys, s->key_stride, s->groups * s->width)
+                       && bits_all_finite(paired, x->value, s->batch, s->keys, s->key_stride, s->groups * s->value_width);
+    return finite ? paired : NULL;
+#else
+    return NULL;
+#endif
+}
+
 // Nanoseconds of `products` multiply-add passes over all pairs of rows and keys.
 BITS_INLINE int64_t bits_attention_work(const bits_attention_shape *shape, int64_t products) {
     return shape->batch * shape->heads * shape->queries * (shape->keys * shape->width * products / 32 + shape->width);

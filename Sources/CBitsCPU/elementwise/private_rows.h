@@ -4,6 +4,7 @@
 // Arrays are float32, float16 or bfloat16, each with its own type code; arithmetic is float32, stores round once. Strides and counts are in elements.
 #ifndef BITS_PRIVATE_ROWS_H
 #define BITS_PRIVATE_ROWS_H
+#include "attention/attention_paired.h"
 #include "base/element_types.h"
 #include "bits_random.h"
 #include "bits_transformer.h"
@@ -23,6 +24,7 @@ typedef struct {
     const float *by_query, *by_key;      // [row, bucket] and [head of the group, key, bucket]
     const int32_t *buckets;
     int64_t bucket_count;
+    const bits_paired_attention *paired; // what multiplies tiles, where operands and processor suit it; else NULL
 } bits_attention_group;
 
 typedef struct {

@@ -2,14 +2,6 @@
 #include "matrix/matrix_avx512.h"
 #if BITS_X86
 #include "matrix/matrix_vectors_avx512.h"
-#include <string.h>
-
-// One unit of k in every lane.
-BITS_TARGET_AVX512 BITS_INLINE __m512i unit_at(const char *from) {
-    int32_t unit;
-    memcpy(&unit, from, sizeof unit);
-    return _mm512_set1_epi32(unit);
-}
 
 // sum += the products of one unit of k: a float32, or a pair of bfloat16.
 BITS_TARGET_AVX512 BITS_INLINE __m512 add_f32(__m512 sum, __m512i row, __m512i column) {
@@ -29,7 +21,7 @@ BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 add_bf16(__m512 sum, __m512i row, __m
         for (int64_t u = 0; u < units; u++) {                                                                                       \
             const __m512i a = _mm512_loadu_si512(q + u * 64), b = panels == 2 ? _mm512_loadu_si512(right + u * 64) : a;             \
             _Pragma("unroll") for (int i = 0; i < rows; i++) {                                                                      \
-                const __m512i x = unit_at(p + i * p_stride + u * 4);                                                                \
+                const __m512i x = bits_unit_at(p + i * p_stride + u * 4);                                                           \
                 sum[i][0] = add_##type(sum[i][0], x, a);                                                                            \
                 if (panels == 2) sum[i][1] = add_##type(sum[i][1], x, b);                                                           \
             }                                                                                                                       \

@@ -3,6 +3,7 @@
 #define BITS_MATRIX_VECTORS_AVX512_H
 #include "matrix/matrix_engine.h"
 #if BITS_X86
+#include <string.h>
 
 BITS_TARGET_AVX512 BITS_INLINE __mmask16 bits_mask16(int64_t count) {
     return count >= 16 ? 0xffff : count <= 0 ? 0 : (__mmask16)((1u << count) - 1);
@@ -55,6 +56,13 @@ BITS_TARGET_AVX512 BITS_INLINE __m512 bits_add_products_f32(__m512 sum, __m512i 
 BITS_TARGET_AVX512 BITS_INLINE __m512 bits_add_products_f16(__m512 sum, __m512i a, __m512i b) { return bits_add_products_f32(sum, a, b); }
 BITS_TARGET_AVX512_BF16 BITS_INLINE __m512 bits_add_products_bf16(__m512 sum, __m512i a, __m512i b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+// One unit of k, a float32 or a pair of bfloat16, in every lane.
+BITS_TARGET_AVX512 BITS_INLINE __m512i bits_unit_at(const void *from) {
+    int32_t unit;
+    memcpy(&unit, from, sizeof unit);
+    return _mm512_set1_epi32(unit);
 }
 
 enum { BITS_GROUP = 64 };  // elements of a 4-bit weight with one scale, where kernels count on it
