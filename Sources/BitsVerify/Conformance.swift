@@ -110,20 +110,8 @@ extension ConformanceCase {
                                 activation, gate: ordinary(device, 101, 6, dtype), up: ordinary(device, 101, 7, dtype), into: output)
                             return (kernel, [KernelOutput("output", output, absolute: 2e-6, relative: 1e-6)])
                         },
-                        ConformanceCase("\(activation) of \(dtype.rawValue)") { device in
-                            let gate = device.output(dtype, count: 101)
-                            let up = device.output(dtype, count: 101)
-                            let kernel = GatedActivationGradient(
-                                activation, gate: ordinary(device, 101, 6, dtype), up: ordinary(device, 101, 7, dtype),
-                                outputGradient: ordinary(device, 101, 8, dtype), gateGradient: gate, upGradient: up)
-                            return (
-                                kernel,
-                                [
-                                    KernelOutput("gate gradient", gate, absolute: 8e-6, relative: 1e-6),
-                                    KernelOutput("up gradient", up, absolute: 4e-6, relative: 1e-6),
-                                ]
-                            )
-                        },
+                        gatedGradient(activation, of: 101, dtype),
+                        gatedGradient(activation, of: 104, dtype),
                     ]
                 }
                 + [
@@ -135,16 +123,43 @@ extension ConformanceCase {
         }
     }
 
+    private static func gatedGradient(_ activation: UnaryElementwise.Operation, of count: Int, _ dtype: DType) -> ConformanceCase {
+        ConformanceCase("\(activation) of \(count) \(dtype.rawValue)") { device in
+            let gate = device.output(dtype, count: count)
+            let up = device.output(dtype, count: count)
+            let kernel = GatedActivationGradient(
+                activation, gate: ordinary(device, count, 6, dtype), up: ordinary(device, count, 7, dtype),
+                outputGradient: ordinary(device, count, 8, dtype), gateGradient: gate, upGradient: up)
+            return (
+                kernel,
+                [
+                    KernelOutput("gate gradient", gate, absolute: 8e-6, relative: 1e-6),
+                    KernelOutput("up gradient", up, absolute: 4e-6, relative: 1e-6),
+                ]
+            )
+        }
+    }
+
     static var sums: [ConformanceCase] {
-        floatTypes.flatMap { dtype in
-            [1, 2, 3, SumOfTerms.mostTerms].map { count in
-                ConformanceCase("\(count) terms, the sum in \(dtype.rawValue)") { device in
-                    let output = device.output(dtype, count: 2077)
-                    let terms = (0..<count).map { ordinary(device, 2077, 10 + UInt64($0), $0 == 0 ? dtype : floatTypes[$0 % 3]) }
+        let alike = floatTypes.flatMap { dtype in
+            [2, SumOfTerms.mostTerms].map { count in
+                ConformanceCase("\(count) terms of \(dtype.rawValue)") { device in
+                    let output = device.output(dtype, count: 2080)
+                    let terms = (0..<count).map { ordinary(device, 2080, 10 + UInt64($0), dtype) }
                     return (SumOfTerms(terms, into: output), [KernelOutput("output", output)])
                 }
             }
         }
+        return alike
+            + floatTypes.flatMap { dtype in
+                [1, 2, 3, SumOfTerms.mostTerms].map { count in
+                    ConformanceCase("\(count) terms, the sum in \(dtype.rawValue)") { device in
+                        let output = device.output(dtype, count: 2077)
+                        let terms = (0..<count).map { ordinary(device, 2077, 10 + UInt64($0), $0 == 0 ? dtype : floatTypes[$0 % 3]) }
+                        return (SumOfTerms(terms, into: output), [KernelOutput("output", output)])
+                    }
+                }
+            }
     }
 
     static var reductions: [ConformanceCase] {

@@ -40,9 +40,15 @@ extension BinaryElementwise: CUDAKernel {
 
 extension SumOfTerms: CUDAKernel {
     private static let function = CUDAFunction("elementwise", "sum_of_terms")
+    private static let aligned = CUDAFunctions("elementwise", "sum_of_aligned")
 
     func launch(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
+        if areAlignedAlike(terms + [output]) {
+            let (blocks, threads) = queue.sharing(output.count, perThread: perThread)
+            return queue.launch(
+                Self.aligned[output.dtype], blocks: blocks, threads: threads, overlaps: true, CUDATerms(terms: terms), output, output.count)
+        }
         let (blocks, threads) = queue.sharing(output.count, perThread: 4)
         queue.launch(
             Self.function, blocks: blocks, threads: threads, overlaps: true, CUDATerms(terms: terms), output, output.dtype.code, output.count)
@@ -112,9 +118,15 @@ extension GatedActivation: CUDAKernel {
 
 extension GatedActivationGradient: CUDAKernel {
     private static let function = CUDAFunction("elementwise", "gated_gradient")
+    private static let silu = CUDAFunctions("elementwise", "gated_silu_gradient")
 
     func launch(on queue: CUDAQueue) {
         let (blocks, threads) = queue.sharing(gate.count, perThread: perThread)
+        if activation == .silu && areAlignedAlike([gate, up, outputGradient, gateGradient, upGradient]) {
+            return queue.launch(
+                Self.silu[gate.dtype], blocks: blocks, threads: threads, overlaps: true, gate, up, outputGradient, gateGradient, upGradient,
+                gate.count)
+        }
         queue.launch(
             Self.function, blocks: blocks, threads: threads, overlaps: true, activation.rawValue, gate, gate.dtype.code, up, up.dtype.code,
             outputGradient,

@@ -332,6 +332,13 @@ extern "C" __global__ void __launch_bounds__(256) gated(
     });
 }
 
+// Value and slope from one sigmoid.
+__device__ __forceinline__ void silu_gradient(float gate, float up, float dy, float &dgate, float &dup) {
+    const float s = sigmoid(gate), value = gate * s;
+    dgate = dy * up * (s + value * (1.0f - s));
+    dup = dy * value;
+}
+
 extern "C" __global__ void __launch_bounds__(256) gated_gradient(
     int activation, const void *gate, int gate_type, const void *up, int up_type, const void *dy, int dy_type, void *dgate, int dgate_type, void *dup,
     int dup_type, int64 count) {
@@ -342,8 +349,7 @@ extern "C" __global__ void __launch_bounds__(256) gated_gradient(
         float(&dgate)[EIGHT] = out[0], (&dup)[EIGHT] = out[1];
         switch (activation) {
         case SILU:
-            // Value and slope from one sigmoid.
-            FOR_EIGHT(const float s = sigmoid(gate[j]), value = gate[j] * s; dgate[j] = dy[j] * up[j] * (s + value * (1.0f - s)); dup[j] = dy[j] * value)
+            FOR_EIGHT(silu_gradient(gate[j], up[j], dy[j], dgate[j], dup[j]))
             break;
         case GELU: FOR_EIGHT(dgate[j] = dy[j] * up[j] * gelu_slope(gate[j]); dup[j] = dy[j] * gelu(gate[j])) break;
         case GELU_TANH: FOR_EIGHT(dgate[j] = dy[j] * up[j] * gelu_tanh_slope(gate[j]); dup[j] = dy[j] * gelu_tanh(gate[j])) break;
@@ -380,11 +386,60 @@ template <typename T> __device__ __forceinline__ void gated_silu_aligned(const T
     product.store_kept(y + i);
 }
 
+template <typename T>
+__device__ __forceinline__ void gated_silu_gradient_aligned(const T *gate, const T *up, const T *dy, T *dgate, T *dup, int64 count) {
+    begin_launch();
+    const int64 i = 8 * thread_index();
+    if (i >= count) return;
+    Eight<T> left, right, slopes, of_left, of_right;
+    left.load(gate + i);
+    right.load(up + i);
+    slopes.load(dy + i);
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+        float of_gate[2], of_up[2];
+#pragma unroll
+        for (int e = 0; e < 2; e++) silu_gradient(left[2 * j + e], right[2 * j + e], slopes[2 * j + e], of_gate[e], of_up[e]);
+        of_left.set(j, of_gate[0], of_gate[1]);
+        of_right.set(j, of_up[0], of_up[1]);
+    }
+    of_left.store_kept(dgate + i);
+    of_right.store_kept(dup + i);
+}
+
+// See `sum_of_terms`.
+template <typename T> __device__ __forceinline__ void sum_aligned(const Terms &terms, T *y, int64 count) {
+    begin_launch();
+    const int64 i = 8 * thread_index();
+    if (i >= count) return;
+    Eight<T> read[MOST_TERMS], sum;
+#pragma unroll
+    for (int k = 0; k < MOST_TERMS; k++)
+        if (k < terms.count) read[k].load((const T *)terms.start[k] + i);
+    float x[8];
+#pragma unroll
+    for (int j = 0; j < 8; j++) x[j] = read[0][j];
+#pragma unroll
+    for (int k = 1; k < MOST_TERMS; k++) {
+        if (k >= terms.count) break;
+#pragma unroll
+        for (int j = 0; j < 8; j++) x[j] += read[k][j];
+    }
+#pragma unroll
+    for (int j = 0; j < 4; j++) sum.set(j, x[2 * j], x[2 * j + 1]);
+    sum.store_kept(y + i);
+}
+
 #define ALIGNED(NAME, T) \
     extern "C" __global__ void __launch_bounds__(256) add_##NAME(const T *a, const T *b, T *y, int64 count) { add_aligned(a, b, y, count); } \
     extern "C" __global__ void __launch_bounds__(256) gated_silu_##NAME(const T *gate, const T *up, T *y, int64 count) { \
         gated_silu_aligned(gate, up, y, count); \
-    }
+    } \
+    extern "C" __global__ void __launch_bounds__(256) gated_silu_gradient_##NAME( \
+        const T *gate, const T *up, const T *dy, T *dgate, T *dup, int64 count) { \
+        gated_silu_gradient_aligned(gate, up, dy, dgate, dup, count); \
+    } \
+    extern "C" __global__ void __launch_bounds__(256) sum_of_aligned_##NAME(Terms terms, T *y, int64 count) { sum_aligned(terms, y, count); }
 ALIGNED(f32, float)
 ALIGNED(f16, float16)
 ALIGNED(bf16, bfloat16)
