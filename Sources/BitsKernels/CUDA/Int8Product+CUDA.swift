@@ -46,6 +46,8 @@ struct CUDAInt8Product {
     private static let fewRows = [CUDAFunction("int8_linear", "int8_rows_8"), CUDAFunction("int8_linear", "int8_rows_16")]
     /// Rows up to which it is worth reading the weight once for 16 of them at a time.
     private static let mostFewRows = 32
+    /// `CHUNK` of the kernel that rescales, and rows that leave room beside them.
+    private static let (outliersAtOnce, mostRescaledRows) = (16, 384)
     /// Of products that wait to be rescaled.
     private static let mostProducts = 1 << 25
 
@@ -89,9 +91,14 @@ struct CUDAInt8Product {
         guard queue.isWorthLibrary(m, n, k) else { return false }
         let products = queue.scratch(.int32, count: m * n)
         guard queue.multiplyByLibrary(a, aStride: aStride, b, bStride: bStride, into: products, m: m, n: n, k: k) else { return false }
+        // As many rows to a block as let every multiprocessor have three, at most what there is room for.
+        let across = (n + 255) / 256
+        let blocks = max(3 * queue.properties.multiprocessorCount / across, (m + Self.mostRescaledRows - 1) / Self.mostRescaledRows)
+        let rows = ((m + blocks - 1) / blocks + 31) / 32 * 32
         queue.launch(
-            Self.rescale, blocks: ((m + 63) / 64) * ((n + 255) / 256), threads: 256, overlaps: true, products, aScales, b, bStride, bScales, bias,
-            bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
+            Self.rescale, blocks: ((m + rows - 1) / rows) * across, threads: 256, sharedByteCount: Self.outliersAtOnce * (256 + rows) * 4,
+            overlaps: true, products, aScales, b, bStride, bScales, bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0,
+            outlierColumns, output, output.dtype.code, m, n, k, Int32(rows))
         return true
     }
 

@@ -12,15 +12,27 @@ template <typename T>
 __device__ __forceinline__ void row_scales(
     const T *input, int64 rows, int64 columns, float threshold, float *scales, uint8 *outliers, uint64 *non_finite) {
     __shared__ float partial[33];
+    const bool in_eights = is_aligned16(input) && columns % 8 == 0;
     int others = 0;
     for (int64 r = blockIdx.x; r < rows; r += gridDim.x) {
         const T *row = input + r * columns;
         float largest = 0;
-        for (int64 k = threadIdx.x; k < columns; k += blockDim.x) {
-            const float x = widen(row[k]), magnitude = fabsf(x);
+        const auto note = [&](float x, int64 k) {
+            const float magnitude = fabsf(x);
             others += !is_finite(x);
             if (threshold > 0 && magnitude >= threshold) outliers[k] = 1;
             else largest = fmaxf(largest, magnitude);
+        };
+        if (in_eights) {
+#pragma unroll 2
+            for (int64 k = 8 * threadIdx.x; k < columns; k += 8 * blockDim.x) {
+                Eight<T> x;
+                x.load_kept(row + k);
+#pragma unroll
+                for (int j = 0; j < 8; j++) note(x[j], k + j);
+            }
+        } else {
+            for (int64 k = threadIdx.x; k < columns; k += blockDim.x) note(widen(row[k]), k);
         }
         largest = block_max(largest, partial);
         if (threadIdx.x == 0) scales[r] = largest;
@@ -31,8 +43,25 @@ __device__ __forceinline__ void row_scales(
 template <typename T>
 __device__ __forceinline__ void row_codes(
     const T *input, int64 rows, int64 columns, const float *scales, const uint8 *outliers, int8 *codes) {
+    const bool in_eights = is_aligned16(input) && is_aligned16(codes) && is_aligned16(outliers) && columns % 16 == 0;
     for (int64 r = blockIdx.x; r < rows; r += gridDim.x) {
         const float inverse = 127.0f / scales[r];
+        if (in_eights) {
+#pragma unroll 2
+            for (int64 k = 8 * threadIdx.x; k < columns; k += 8 * blockDim.x) {
+                Eight<T> x;
+                x.load_kept(input + r * columns + k);
+                const uint2 marks = outliers != nullptr ? *(const uint2 *)(outliers + k) : make_uint2(0, 0);
+                uint32 words[2] = {0, 0};
+#pragma unroll
+                for (int j = 0; j < 8; j++) {
+                    const bool is_outlier = (j < 4 ? marks.x : marks.y) >> (8 * (j % 4)) & 255;
+                    words[j / 4] |= (is_outlier ? 0 : (uint32)(uint8)int8_code(x[j] * inverse)) << (8 * (j % 4));
+                }
+                *(uint2 *)(codes + r * columns + k) = make_uint2(words[0], words[1]);
+            }
+            continue;
+        }
         for (int64 k = threadIdx.x; k < columns; k += blockDim.x) {
             const int8 code = int8_code(widen(input[r * columns + k]) * inverse);
             codes[r * columns + k] = outliers != nullptr && outliers[k] ? 0 : code;

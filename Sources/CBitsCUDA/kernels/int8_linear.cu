@@ -258,46 +258,88 @@ extern "C" __global__ void __launch_bounds__(256) int8_scaled_product(
 
 // MARK: Products that are there
 
-// What products of codes [M, N] stand for, with the columns of a list. A block takes 64 rows of 256 columns, 16 rows at a time, a thread one column;
-// up to CHUNK outlier columns of the weight are gathered once for all of its rows.
+// What products of codes [M, N] stand for, with the columns of a list. A block takes `block_rows` rows of 256 columns, two warps four of its rows at a
+// time, a thread four columns, and has the next products on their way. Outlier columns of the input and of the weight are gathered once, CHUNK at a time;
+// where there are more, sums wait in the place of the products.
+enum { RESCALED_COLUMNS = 256, RESCALED_ROWS = 4, TEAMS = 4 };
 extern "C" __global__ void __launch_bounds__(256, 3) int8_rescale_products(
-    const int *products, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
-    const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) {
-    __shared__ float inputs[CHUNK][16], weights[CHUNK][256];
-    int64 across = (n + 255) / 256;
-    int64 first_row = blockIdx.x / across * 64, column = blockIdx.x % across * 256 + threadIdx.x;
+    int *products, const float *a_scales, const int8 *b, int64 b_stride, const float *b_scales, const void *bias, int bias_type,
+    const void *outlier_input, int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k, int block_rows) {
+    // Of the weight [CHUNK, RESCALED_COLUMNS], and of the input [CHUNK, block_rows].
+    extern __shared__ __align__(16) float outliers[];
+    float *inputs = outliers + CHUNK * RESCALED_COLUMNS;
+    const int64 across = (n + RESCALED_COLUMNS - 1) / RESCALED_COLUMNS;
+    const int64 first_row = blockIdx.x / across * block_rows, first_column = blockIdx.x % across * RESCALED_COLUMNS;
+    const int64 column = first_column + threadIdx.x % 64 * 4, own_column = first_column + threadIdx.x;
+    const int rows = (int)min((int64)block_rows, m - first_row), first = threadIdx.x / 64 * RESCALED_ROWS;
+    const bool fours = n % 4 == 0 && takes_fours(output, output_type);
     begin_launch();
-    int count = outlier_columns ? outlier_columns[0] : 0;
-    float column_scale = column < n ? b_scales[column] : 0.0f, shift = bias && column < n ? load_float(bias, bias_type, column) : 0.0f;
-    for (int64 row = first_row; row < min(first_row + 64, m); row += 16) {
-        int rows = (int)min((int64)16, m - row);
-        float values[16] = {};
-        if (column < n) {
+    float scales[4], shifts[4];
 #pragma unroll
-            for (int i = 0; i < 16; i++)
-                if (i < rows) values[i] = rescaled(products[(row + i) * n + column], a_scales[row + i], column_scale, shift);
+    for (int c = 0; c < 4; c++) {
+        const int64 at = min(column + c, n - 1);
+        scales[c] = b_scales[at], shifts[c] = bias ? load_float(bias, bias_type, at) : 0.0f;
+    }
+    const auto load = [&](uint4 (&ahead)[RESCALED_ROWS], int row) {
+#pragma unroll
+        for (int r = 0; r < RESCALED_ROWS; r++) {
+            const int64 at = (first_row + min(row + r, rows - 1)) * n;
+            ahead[r] = fours && column < n ? *(const uint4 *)(products + at + column) : load_up_to_four(products, FLOAT32, at + column, at + n);
         }
-        for (int from = 0; from < count; from += CHUNK) {
-            int width = min((int)CHUNK, count - from), o = threadIdx.x / 16, i = threadIdx.x % 16;
-            __syncthreads();
-            inputs[o][i] = o < width && i < rows ? load_float(outlier_input, outlier_type, (row + i) * k + outlier_columns[1 + from + o]) : 0.0f;
-            if (row == first_row || count > CHUNK) {
+    };
+    const int count = outlier_columns ? outlier_columns[0] : 0;
+    for (int from = 0; from == 0 || from < count; from += CHUNK) {
+        const int width = min((int)CHUNK, count - from);
+        uint4 ahead[RESCALED_ROWS];
+        __syncthreads();
+        if (first < rows) load(ahead, first);
 #pragma unroll 8
-                for (int e = 0; e < width; e++) {
-                    int64 t = outlier_columns[1 + from + e];
-                    weights[e][threadIdx.x] = column < n ? decoded(b[column * b_stride + t], column_scale, outlier_type) : 0.0f;
+        for (int e = 0; e < width; e++)
+            outliers[e * RESCALED_COLUMNS + threadIdx.x] =
+                own_column < n ? decoded(b[own_column * b_stride + outlier_columns[1 + from + e]], b_scales[own_column], outlier_type) : 0.0f;
+        if (width > 0)
+#pragma unroll 4
+            for (int i = threadIdx.x; i < rows * CHUNK; i += 256) {
+                const int e = min(i % CHUNK, width - 1);
+                inputs[e * block_rows + i / CHUNK] = load_float(outlier_input, outlier_type, (first_row + i / CHUNK) * k + outlier_columns[1 + from + e]);
+            }
+        __syncthreads();
+        for (int row = first; row < rows; row += TEAMS * RESCALED_ROWS) {
+            float values[RESCALED_ROWS][4];
+#pragma unroll
+            for (int r = 0; r < RESCALED_ROWS; r++) {
+                const uint32 words[4] = {ahead[r].x, ahead[r].y, ahead[r].z, ahead[r].w};
+                const float row_scale = a_scales[first_row + min(row + r, rows - 1)];
+#pragma unroll
+                for (int c = 0; c < 4; c++)
+                    values[r][c] = from > 0 ? __uint_as_float(words[c]) : rescaled((int)words[c], row_scale, scales[c], shifts[c]);
+            }
+            if (row + TEAMS * RESCALED_ROWS < rows) load(ahead, row + TEAMS * RESCALED_ROWS);
+#pragma unroll 2
+            for (int e = 0; e < width; e++) {
+                const float4 weights = *(const float4 *)(outliers + e * RESCALED_COLUMNS + threadIdx.x % 64 * 4);
+                const float4 of_input = *(const float4 *)(inputs + e * block_rows + row);
+                const float of_rows[RESCALED_ROWS] = {of_input.x, of_input.y, of_input.z, of_input.w};
+#pragma unroll
+                for (int r = 0; r < RESCALED_ROWS; r++) {
+                    values[r][0] = __fmaf_rn(of_rows[r], weights.x, values[r][0]);
+                    values[r][1] = __fmaf_rn(of_rows[r], weights.y, values[r][1]);
+                    values[r][2] = __fmaf_rn(of_rows[r], weights.z, values[r][2]);
+                    values[r][3] = __fmaf_rn(of_rows[r], weights.w, values[r][3]);
                 }
             }
-            __syncthreads();
-            for (int e = 0; e < width; e++) {
+            const bool is_last = from + CHUNK >= count;
+            void *to = is_last ? output : products;
+            const int type = is_last ? output_type : FLOAT32;
 #pragma unroll
-                for (int r = 0; r < 16; r++) values[r] = __fmaf_rn(inputs[e][r], weights[e][threadIdx.x], values[r]);
+            for (int r = 0; r < RESCALED_ROWS; r++) {
+                if (row + r >= rows) break;
+                const int64 at = (first_row + row + r) * n;
+                const float4 x = make_float4(values[r][0], values[r][1], values[r][2], values[r][3]);
+                if (fours && column < n) store_four(to, type, at + column, x);
+                else store_up_to_four(to, type, at + column, at + n, x);
             }
         }
-        if (column >= n) continue;
-#pragma unroll
-        for (int r = 0; r < 16; r++)
-            if (r < rows) store_float(output, output_type, (row + r) * n + column, values[r]);
     }
 }
 
@@ -524,9 +566,12 @@ int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks,
     begin_launch();
     if (blockIdx.x < rows) {
         bool found = false;
-        for (int64 t = threadIdx.x; t < width; t += 256) {
-            float x = load_float(input, type, blockIdx.x * width + t);
-            found |= x != x;
+        const int64 row = blockIdx.x * width;
+        const bool fours = width % 4 == 0 && takes_fours(input, type);
+#pragma unroll 4
+        for (int64 t = 4 * threadIdx.x; t < width; t += 4 * 256) {
+            const float4 x = widen_four(fours ? load_four(input, type, row + t) : load_up_to_four(input, type, row + t, row + width), type);
+            found |= x.x != x.x || x.y != x.y || x.z != x.z || x.w != x.w;
         }
         if (__syncthreads_or(found) && threadIdx.x == 0) scales[blockIdx.x] = NOT_A_NUMBER;
         return;
