@@ -4,7 +4,7 @@ import BitsKernels
 
 extension ConformanceCase {
     /// Products of sizes at which devices share the work in other ways than they do for small ones.
-    static var products: [ConformanceCase] { ProductPrecision.allCases.flatMap { dense($0) + fourBit($0) } + int8Tiles }
+    static var products: [ConformanceCase] { ProductPrecision.allCases.flatMap { dense($0) + narrow($0) + fourBit($0) + updated($0) } + int8Tiles }
 
     /// Few rows, and enough of everything for a library of products.
     private static func dense(_ precision: ProductPrecision) -> [ConformanceCase] {
@@ -37,6 +37,21 @@ extension ConformanceCase {
         }
     }
 
+    /// Few columns, of few rows and of so many that they occupy a device by themselves.
+    private static func narrow(_ precision: ProductPrecision) -> [ConformanceCase] {
+        [(70, 16, 50), (2200, 5, 96), (2200, 24, 544), (2200, 40, 64)].flatMap { m, n, k in
+            [false, true].map { transposesB in
+                ConformanceCase("\(precision), \(m) x \(n) x \(k)\(transposesB ? ", transposed" : "")") { device in
+                    let output = device.output(precision.dtype, count: m * n)
+                    let kernel = ScaledProduct(
+                        0.3, ordinary(device, m * k, 2, precision.dtype), ordinary(device, n * k, 3, .float32), into: output, m: m, n: n, k: k,
+                        transposesB: transposesB, precision: precision)
+                    return (kernel, [sums("output", output, terms: k)])
+                }
+            }
+        }
+    }
+
     /// Rows that are whole blocks, of every kind of block, for few rows of the input and for several.
     private static func fourBit(_ precision: ProductPrecision) -> [ConformanceCase] {
         let n = 40
@@ -55,6 +70,46 @@ extension ConformanceCase {
                     return (kernel, [sums])
                 }
             }
+        }
+    }
+
+    /// Weights with an update, few rows and more, of widths and ranks that are whole tiles and that are not.
+    private static func updated(_ precision: ProductPrecision) -> [ConformanceCase] {
+        let n = 72
+        let sizes = [
+            (7, 128, 16, true), (150, 100, 16, false), (150, 128, 5, true), (150, 192, 16, false), (150, 64, 24, true), (150, 64, 64, false),
+        ]
+        return sizes.flatMap { m, k, rank, nested in
+            let variant = "\(precision), \(m) rows of \(k) with an update of rank \(rank), \(nested ? "nested" : "plain") scales"
+            @Sendable func operands(_ device: Device) -> (weight: FourBitMatrix, update: LowRankUpdate) {
+                let narrow = device.output(precision.dtype, count: m * rank)
+                let factors = (ordinary(device, rank * k, 8, rank == 5 ? precision.dtype : .float32), ordinary(device, n * rank, 9, .float32))
+                let weight = fourBitMatrix(device, n, k, blockSize: 64, nested: nested)
+                return (weight, LowRankUpdate(down: factors.0, up: factors.1, scale: 0.5 / Float(rank), rank: rank, narrow: narrow))
+            }
+            @Sendable func outputs(_ output: Slice, _ update: LowRankUpdate, terms: Int) -> [KernelOutput] {
+                var sums = sums("output", output, terms: terms + rank)
+                // The sum with the weight is rounded, or the weight and the product that the update adds.
+                if precision != .float32 { sums.absolute += 0x1p-6 * Float(terms).squareRoot() * (precision == .float16 ? 0.125 : 1) }
+                return [sums] + (update.narrow.map { [Self.sums("narrow", $0, terms: terms)] } ?? [])
+            }
+            return [
+                ConformanceCase(variant) { device in
+                    let (weight, update) = operands(device)
+                    let output = device.output(precision.dtype, count: m * n)
+                    let kernel = FourBitLinear(
+                        ordinary(device, m * k, 5, precision.dtype), weight: weight, update: update,
+                        bias: ordinary(device, n, 6, precision.dtype), into: output, precision: precision)
+                    return (kernel, outputs(output, update, terms: k))
+                },
+                ConformanceCase(variant) { device in
+                    let (weight, update) = operands(device)
+                    let output = device.output(precision.dtype, count: m * k)
+                    let kernel = FourBitLinearInputGradient(
+                        ordinary(device, m * n, 7, precision.dtype), weight: weight, update: update, into: output, precision: precision)
+                    return (kernel, outputs(output, update, terms: n))
+                },
+            ]
         }
     }
 

@@ -1,5 +1,6 @@
 import BitsCore
 import BitsNN
+import BitsQuant
 import BitsTune
 import Testing
 
@@ -17,4 +18,50 @@ struct LoRALinearTests {
         layer.apply(.float32)
         #expect(try layer(.ones([1, 1])).item() == fine)
     }
+
+    @Test(
+        "A 4-bit layer takes the update into its products, which gives what the two give one after the other, forward and back",
+        arguments: [(DType.float32, 5), (.bfloat16, 5), (.float32, 150), (.bfloat16, 150), (.float16, 150)])
+    func updatedWeight(dtype: DType, rows: Int) throws {
+        let (k, n, rank) = (64, 40, 3)
+        var random = RandomGenerator(seed: 7)
+        let weight = Tensor.normal([n, k], using: &random)
+        let base = try Linear4bit(Linear(weight: Parameter(weight), bias: Parameter(.ones([n]), isTrainable: false)))
+        let (a, b) = (Tensor.normal([rank, k], using: &random), Tensor.normal([n, rank], using: &random))
+        let x = Parameter(Tensor.normal([rows, k], using: &random).cast(to: dtype))
+        let slopes = Tensor.normal([rows, n], using: &random)
+        func results(_ base: any LinearLayer) throws -> [[Float]] {
+            let (down, up) = (Parameter(a), Parameter(b))
+            let layer = LoRALinear(base: base, down: down, up: up, scale: 0.5)
+            layer.computeDType = nil
+            x.gradient = nil
+            let y = layer(x.tensor)
+            (y.cast(to: .float32) * slopes).sum().backward()
+            return try [y, x.gradient, down.gradient, up.gradient].map { try $0?.floats() ?? [] }
+        }
+        let (together, apart) = (try results(base), try results(Apart(base)))
+        let limit: Float = dtype == .float32 ? 1e-5 : dtype == .float16 ? 2e-3 : 1.6e-2
+        for (found, expected) in zip(together, apart) {
+            #expect(found.count == expected.count && !found.isEmpty)
+            let size = expected.map { $0 * $0 }.reduce(0, +).squareRoot()
+            let distance = zip(found, expected).map { ($0 - $1) * ($0 - $1) }.reduce(0, +).squareRoot()
+            #expect(distance <= limit * size, "\(distance / size)")
+        }
+    }
+}
+
+/// A layer that knows nothing of updates.
+private final class Apart: Module, LinearLayer {
+    private let layer: Linear4bit
+
+    init(_ layer: Linear4bit) {
+        self.layer = layer
+        super.init()
+    }
+
+    var inFeatures: Int { layer.inFeatures }
+    var outFeatures: Int { layer.outFeatures }
+    var bias: Parameter? { layer.bias }
+    func callAsFunction(_ x: Tensor) -> Tensor { layer(x) }
+    func weightMatrix(_ dtype: DType?) -> Tensor { layer.weightMatrix(dtype) }
 }

@@ -24,9 +24,8 @@ extension Tensor {
             memory = copy
         }
         let (output, device) = (Tensor(memory, shape: shape), memory.device)
-        let narrow = output.scaled(scale, rows: m, width: rank, precision) {  // scale * x · downᵀ
-            MatrixProduct(input, a, into: $0, m: m, n: rank, k: k, transposesB: true, precision: precision)
-        }
+        let narrow = output.empty([m, rank], precision.dtype)  // scale * x · downᵀ
+        device.run(ScaledProduct(scale, input, a, into: narrow.slice, m: m, n: rank, k: k, transposesB: true, precision: precision))
         device.run(
             MatrixProduct(narrow.slice, b, into: output.slice, m: m, n: n, k: rank, transposesB: true, accumulates: true, precision: precision))
         let (wantsInput, wantsUp, inputType, inputShape) = (x.node != nil, up.node != nil, x.dtype, x.shape)
@@ -36,9 +35,8 @@ extension Tensor {
             let (g, device) = (gradient.slice, gradient.device)
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
             if wantsInput || operand != nil {
-                let back = gradient.scaled(scale, rows: m, width: rank, precision) {  // scale * gradient · up
-                    MatrixProduct(g, b, into: $0, m: m, n: rank, k: n, precision: precision)
-                }
+                let back = gradient.empty([m, rank], precision.dtype)  // scale * gradient · up
+                device.run(ScaledProduct(scale, g, b, into: back.slice, m: m, n: rank, k: n, precision: precision))
                 if wantsInput {
                     let result = gradient.empty(inputShape, inputType)
                     device.run(MatrixProduct(back.slice, a, into: result.slice, m: m, n: k, k: rank, precision: precision))
@@ -57,15 +55,5 @@ extension Tensor {
             }
             return [gradient, dx, da, db]
         }
-    }
-
-    /// `scale` times a product [rows, width], in the type that the products it goes into round it to.
-    private func scaled(_ scale: Float, rows: Int, width: Int, _ precision: ProductPrecision, _ product: (Slice) -> MatrixProduct) -> Tensor {
-        let result = empty([rows, width], precision.dtype)
-        // In float32 until it is scaled.
-        let unscaled = scale == 1 || precision == .float32 ? result : empty([rows, width], .float32)
-        device.run(product(unscaled.slice))
-        if scale != 1 { device.run(ScaleAndShift(unscaled.slice, scale: scale, shift: 0, into: result.slice)) }
-        return result
     }
 }

@@ -2,6 +2,10 @@ internal import CBitsCPU
 
 extension FourBitLinear: CPUKernel {
     func runOnCPU() -> Int32 {
+        if let update {
+            let narrow = narrowProduct(update) { Device.cpu.allocate(precision.dtype, count: m * update.rank) }
+            return runInOrder(withoutUpdate, narrow, addition(of: narrow.output, update))
+        }
         var product = unsafe inC
         return unsafe bits_cpu_four_bit_linear(input.pointer, input.dtype.code, &product, 1, Int64(m), precision.rawValue)
     }
@@ -28,7 +32,7 @@ struct JoinedFourBitLinear: CPUKernel {
         let first = products[0]
         guard
             products.count < BITS_MOST_FOUR_BIT_PRODUCTS, next.input.isSame(as: first.input), next.weight.columns == first.weight.columns,
-            next.precision == first.precision
+            next.precision == first.precision, first.update == nil, next.update == nil
         else { return false }
         var joined = self
         joined.products.append(next)
@@ -49,6 +53,10 @@ struct JoinedFourBitLinear: CPUKernel {
 
 extension FourBitLinearInputGradient: CPUKernel {
     func runOnCPU() -> Int32 {
+        if let update {
+            let narrow = narrowProduct(update) { Device.cpu.allocate(precision.dtype, count: m * update.rank) }
+            return runInOrder(withoutUpdate, narrow, addition(of: narrow.output, update))
+        }
         var weight = unsafe weight.inC
         return unsafe bits_cpu_four_bit_linear_input_gradient(
             outputGradient.pointer, outputGradient.dtype.code, &weight, inputGradient.pointer, inputGradient.dtype.code, Int64(m), precision.rawValue)

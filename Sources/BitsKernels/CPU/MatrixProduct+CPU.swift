@@ -9,3 +9,19 @@ extension MatrixProduct: CPUKernel {
             accumulates ? 1 : 0, precision.rawValue)
     }
 }
+
+extension ScaledProduct: CPUKernel {
+    func runOnCPU() -> Int32 {
+        let (product, scaling) = steps { Device.cpu.allocate(.float32, count: m * n) }
+        return scaling.map { runInOrder(product, $0) } ?? product.runOnCPU()
+    }
+}
+
+/// Kernels that make up another one, until one of them fails, or there is no memory for what it writes.
+func runInOrder(_ kernels: any CPUKernel...) -> Int32 {
+    for kernel in kernels where kernel.operands.allSatisfy(\.slice.hasMemory) {
+        let status = kernel.runOnCPU()
+        if status != 0 { return status }
+    }
+    return 0
+}

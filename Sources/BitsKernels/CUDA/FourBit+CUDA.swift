@@ -24,8 +24,8 @@ extension QuantizeFourBit: CUDAKernel {
 extension DequantizeFourBit: CUDAKernel {
     private static let runs = CUDAFunctions("four_bit", "dequantize_four_bit_runs")
     private static let elements = CUDAFunctions("four_bit", "dequantize_four_bit")
-    /// Of `dequantize_runs`: both numbers of each byte for 16 lanes, and the code of nested scales.
-    private static let sharedByteCount = 256 * 16 * 8 + 1024
+    /// Of `fill_tables`: both numbers of each byte for 16 lanes, and the code of nested scales.
+    fileprivate static let sharedByteCount = 256 * 16 * 8 + 1024
 
     func launch(on queue: CUDAQueue) {
         let parts = matrix.parts
@@ -42,6 +42,41 @@ extension DequantizeFourBit: CUDAKernel {
             Self.elements[output.dtype], blocks: queue.blocks(for: output.count - done, each: 256, perMultiprocessor: 32), threads: 256,
             matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax, parts.nestedOffset, output, done,
             output.count, sizes[0], sizes[1])
+    }
+}
+
+extension FourBitMatrix {
+    private static let updated = [16, 32, 64].map { (rank: $0, functions: CUDAFunctions("four_bit", "dequantize_four_bit_updated_\($0 / 16)")) }
+    /// Columns that a warp takes, and rows at a time.
+    private static let (strip, stripRows) = (64, 16)
+
+    /// The sum with an update in scratch memory; nil where no function makes it.
+    func dequantized(with update: LowRankUpdate, to dtype: DType, on queue: CUDAQueue) -> Slice? {
+        let parts = parts
+        guard let (rank, functions) = Self.updated.first(where: { update.rank <= $0.rank }), dtype != .float32, update.rank > 0,
+            queue.properties.computeCapability >= 80, rows > 0, columns > 0, columns % Self.strip == 0, blockSize >= Self.strip,
+            blockSize.isPowerOfTwo, parts.nestedBlockSize.isPowerOfTwo, packed.deviceAddress % 4 == 0
+        else { return nil }
+        let values = queue.scratch(dtype, count: rows * columns)
+        let (threads, across) = (512, (columns / Self.strip + 15) / 16)
+        // Registers for a larger part of `down` leave room for one block alone.
+        let blocks = queue.properties.multiprocessorCount * (rank == 16 ? 2 : 1)
+        queue.launch(
+            functions[dtype], blocks: CUDAGrid(across, min(max(blocks / across, 1), (rows + Self.stripRows - 1) / Self.stripRows)), threads: threads,
+            sharedByteCount: DequantizeFourBit.sharedByteCount, packed, code, parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax,
+            parts.nestedOffset, queue.floats(update.down), queue.floats(update.up), update.scale, Int32(update.rank), values, rows, columns,
+            Int32(blockSize.trailingZeroBitCount), Int32(parts.nestedBlockSize.trailingZeroBitCount))
+        return values
+    }
+}
+
+extension CUDAQueue {
+    /// The slice as float32: as it is, or converted.
+    fileprivate func floats(_ slice: Slice) -> Slice {
+        if slice.dtype == .float32 { return slice }
+        let floats = scratch(.float32, count: slice.count)
+        convert(slice, rows: 1, width: slice.count, stride: slice.count, to: floats)
+        return floats
     }
 }
 

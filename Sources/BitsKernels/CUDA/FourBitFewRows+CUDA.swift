@@ -24,7 +24,8 @@ struct CUDAFourBitFewRows: CUDALaunching {
     init?(_ product: FourBitLinear, on queue: CUDAQueue) {
         let (weight, properties) = (product.weight, queue.properties)
         guard properties.computeCapability >= 90, properties.sharedByteCount >= Self.sharedByteCount, product.precision != .float32,
-            (1...8).contains(product.m), weight.columns > 0, weight.columns % Self.chunk == 0, weight.blockSize >= 64, weight.blockSize.isPowerOfTwo,
+            (1...8).contains(product.m), product.update == nil, weight.columns > 0, weight.columns % Self.chunk == 0, weight.blockSize >= 64,
+            weight.blockSize.isPowerOfTwo,
             Self.takesMemory(of: weight)
         else { return nil }
         var scaleByteCount = 12 << 10
@@ -53,7 +54,7 @@ struct CUDAFourBitFewRows: CUDALaunching {
     /// - Returns: whether that is possible.
     mutating func add(_ product: FourBitLinear, haveSameContents: (Slice, Slice) -> Bool) -> Bool {
         let (weight, other) = (first.weight, product.weight)
-        guard !isFull, product.input.isSame(as: first.input), product.precision == first.precision,
+        guard !isFull, product.update == nil, product.input.isSame(as: first.input), product.precision == first.precision,
             other.columns == weight.columns, other.blockSize == weight.blockSize, Self.takesMemory(of: other),
             haveSameContents(other.code, weight.code)
         else { return false }

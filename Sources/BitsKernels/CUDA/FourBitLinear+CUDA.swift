@@ -2,6 +2,19 @@
 
 extension FourBitLinear: CUDAKernel {
     func launch(on queue: CUDAQueue) {
+        guard let update else { return launchAlone(on: queue) }
+        if m > CUDAFourBitWide.mostRows, let sum = weight.dequantized(with: update, to: precision.dtype, on: queue) {
+            product(with: sum).launch(on: queue)
+            if let narrow = update.narrow { narrowProduct(update) { narrow }.launch(on: queue) }
+        } else {
+            withoutUpdate.launchAlone(on: queue)
+            let narrow = narrowProduct(update) { queue.scratch(precision.dtype, count: m * update.rank) }
+            narrow.launch(on: queue)
+            addition(of: narrow.output, update).launch(on: queue)
+        }
+    }
+
+    private func launchAlone(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
         if m > 8, let product = CUDAFourBitWide(weight, precision, on: queue) {
@@ -21,19 +34,31 @@ extension FourBitLinear: CUDAKernel {
     }
 
     private func launchDequantized(on queue: CUDAQueue) {
-        let dequantized = weight.dequantized(to: precision.dtype, on: queue)
+        product(with: weight.dequantized(to: precision.dtype, on: queue)).launch(on: queue)
+    }
+
+    private func product(with dequantized: Slice) -> MatrixProduct {
         MatrixProduct(
-            input, dequantized, into: output, m: m, n: weight.rows, k: weight.columns, transposesB: true, bias: bias, precision: precision
-        ).launch(on: queue)
+            input, dequantized, into: output, m: m, n: weight.rows, k: weight.columns, transposesB: true, bias: bias, precision: precision)
     }
 }
 
 extension FourBitLinearInputGradient: CUDAKernel {
     func launch(on queue: CUDAQueue) {
-        guard inputGradient.count > 0 else { return }
-        let dequantized = weight.dequantized(to: precision.dtype, on: queue)
+        guard let update else { return product(with: weight.dequantized(to: precision.dtype, on: queue)).launch(on: queue) }
+        if let sum = weight.dequantized(with: update, to: precision.dtype, on: queue) {
+            product(with: sum).launch(on: queue)
+            if let narrow = update.narrow { narrowProduct(update) { narrow }.launch(on: queue) }
+        } else {
+            withoutUpdate.launch(on: queue)
+            let narrow = narrowProduct(update) { queue.scratch(precision.dtype, count: m * update.rank) }
+            narrow.launch(on: queue)
+            addition(of: narrow.output, update).launch(on: queue)
+        }
+    }
+
+    private func product(with dequantized: Slice) -> MatrixProduct {
         MatrixProduct(outputGradient, dequantized, into: inputGradient, m: m, n: weight.columns, k: weight.rows, precision: precision)
-            .launch(on: queue)
     }
 }
 

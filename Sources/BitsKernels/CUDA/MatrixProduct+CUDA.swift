@@ -81,6 +81,32 @@ extension MatrixProduct: CUDAKernel {
     }
 }
 
+extension ScaledProduct: CUDAKernel {
+    /// By whether b is transposed, for up to 16 and 32 columns.
+    private static let narrow = ["nn", "nt"].map { layout in [2, 4].map { CUDAFunctions("matrix", "narrow_\(layout)_\($0)") } }
+    /// Rows of a block of `multiply_narrow`, and elements of k that a warp takes at a time.
+    private static let (rowsOfBlock, turn) = (32, 32)
+
+    func launch(on queue: CUDAQueue) {
+        if launchNarrow(on: queue) { return }
+        let (product, scaling) = steps { queue.scratch(.float32, count: m * n) }
+        product.launch(on: queue)
+        scaling?.launch(on: queue)
+    }
+
+    /// - Returns: whether there are blocks of rows for half of the multiprocessors or more, and the operands are such.
+    private func launchNarrow(on queue: CUDAQueue) -> Bool {
+        let blocks = (m + Self.rowsOfBlock - 1) / Self.rowsOfBlock
+        guard (1...32).contains(n), 2 * blocks >= queue.properties.multiprocessorCount, k > 0, k % Self.turn == 0, precision != .float32,
+            [a.dtype, output.dtype] == [precision.dtype, precision.dtype], b.dtype == .float32, a.deviceAddress % 16 == 0, b.deviceAddress % 16 == 0,
+            queue.properties.computeCapability >= 80
+        else { return false }
+        let function = Self.narrow[transposesB ? 1 : 0][n <= 16 ? 0 : 1][precision.dtype]
+        queue.launch(function, blocks: blocks, threads: 512, overlaps: true, scale, a, b, output, m, Int32(n), k)
+        return true
+    }
+}
+
 extension CUDAQueue {
     private static let conversions = CUDAFunctions("matrix", "convert_rows")
 

@@ -43,7 +43,8 @@ package struct FourBitMatrix: OperandGroup {
     ]
 }
 
-/// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type.
+/// `output[M, rows] = input[M, columns] · Wᵀ (+ bias)` without a copy of the weight; sums in float32, one rounding to the output's type. With an `update`, W
+/// stands for `W + update`.
 ///
 /// With a precision of 16 bits the input and `code * scale` are rounded to it first. A device may round `code` alone and multiply with the scale in float32,
 /// which is as near to the product, and nearer than the original is for one row. Reference: `matmul_4bit`.
@@ -51,42 +52,84 @@ package struct FourBitLinear: Kernel {
     package static let name = "four_bit_linear"
     package var input: Slice
     package var weight: FourBitMatrix
+    package var update: LowRankUpdate?
     package var bias: Slice?
     package var output: Slice
     package var precision: ProductPrecision
 
-    package init(_ input: Slice, weight: FourBitMatrix, bias: Slice?, into output: Slice, precision: ProductPrecision) {
+    package init(
+        _ input: Slice, weight: FourBitMatrix, update: LowRankUpdate? = nil, bias: Slice?, into output: Slice, precision: ProductPrecision
+    ) {
         precondition(
             input.count % max(weight.columns, 1) == 0 && output.count == input.count / max(weight.columns, 1) * weight.rows,
             "4-bit linear [\(weight.rows), \(weight.columns)] of \(input.count) elements into \(output.count)")
-        (self.input, self.weight, self.bias, self.output, self.precision) = (input, weight, bias, output, precision)
+        (self.input, self.weight, self.update, self.bias, self.output, self.precision) = (input, weight, update, bias, output, precision)
+        update?.checkShape(of: weight, m: m)
     }
 
     package static let operandList: OperandList<Self> = [
-        .reads("input", \.input), .group("weight", \.weight), .reads("bias", \.bias), .writes("output", \.output),
+        .reads("input", \.input), .group("weight", \.weight), .group("update", \.update), .reads("bias", \.bias), .writes("output", \.output),
     ]
 
     package var m: Int { weight.columns == 0 ? 0 : input.count / weight.columns }
+
+    /// The product with the weight alone.
+    var withoutUpdate: FourBitLinear { FourBitLinear(input, weight: weight, bias: bias, into: output, precision: precision) }
+
+    /// `scale * input · downᵀ`, where somebody asks for it or there is `room` for it.
+    func narrowProduct(_ update: LowRankUpdate, room: () -> Slice) -> ScaledProduct {
+        ScaledProduct(
+            update.scale, input, update.down, into: update.narrow ?? room(), m: m, n: update.rank, k: weight.columns, transposesB: true,
+            precision: precision)
+    }
+
+    /// Adds the product of what ``narrowProduct(_:room:)`` gives with `up` to the output.
+    func addition(of narrow: Slice, _ update: LowRankUpdate) -> MatrixProduct {
+        MatrixProduct(
+            narrow, update.up, into: output, m: m, n: weight.rows, k: update.rank, transposesB: true, accumulates: true, precision: precision)
+    }
 }
 
-/// `inputGradient[M, columns] = outputGradient[M, rows] · W`, the gradient of ``FourBitLinear`` for its input, without a copy of the weight.
+/// `inputGradient[M, columns] = outputGradient[M, rows] · W`, the gradient of ``FourBitLinear`` for its input, without a copy of the weight. With an `update`, W
+/// stands for `W + update`.
 package struct FourBitLinearInputGradient: Kernel {
     package static let name = "four_bit_linear_input_gradient"
     package var outputGradient: Slice
     package var weight: FourBitMatrix
+    package var update: LowRankUpdate?
     package var inputGradient: Slice
     package var precision: ProductPrecision
 
-    package init(_ outputGradient: Slice, weight: FourBitMatrix, into inputGradient: Slice, precision: ProductPrecision) {
+    package init(
+        _ outputGradient: Slice, weight: FourBitMatrix, update: LowRankUpdate? = nil, into inputGradient: Slice, precision: ProductPrecision
+    ) {
         precondition(
             outputGradient.count % max(weight.rows, 1) == 0 && inputGradient.count == outputGradient.count / max(weight.rows, 1) * weight.columns,
             "4-bit linear gradient [\(weight.rows), \(weight.columns)] of \(outputGradient.count) elements into \(inputGradient.count)")
-        (self.outputGradient, self.weight, self.inputGradient, self.precision) = (outputGradient, weight, inputGradient, precision)
+        (self.outputGradient, self.weight, self.update, self.inputGradient) = (outputGradient, weight, update, inputGradient)
+        self.precision = precision
+        update?.checkShape(of: weight, m: m)
     }
 
     package static let operandList: OperandList<Self> = [
-        .reads("outputGradient", \.outputGradient), .group("weight", \.weight), .writes("inputGradient", \.inputGradient),
+        .reads("outputGradient", \.outputGradient), .group("weight", \.weight), .group("update", \.update), .writes("inputGradient", \.inputGradient),
     ]
 
     package var m: Int { weight.rows == 0 ? 0 : outputGradient.count / weight.rows }
+
+    /// The product with the weight alone.
+    var withoutUpdate: FourBitLinearInputGradient {
+        FourBitLinearInputGradient(outputGradient, weight: weight, into: inputGradient, precision: precision)
+    }
+
+    /// `scale * outputGradient · up`, where somebody asks for it or there is `room` for it.
+    func narrowProduct(_ update: LowRankUpdate, room: () -> Slice) -> ScaledProduct {
+        ScaledProduct(
+            update.scale, outputGradient, update.up, into: update.narrow ?? room(), m: m, n: update.rank, k: weight.rows, precision: precision)
+    }
+
+    /// Adds the product of what ``narrowProduct(_:room:)`` gives with `down` to the gradient.
+    func addition(of narrow: Slice, _ update: LowRankUpdate) -> MatrixProduct {
+        MatrixProduct(narrow, update.down, into: inputGradient, m: m, n: weight.columns, k: update.rank, accumulates: true, precision: precision)
+    }
 }

@@ -19,6 +19,18 @@ extension MatrixProduct {
     }
 }
 
+extension ScaledProduct {
+    package func reference(_ memory: some ReferenceMemory) {
+        let a = precision.operands(memory.floats(a))
+        let b = precision.operands(memory.floats(b))
+        let result = (0..<m * n).map { e in
+            let (i, j) = (e / n, e % n)
+            return scale * Float((0..<k).reduce(0.0) { $0 + Double(a[i * k + $1]) * Double(transposesB ? b[j * k + $1] : b[$1 * n + j]) })
+        }
+        memory.store(result, to: output)
+    }
+}
+
 /// `a · b` of a [M, N] and b [N, K], each element summed in double precision and rounded once.
 func matrixProduct(_ a: [Float], _ b: [Float], m: Int, n: Int, k: Int) -> [Float] {
     (0..<m * k).map { e in Float((0..<n).reduce(0.0) { $0 + Double(a[e / k * n + $1]) * Double(b[$1 * k + e % k]) }) }

@@ -5,7 +5,7 @@ public import BitsQuant
 ///
 /// The weight is frozen; gradients flow to the input and the bias. The layer remembers nothing of what it computed: evaluation and training, in any
 /// order, give the same results. Dettmers et al. 2023, "QLoRA", arXiv:2305.14314. Reference: `Linear4bit`.
-public final class Linear4bit: Module, LinearLayer {
+public final class Linear4bit: Module, LinearLayer, UpdatedLinearLayer {
     /// [N, K]
     @Quantized("weight") public private(set) var weight: FourBitTensor
     /// [N]
@@ -61,6 +61,13 @@ public final class Linear4bit: Module, LinearLayer {
     public func copied() -> Linear4bit { Linear4bit(weight: weight, bias: bias?.copied(), computeDType: computeDType) }
 
     public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight, bias: bias?.tensor, computeDType: computeDType) }
+
+    package func callAsFunction(_ x: Tensor, addingLowRank down: Tensor, _ up: Tensor, scale: Float, computeDType product: DType) -> Tensor {
+        guard product == computeDType ?? x.dtype else {
+            return self(x).addingLowRank(of: x, down: down, up: up, scale: scale, computeDType: product)
+        }
+        return x.linear(weight, bias: bias?.tensor, addingLowRank: down, up, scale: scale, computeDType: product)
+    }
 
     public func weightMatrix(_ dtype: DType?) -> Tensor { weight.dequantized(to: dtype) }
 }

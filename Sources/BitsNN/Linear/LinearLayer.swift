@@ -21,6 +21,14 @@ public protocol LinearLayer: Head {
     func weightMatrix(_ dtype: DType?) -> Tensor
 }
 
+/// A layer that takes a low-rank update of its weight into its product.
+package protocol UpdatedLinearLayer: LinearLayer {
+    /// The output for [.., K] with the weight `W + scale * up · down`, down [R, K], up [N, R].
+    ///
+    /// - Parameter computeDType: what the update's products round their operands to, here and in the gradients.
+    func callAsFunction(_ x: Tensor, addingLowRank down: Tensor, _ up: Tensor, scale: Float, computeDType: DType) -> Tensor
+}
+
 extension LinearLayer {
     public var bias: Parameter? { nil }
 

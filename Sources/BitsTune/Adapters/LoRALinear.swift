@@ -51,6 +51,9 @@ public final class LoRALinear: Module, LinearLayer, LoRALayer, RoundingLayer {
 
     public func callAsFunction(_ x: Tensor) -> Tensor {
         let product = computeDType ?? x.dtype
+        if let base = base as? any UpdatedLinearLayer, updatesWeight {
+            return withUpBias(base(x, addingLowRank: down.tensor, up.tensor, scale: scale * share, computeDType: product))
+        }
         var y = base(x)
         if let start, share != 1 {
             y = y.addingLowRank(of: x, down: start.down, up: start.up, scale: scale * (1 - share), computeDType: product)
@@ -59,9 +62,15 @@ public final class LoRALinear: Module, LinearLayer, LoRALayer, RoundingLayer {
         var input = x
         if dropout > 0, var source = dropoutSource { input = x.dropout(dropout, using: &source) }
         if let magnitude { return decomposed(y, of: x, dropped: input, magnitude: magnitude) }
-        y = y.addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale * share, computeDType: product)
-        return upBias.map { (y + $0.tensor * (scale * share)).cast(to: x.dtype) } ?? y
+        return withUpBias(y.addingLowRank(of: input, down: down.tensor, up: up.tensor, scale: scale * share, computeDType: product))
     }
+
+    /// Whether the update comes to a sum with the weight, and neither sees another input.
+    private var updatesWeight: Bool {
+        share != 0 && (start == nil || share == 1) && magnitude == nil && (dropout == 0 || dropoutSource == nil)
+    }
+
+    private func withUpBias(_ y: Tensor) -> Tensor { upBias.map { (y + $0.tensor * (scale * share)).cast(to: y.dtype) } ?? y }
 
     /// The output of the decomposed weight, given that of the base layer. What is dropped is dropped where the rows' new norms come in, too.
     private func decomposed(_ output: consuming Tensor, of x: Tensor, dropped: Tensor, magnitude: Parameter) -> Tensor {

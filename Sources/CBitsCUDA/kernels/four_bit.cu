@@ -1,4 +1,4 @@
-// Quantization to the 4-bit formats, block by block, its inverse, and rows of a quantized matrix.
+// Quantization to the 4-bit formats, block by block, its inverse, with a low-rank update too, and rows of a quantized matrix.
 
 enum { NF4 = 0, FP4 = 1 };
 
@@ -212,18 +212,23 @@ __device__ __forceinline__ float scale_of(const Matrix &matrix, const float *nes
     return nested_code[matrix.absmax_codes[block]] * matrix.nested_absmax[block >> nested_shift] + offset;
 }
 
+// What both codes of a byte stand for, a copy for each of 16 lanes; and behind that the code of nested scales, whose place is returned.
+__device__ __forceinline__ const float *fill_tables(const Matrix &matrix, float2 *pairs) {
+    for (int i = threadIdx.x; i < 256 * COPIES; i += blockDim.x)
+        pairs[i] = make_float2(matrix.code[i / COPIES >> 4], matrix.code[i / COPIES & 15]);
+    float *nested_code = (float *)(pairs + 256 * COPIES);
+    if (matrix.absmax == nullptr)
+        for (int i = threadIdx.x; i < 256; i += blockDim.x) nested_code[i] = matrix.nested_code[i];
+    __syncthreads();
+    return nested_code;
+}
+
 // A vector of the output to a lane, in blocks of 2^block_shift of which 8 is a divisor, and nested blocks of 2^nested_shift; addresses aligned.
 template <typename T>
 __device__ __forceinline__ void dequantize_runs(const Matrix &matrix, T *output, int64 count, int block_shift, int nested_shift) {
-    // What both codes of a byte stand for, a copy for each of 16 lanes; then the code of nested scales.
     extern __shared__ float2 pairs[];
-    float *nested_code = (float *)(pairs + 256 * COPIES);
-    for (int i = threadIdx.x; i < 256 * COPIES; i += blockDim.x)
-        pairs[i] = make_float2(matrix.code[i / COPIES >> 4], matrix.code[i / COPIES & 15]);
+    const float *nested_code = fill_tables(matrix, pairs);
     const bool is_nested = matrix.absmax == nullptr;
-    if (is_nested)
-        for (int i = threadIdx.x; i < 256; i += blockDim.x) nested_code[i] = matrix.nested_code[i];
-    __syncthreads();
     const float offset = is_nested ? *matrix.nested_offset : 0;
     const int lane = threadIdx.x & 31;
     const float2 *own = pairs + (lane & (COPIES - 1));
@@ -330,3 +335,109 @@ __device__ __forceinline__ void gather_rows(
 FOUR_BIT(f32, float)
 FOUR_BIT(f16, float16)
 FOUR_BIT(bf16, bfloat16)
+
+// MARK: Dequantization with a low-rank update
+
+#if __CUDA_ARCH__ >= 800
+
+// sums += a b', of 16 x 8 elements.
+template <typename T> __device__ __forceinline__ void multiply(float (&sums)[4], const uint32 (&a)[4], const uint32 (&b)[2]);
+template <> __device__ __forceinline__ void multiply<float16>(float (&s)[4], const uint32 (&a)[4], const uint32 (&b)[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(s[0]), "+f"(s[1]), "+f"(s[2]), "+f"(s[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+template <> __device__ __forceinline__ void multiply<bfloat16>(float (&s)[4], const uint32 (&a)[4], const uint32 (&b)[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(s[0]), "+f"(s[1]), "+f"(s[2]), "+f"(s[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// What a warp takes at a time: rows, and columns that lie in one block of each.
+enum { STRIP_ROWS = 16, STRIP = 64 };
+
+// Two of the numbers of a rank, rounded; zeros behind it.
+template <typename T> __device__ __forceinline__ uint32 load_ranks(const float *from, int r, int rank, int64 stride) {
+    return pack<T>(r < rank ? from[r * stride] : 0, r + 1 < rank ? from[(r + 1) * stride] : 0);
+}
+
+// W + scale * up · down by the tensor cores, for up [N, rank], down [rank, K] and a rank of at most 16 * PARTS: operands rounded to T, the sum in float32.
+// A warp keeps to the columns of its strip, whose part of `down` it has in registers. Which columns make one product is chosen so that a lane gets eight
+// that lie together.
+template <typename T, int PARTS>
+__device__ __forceinline__ void dequantize_updated(
+    const Matrix &matrix, const float *down, const float *up, float scale, int rank, T *output, int64 rows, int64 columns, int block_shift,
+    int nested_shift) {
+    const bool is_nested = matrix.absmax == nullptr;
+    extern __shared__ float2 pairs[];
+    const float *nested_code = fill_tables(matrix, pairs);
+    const float offset = is_nested ? *matrix.nested_offset : 0;
+    const int lane = threadIdx.x & 31, row_of_lane = lane / 4, place = lane % 4;
+    const float2 *own = pairs + (lane & (COPIES - 1));
+    const int64 strip = thread_index() / 32 * STRIP;
+    if (strip >= columns) return;
+    uint32 b[PARTS][8][2];
+#pragma unroll
+    for (int p = 0; p < PARTS; p++)
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+#pragma unroll
+            for (int h = 0; h < 2; h++) {
+                const int64 column = strip + j / 4 * 32 + lane / 8 * 8 + j % 4 * 2 + row_of_lane % 2;
+                b[p][j][h] = load_ranks<T>(down + column, 16 * p + 8 * h + 2 * place, rank, columns);
+            }
+    for (int64 first = blockIdx.y * (int64)STRIP_ROWS; first < rows; first += gridDim.y * (int64)STRIP_ROWS) {
+        // Rows behind the last are the last again, and are not stored.
+        const int64 block = (min(first + lane % STRIP_ROWS, rows - 1) * columns + strip) >> block_shift;
+        const float block_scale = scale_of(matrix, nested_code, offset, block, nested_shift);
+        int64 row[2];
+        uint32 words[2][2], a[PARTS][4];
+        float scales[2];
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            row[r] = min(first + row_of_lane + 8 * r, rows - 1);
+            scales[r] = __shfl_sync(FULL_WARP, block_scale, row_of_lane + 8 * r);
+#pragma unroll
+            for (int h = 0; h < 2; h++) words[r][h] = __ldcs((const uint32 *)(matrix.packed + (row[r] * columns + strip) / 2) + 4 * h + place);
+#pragma unroll
+            for (int p = 0; p < PARTS; p++)
+#pragma unroll
+                for (int h = 0; h < 2; h++) a[p][2 * h + r] = load_ranks<T>(up + row[r] * rank, 16 * p + 8 * h + 2 * place, rank, 1);
+        }
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            float y[2][8];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                float sums[4] = {};
+#pragma unroll
+                for (int p = 0; p < PARTS; p++) multiply<T>(sums, a[p], b[p][4 * h + j]);
+#pragma unroll
+                for (int r = 0; r < 2; r++) {
+                    const float2 pair = own[(words[r][h] >> (8 * j) & 255) * COPIES];
+                    y[r][2 * j] = __fmaf_rn(scale, sums[2 * r], pair.x * scales[r]);
+                    y[r][2 * j + 1] = __fmaf_rn(scale, sums[2 * r + 1], pair.y * scales[r]);
+                }
+            }
+#pragma unroll
+            for (int r = 0; r < 2; r++)
+                if (first + row_of_lane + 8 * r < rows) store_vector(output + row[r] * columns + strip + 32 * h + 8 * place, y[r]);
+        }
+    }
+}
+
+#define UPDATED(suffix, T, PARTS) \
+    extern "C" __global__ void __launch_bounds__(512, PARTS == 1 ? 2 : 1) dequantize_four_bit_updated_##PARTS##_##suffix( \
+        MATRIX, const float *down, const float *up, float scale, int rank, T *output, int64 rows, int64 columns, int block_shift, \
+        int nested_shift) { \
+        const Matrix matrix = MATRIX_OF_ARGUMENTS; \
+        dequantize_updated<T, PARTS>(matrix, down, up, scale, rank, output, rows, columns, block_shift, nested_shift); \
+    }
+#define ANY_UPDATED(suffix, T) \
+    UPDATED(suffix, T, 1) \
+    UPDATED(suffix, T, 2) \
+    UPDATED(suffix, T, 4)
+ANY_UPDATED(f16, float16)
+ANY_UPDATED(bf16, bfloat16)
+
+#endif

@@ -148,15 +148,17 @@ template <typename T> __device__ __forceinline__ void load_once(eight<T> &x, con
 
 // Rows of any type and stride as rows of T without gaps, rounded. Blocks along y take rows, those along x parts of them.
 template <typename T> __device__ __forceinline__ void convert_rows(const void *rows, int type, int64 stride, T *output, int64 count, int64 width) {
-    bool in_vectors = is_aligned16(rows) && stride % 8 == 0;
+    bool in_vectors = is_aligned16(rows) && is_aligned16(output) && (count == 1 || (stride % 8 == 0 && width % 8 == 0));
     begin_launch();
     for (int64 row = blockIdx.y; row < count; row += gridDim.y) {
         for (int64 i = 8 * thread_index(); i < width; i += 8 * thread_count()) {
             if (in_vectors && i + 8 <= width) {
                 float x[8];
+                Eight<T> rounded;
                 load_eight(x, rows, type, row * stride + i);
 #pragma unroll
-                for (int e = 0; e < 8; e++) output[row * width + i + e] = narrow<T>(x[e]);
+                for (int e = 0; e < 4; e++) rounded.set(e, x[2 * e], x[2 * e + 1]);
+                rounded.store_kept(output + row * width + i);
             } else {
                 for (int64 e = i; e < min(i + 8, width); e++) output[row * width + e] = narrow<T>(load_float(rows, type, row * stride + e));
             }
@@ -494,5 +496,108 @@ SEVERAL_ROWS(tensor_rows_8_f16, float16, 1)
 SEVERAL_ROWS(tensor_rows_16_f16, float16, 2)
 SEVERAL_ROWS(tensor_rows_8_bf16, bfloat16, 1)
 SEVERAL_ROWS(tensor_rows_16_bf16, bfloat16, 2)
+
+// MARK: Few columns
+
+// scale * a [M, K] · b [K, N], which has up to 8 * TILES columns: a is read once. A block takes NARROW_ROWS rows, of which its warps take turns at TURN
+// elements, each some turns ahead, and adds up at the end. A lane takes 16 bytes of a row at a time, and the same 8 elements of b, which is rounded on the way.
+enum { NARROW_WARPS = 16, NARROW_ROWS = 32, TURN = 32, TURNS_AHEAD = 2 };
+
+// A lane's elements of four rows of a.
+struct narrow_turn {
+    uint4 rows[NARROW_ROWS / 8];
+
+    template <typename T> __device__ __forceinline__ void load(const T *a, int64 first, int64 m, int64 k, int64 at) {
+#pragma unroll
+        for (int r = 0; r < NARROW_ROWS / 8; r++) {
+            // Rows behind the last are the last again, and are not stored.
+            const int64 row = min(first + threadIdx.x % 32 / 4 + 8 * r, m - 1);
+            rows[r] = load_once((const void *)(a + row * k + at));
+        }
+    }
+};
+
+// Eight elements of a column of b, rounded; zeros behind the last column. `IS_TRANSPOSED`: b lies as [N, K].
+template <typename T, bool IS_TRANSPOSED> __device__ __forceinline__ void load_column(uint32 (&words)[4], const float *b, int column, int n, int64 k, int64 at) {
+    float x[8];
+    if (column >= n) {
+#pragma unroll
+        for (int e = 0; e < 8; e++) x[e] = 0;
+    } else if (IS_TRANSPOSED) {
+        const float4 *from = (const float4 *)(b + column * k + at);
+        const float4 low = from[0], high = from[1];
+        x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w, x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
+    } else {
+#pragma unroll
+        for (int e = 0; e < 8; e++) x[e] = b[(at + e) * n + column];
+    }
+#pragma unroll
+    for (int e = 0; e < 4; e++) words[e] = pack<T>(x[2 * e], x[2 * e + 1]);
+}
+
+template <typename T, bool IS_TRANSPOSED, int TILES>
+__device__ __forceinline__ void multiply_narrow(float scale, const T *a, const float *b, T *output, int64 m, int n, int64 k) {
+    __shared__ float shared[NARROW_WARPS][NARROW_ROWS * 8];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int64 first = blockIdx.x * (int64)NARROW_ROWS, step = NARROW_WARPS * TURN;
+    float sums[TILES][NARROW_ROWS / 16][4] = {};
+    narrow_turn ahead[TURNS_AHEAD];
+    begin_launch();
+    int64 at = warp * TURN + lane % 4 * 8;
+#pragma unroll
+    for (int i = 0; i < TURNS_AHEAD; i++)
+        if (at + i * step < k) ahead[i].load(a, first, m, k, at + i * step);
+    while (at < k) {
+#pragma unroll
+        for (int i = 0; i < TURNS_AHEAD; i++) {
+            if (at >= k) break;
+            const narrow_turn now = ahead[i];
+            if (at + TURNS_AHEAD * step < k) ahead[i].load(a, first, m, k, at + TURNS_AHEAD * step);
+#pragma unroll
+            for (int j = 0; j < TILES; j++) {
+                uint32 words[4];
+                load_column<T, IS_TRANSPOSED>(words, b, 8 * j + lane / 4, n, k, at);
+#pragma unroll
+                for (int r = 0; r < NARROW_ROWS / 16; r++) {
+                    const uint4 u = now.rows[2 * r], v = now.rows[2 * r + 1];
+                    const uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
+                    multiply<T>(sums[j][r], low, words[0], words[1]);
+                    multiply<T>(sums[j][r], high, words[2], words[3]);
+                }
+            }
+            at += step;
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < TILES; j++) {
+        if (j > 0) __syncthreads();
+#pragma unroll
+        for (int r = 0; r < NARROW_ROWS / 16; r++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) shared[warp][(16 * r + lane / 4 + c / 2 * 8) * 8 + lane % 4 * 2 + c % 2] = sums[j][r][c];
+        __syncthreads();
+        const int64 row = first + threadIdx.x / 8;
+        const int column = 8 * j + threadIdx.x % 8;
+        if (threadIdx.x >= NARROW_ROWS * 8 || row >= m || column >= n) continue;
+        float sum = 0;
+#pragma unroll
+        for (int w = 0; w < NARROW_WARPS; w++) sum += shared[w][threadIdx.x];
+        output[row * n + column] = narrow<T>(scale * sum);
+    }
+}
+
+#define NARROW(NAME, IS_TRANSPOSED, TILES, SUFFIX, T) \
+    extern "C" __global__ void __launch_bounds__(32 * NARROW_WARPS, 1) narrow_##NAME##_##TILES##_##SUFFIX( \
+        float scale, const T *a, const float *b, T *output, int64 m, int n, int64 k) { \
+        multiply_narrow<T, IS_TRANSPOSED, TILES>(scale, a, b, output, m, n, k); \
+    }
+#define NARROW_TILES(TILES, SUFFIX, T) \
+    NARROW(nn, false, TILES, SUFFIX, T) \
+    NARROW(nt, true, TILES, SUFFIX, T)
+#define NARROW_TYPE(SUFFIX, T) \
+    NARROW_TILES(2, SUFFIX, T) \
+    NARROW_TILES(4, SUFFIX, T)
+NARROW_TYPE(f16, float16)
+NARROW_TYPE(bf16, bfloat16)
 
 #endif
