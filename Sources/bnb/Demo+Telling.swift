@@ -63,10 +63,10 @@ extension Demo {
     func tell(_ memory: MemoryEstimate) throws {
         let held = MemoryCategory.allCases.filter { memory.peak[$0] > 0 }
         let largest = held.map { memory.peak[$0] }.max() ?? 1
-        let bars = held.map { category in
-            let (count, name, size) = (memory.peak[category], category.name, "\(Bytes(memory.peak[category]))")
-            func padding(_ text: String, to width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) }
-            return "   " + name + padding(name, to: 14) + padding(size, to: 10) + size + "  " + String(repeating: "█", count: 40 * count / largest)
+        var table = TextTable(["", ""])
+        for category in held { table.add([category.name, "\(Bytes(memory.peak[category]))"]) }
+        let bars = zip(table.lines(width: 35).dropFirst(), held).map { line, category in
+            "   " + line + "  " + String(repeating: "█", count: 40 * memory.peak[category] / largest)
         }
         try write(
             ["", "5. Memory in training: at most \(Bytes(memory.peak.total)); \(Bytes(memory.pagedByteCount)) of moments were paged out", ""] + bars)

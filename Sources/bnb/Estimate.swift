@@ -75,15 +75,17 @@ struct Estimate: ParsableCommand {
                 })
         ]
         let ways = [("train", false, false), ("train --recompute", true, false), ("train --offload-block-inputs", true, true)]
+        let batches = work.batches
         for (title, recomputes, offloads) in ways where !offloads || target.kind == .cuda {
             func need(_ batch: Int, _ length: Int) throws -> MemoryEstimate {
-                try trained.training(options, batch: batch, length: length, packs: work.packing, recomputes: recomputes, offloads: offloads)
+                try trained.training(options, batch: batch, length: length, packs: batches.packing, recomputes: recomputes, offloads: offloads)
             }
             estimates.append(
                 Estimated(
-                    title: title, size: (work.batchSize, length), need: try need(work.batchSize, length),
+                    title: title, size: (batches.batchSize, length), need: try need(batches.batchSize, length),
                     largest: try largest(target, tokens: length) { try need($0, length) },
-                    longest: try largest(target, sizes: outline.contextLength, tokens: work.batchSize, from: 2) { try need(work.batchSize, $0) }))
+                    longest: try largest(target, sizes: outline.contextLength, tokens: batches.batchSize, from: 2) { try need(batches.batchSize, $0) }
+                ))
         }
         let table = try table(source, asked, generating: estimates[0].need, length: length, options)
         let report = EstimateReport(

@@ -15,70 +15,43 @@ struct WorkOptions: ParsableArguments {
             valueName: "number"))
     var context: Int?
 
-    @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
-    var batchSize = 8
+    @OptionGroup var batches: BatchOptions
 
-    @Option(help: ArgumentHelp("Examples a batch of an evaluation. (default: --batch-size)", valueName: "number"))
-    var evalBatchSize: Int?
-
-    @Option(help: ArgumentHelp("Tokens of an example. (default: 1024, or the model's context if that is less)", valueName: "number"))
-    var maxLength: Int?
-
-    @Option(help: ArgumentHelp("Batches a step, whose gradients are added up.", valueName: "number"))
-    var accumulate = 1
-
-    @Flag(help: "Fill batches with as many examples as --batch-size times --max-length tokens have room for.")
-    var packing = false
-
-    @Flag(help: "Fill the examples of a batch up to the longest, instead of putting them behind one another.")
-    var padding = false
-
-    @Option(
-        help: ArgumentHelp("An optimizer by its name in Hugging Face's training arguments: adamw_bnb_8bit, paged_lion_32bit, ...", valueName: "name"))
-    var optimizer = "adamw_bnb_8bit"
-
-    @Option(help: ArgumentHelp("Further settings of the optimizer: key=value, with commas between. (default: none)", valueName: "settings"))
-    var optimArgs = ""
+    @OptionGroup var method: OptimizerOptions
 
     /// Tokens of a pass that are gone through at most: each takes some memory here too.
     static let mostTokens = 1 << 22
 
     func validate() throws {
-        let counts = [
-            ("--sequences", sequences), ("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate),
-        ]
-        for (name, value) in counts where value < 1 { throw ValidationError("\(name) \(value) is not at least 1") }
-        if packing && padding { throw ValidationError("--packing leaves nothing to fill up; give it or --padding") }
-        for (name, value) in [("--context", context), ("--max-length", maxLength)] {
-            if let value, value < 2 { throw ValidationError("\(name) \(value) is not at least 2") }
-        }
+        if sequences < 1 { throw ValidationError("--sequences \(sequences) is not at least 1") }
+        if let context, context < 2 { throw ValidationError("--context \(context) is not at least 2") }
     }
 
     /// The lengths for `model`, checked.
     func lengths(for model: CausalLanguageModel) throws -> (context: Int, maxLength: Int) {
-        let lengths = (context: context ?? min(2048, model.contextLength), maxLength: maxLength ?? min(1024, model.contextLength))
+        let lengths = (context: context ?? min(2048, model.contextLength), maxLength: batches.maxLength ?? min(1024, model.contextLength))
         for (name, value) in [("--context", lengths.context), ("--max-length", lengths.maxLength)] where value > model.contextLength {
             throw ValidationError("\(name) \(value) is beyond the model's context of \(model.contextLength)")
         }
         let factors = [
-            ("--sequences", sequences, lengths.context), ("--batch-size", batchSize, lengths.maxLength),
-            ("--eval-batch-size", evalBatchSize ?? 1, lengths.maxLength),
+            ("--sequences", sequences, lengths.context), ("--batch-size", batches.batchSize, lengths.maxLength),
+            ("--eval-batch-size", batches.evalBatchSize ?? 1, lengths.maxLength),
         ]
         for (name, count, length) in factors where count > WorkOptions.mostTokens / length {
             throw ValidationError(
                 "\(name) \(count) of \(length) tokens each is beyond the \(WorkOptions.mostTokens) tokens of a pass that can be estimated")
         }
-        guard accumulate <= 1024 else { throw ValidationError("--accumulate \(accumulate) is beyond 1024") }
+        guard batches.accumulate <= 1024 else { throw ValidationError("--accumulate \(batches.accumulate) is beyond 1024") }
         return lengths
     }
 
     /// What a run of training is, but for its batches.
     func training() throws -> TrainingOptions {
-        let name = try OptimizerName(optimizer)
-        var options = TrainingOptions(rule: try name.rule(learningRate: 2e-4, arguments: optimArgs), moments: name.storage)
-        (options.accumulation, options.batches.pads) = (accumulate, padding)
+        let name = try OptimizerName(method.optimizer)
+        var options = TrainingOptions(rule: try name.rule(learningRate: 2e-4, arguments: method.optimArgs), moments: name.storage)
+        (options.accumulation, options.batches.pads) = (batches.accumulate, batches.padding)
         // Examples of full length fill a packed batch as well.
-        options.evaluationBatches = evalBatchSize.map { .examples($0) }
+        options.evaluationBatches = batches.evalBatchSize.map { .examples($0) }
         return options
     }
 }

@@ -34,15 +34,16 @@ extension EstimateReport {
 
     /// A column for each estimate, a row for each category.
     private var breakdown: [String] {
-        var rows = [[""] + estimates.map(\.title), [""] + estimates.map { "\($0.size.count) x \($0.size.length)" }]
+        var table = TextTable([""] + estimates.map(\.title))
+        table.add([""] + estimates.map { "\($0.size.count) x \($0.size.length)" })
         for category in MemoryCategory.allCases where estimates.contains(where: { $0.need.peak[category] > 0 }) {
-            rows.append([category.name] + estimates.map { $0.need.peak[category] == 0 ? "-" : "\(Bytes($0.need.peak[category]))" })
+            table.add([category.name] + estimates.map { $0.need.peak[category] == 0 ? "-" : "\(Bytes($0.need.peak[category]))" })
         }
-        rows.append(["total"] + estimates.map { "\(Bytes($0.need.peak.total))" })
+        table.add(["total"] + estimates.map { "\(Bytes($0.need.peak.total))" })
         if estimates.contains(where: { $0.need.pagedByteCount > 0 }) {
-            rows.append(["moments paged out"] + estimates.map { $0.need.pagedByteCount == 0 ? "-" : "\(Bytes($0.need.pagedByteCount))" })
+            table.add(["moments paged out"] + estimates.map { $0.need.pagedByteCount == 0 ? "-" : "\(Bytes($0.need.pagedByteCount))" })
         }
-        return EstimateReport.aligned(rows)
+        return table.lines(width: .max)
     }
 
     /// `train fits in 24.0 GB: yes, batch 4 x 1024, 3.1 GB left; ...`; nil where nobody said how large the device is.
@@ -58,21 +59,11 @@ extension EstimateReport {
     private var table: [String] {
         let length = estimates.last?.size.length ?? 0
         func batch(_ largest: LargestSize) -> String { largest.size == 0 ? "no" : "\(largest) x \(length)" }
-        let head = ["GPU", "memory", "generate", "QLoRA", "all weights"]
-        return EstimateReport.aligned(
-            [head]
-                + gpus.map { [$0.gpu.name, "\(Bytes($0.gpu.byteCount))", $0.generates ? "yes" : "no", batch($0.adapterBatch), batch($0.wholeBatch)] })
-    }
-
-    /// The first column to the left, the others to the right.
-    private static func aligned(_ rows: [[String]]) -> [String] {
-        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            row.enumerated().map { column, cell in
-                let space = String(repeating: " ", count: widths[column] - cell.count)
-                return column == 0 ? cell + space : space + cell
-            }.joined(separator: "  ")
+        var table = TextTable(["GPU", "memory", "generate", "QLoRA", "all weights"])
+        for row in gpus {
+            table.add([row.gpu.name, "\(Bytes(row.gpu.byteCount))", row.generates ? "yes" : "no", batch(row.adapterBatch), batch(row.wholeBatch)])
         }
+        return table.lines(width: .max)
     }
 }
 

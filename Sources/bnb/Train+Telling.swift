@@ -71,20 +71,20 @@ extension Train {
             set("lora_start", weights.loraStart.argument)
             set("loftq_iter", weights.loftqIter > 1 ? weights.loftqIter : nil)
         }
-        set("max_length", data.maxLength)
+        set("max_length", data.batches.maxLength)
         set("truncation", data.truncation.rawValue)
         set("loss_on", data.lossOn.rawValue)
-        set("batch_size", data.batchSize)
-        set("eval_batch_size", data.evalBatchSize)
-        set("accumulate", data.accumulate)
-        set("packing", data.packing)
-        set("padding", data.padding)
+        set("batch_size", data.batches.batchSize)
+        set("eval_batch_size", data.batches.evalBatchSize)
+        set("accumulate", data.batches.accumulate)
+        set("packing", data.batches.packing)
+        set("padding", data.batches.padding)
         set("group_by_length", data.groupByLength)
         set("no_shuffle", data.noShuffle)
         set("epochs", course.steps == nil ? course.epochs ?? 1 : nil)
         set("steps", course.steps)
-        set("optimizer", course.optimizer)
-        if !course.optimArgs.isEmpty { set("optim_args", course.optimArgs) }
+        set("optimizer", course.method.optimizer)
+        if !course.method.optimArgs.isEmpty { set("optim_args", course.method.optimArgs) }
         set("learning_rate", course.learningRate ?? (weights.full ? 2e-5 : 2e-4))
         set("schedule", course.schedule.rawValue)
         switch course.warmupSteps {

@@ -57,9 +57,9 @@ struct Train: ParsableCommand {
         if course.offloadBlockInputs, device == .cpu {
             Console.warn(["--offload-block-inputs is --recompute on a processor: the inputs of blocks are in its memory anyway"])
         }
-        let optimizer = try OptimizerName(course.optimizer)
+        let optimizer = try OptimizerName(course.method.optimizer)
         let rule = try optimizer.rule(
-            learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), weightDecay: course.weightDecay, arguments: course.optimArgs)
+            learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), weightDecay: course.weightDecay, arguments: course.method.optimArgs)
         let files = try data.data.map { (try ExampleFile(path: $0.path), $0.weight) }
         let evaluationFiles = try data.evalData.map { (try ExampleFile(path: $0), 1.0) }
         if data.showTokens { return try showTokens(files.map(\.0)) }
@@ -68,7 +68,7 @@ struct Train: ParsableCommand {
             throw Failure(.file, "\(records.output): holds something already; add --resume to go on with a run, or name another folder")
         }
         let loaded = try load(device)
-        if let length = data.maxLength, length > loaded.model.contextLength {
+        if let length = data.batches.maxLength, length > loaded.model.contextLength {
             throw Failure(.usage, "--max-length \(length) is beyond the model's context of \(loaded.model.contextLength)")
         }
         let encoder = encoder(loaded, tokenizer: try Tokenizer(loaded.folder))
@@ -145,16 +145,16 @@ struct Train: ParsableCommand {
 
     private func encoder(_ loaded: LoadedModel, tokenizer: Tokenizer) -> ExampleEncoder {
         ExampleEncoder(
-            for: loaded, tokenizer: tokenizer, maximumLength: data.maxLength ?? min(1024, loaded.model.contextLength), truncation: data.truncation,
-            learnsPrompts: data.lossOn == .everything)
+            for: loaded, tokenizer: tokenizer, maximumLength: data.batches.maxLength ?? min(1024, loaded.model.contextLength),
+            truncation: data.truncation, learnsPrompts: data.lossOn == .everything)
     }
 
     private func options(_ rule: any UpdateRule, _ moments: MomentStorage, _ encoder: ExampleEncoder, _ training: TrainingData) -> TrainingOptions {
         var options = TrainingOptions(
             duration: course.steps.map { .steps($0) } ?? .epochs(course.epochs ?? 1), batches: data.plan(maxLength: encoder.maximumLength),
             rule: rule, moments: moments, seed: course.seed.number)
-        options.evaluationBatches = data.evalBatchSize.map { data.size($0, maxLength: encoder.maximumLength) }
-        options.accumulation = data.accumulate
+        options.evaluationBatches = data.batches.evalBatchSize.map { data.batches.size($0, maxLength: encoder.maximumLength) }
+        options.accumulation = data.batches.accumulate
         options.warmupSteps = course.warmupSteps.steps(of: options.steps(over: training))
         options.schedule = course.schedule.shape(warmupSteps: options.warmupSteps)
         options.clipping = course.maxGradNorm > 0 ? .norm(course.maxGradNorm) : nil
@@ -169,7 +169,7 @@ struct Train: ParsableCommand {
         let folder = try source.folder()
         let generation = try GenerationConfiguration(folder)
         let encoder = ExampleEncoder(
-            folder, generation, tokenizer: try Tokenizer(folder), maximumLength: data.maxLength ?? 1024, truncation: data.truncation,
+            folder, generation, tokenizer: try Tokenizer(folder), maximumLength: data.batches.maxLength ?? 1024, truncation: data.truncation,
             learnsPrompts: data.lossOn == .everything)
         for file in files {
             for index in 0..<min(3, file.count) {

@@ -39,29 +39,13 @@ struct DataOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Examples to measure the loss on; may be repeated. (default: none)", valueName: "file"))
     var evalData: [String] = []
 
-    @Option(help: ArgumentHelp("Tokens of an example at most. (default: 1024, or the model's context if that is less)", valueName: "number"))
-    var maxLength: Int?
+    @OptionGroup var batches: BatchOptions
 
     @Option(help: "What is left of an example that is too long.")
     var truncation = Truncation.keepStart
 
     @Option(help: "What is learned of a prompt or a conversation: completions and what the assistant says, or all of it.")
     var lossOn = LearnedPart.completions
-
-    @Option(help: ArgumentHelp("Examples a batch.", valueName: "number"))
-    var batchSize = 8
-
-    @Option(help: ArgumentHelp("Examples a batch of --eval-data. (default: --batch-size)", valueName: "number"))
-    var evalBatchSize: Int?
-
-    @Option(help: ArgumentHelp("Batches a step, whose gradients are added up.", valueName: "number"))
-    var accumulate = 1
-
-    @Flag(help: "Fill batches with as many examples as --batch-size times --max-length tokens have room for.")
-    var packing = false
-
-    @Flag(help: "Fill the examples of a batch up to the longest, instead of putting them behind one another; the loss is the same.")
-    var padding = false
 
     @Flag(help: "Bring examples of about the same length together.")
     var groupByLength = false
@@ -74,19 +58,12 @@ struct DataOptions: ParsableArguments {
 
     func validate() throws {
         if data.isEmpty { throw ValidationError("--data is missing; name a file of examples") }
-        for (name, value) in [("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate)] where value < 1 {
-            throw ValidationError("\(name) \(value) is not at least 1")
-        }
-        if let maxLength, maxLength < 2 { throw ValidationError("--max-length \(maxLength) is not at least 2") }
-        if packing && padding { throw ValidationError("--packing leaves nothing to fill up; give it or --padding") }
     }
 
     func plan(maxLength: Int) -> BatchPlan {
-        BatchPlan(size(batchSize, maxLength: maxLength), pads: padding, groupsByLength: groupByLength, shuffles: !noShuffle)
+        BatchPlan(
+            batches.size(batches.batchSize, maxLength: maxLength), pads: batches.padding, groupsByLength: groupByLength, shuffles: !noShuffle)
     }
-
-    /// A batch of so many examples, or what they have room for.
-    func size(_ examples: Int, maxLength: Int) -> BatchPlan.Size { packing ? .tokens(examples * maxLength) : .examples(examples) }
 }
 
 /// What is trained.
@@ -276,12 +253,7 @@ struct CourseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Steps. (default: what --epochs are)", valueName: "number"))
     var steps: Int?
 
-    @Option(
-        help: ArgumentHelp("An optimizer by its name in Hugging Face's training arguments: adamw_bnb_8bit, paged_lion_32bit, ...", valueName: "name"))
-    var optimizer = "adamw_bnb_8bit"
-
-    @Option(help: ArgumentHelp("Further settings of the optimizer: key=value, with commas between. (default: none)", valueName: "settings"))
-    var optimArgs = ""
+    @OptionGroup var method: OptimizerOptions
 
     @Option(help: ArgumentHelp("The highest one of the run. (default: 0.0002, with --full 0.00002)", valueName: "number"))
     var learningRate: Double?
