@@ -4,7 +4,8 @@
     python peer_training.py MODEL DATA --steps N [--batch N] [--length N] [--type float32|bfloat16] [--optimizer-bits 8|32] [--eval-data FILE]
     python peer_training.py --random-llama FOLDER     writes a Llama of 12 layers and width 768 with random weights
 
-The first line on standard output comes with the end of the first step, the second is JSON: tokens_per_second, train_loss, eval_nll, steps.
+The first line on standard output comes with the end of the first step, the second is JSON: tokens_per_second (of the steps behind the first one),
+seconds, train_loss, eval_nll, steps, of which there have to be two at least.
 With bfloat16 the model is loaded in it and steps run under autocast, as the Trainer's `bf16=True` has it.
 """
 import argparse
@@ -79,7 +80,7 @@ def train(options):
     schedule = get_linear_schedule_with_warmup(optimizer, 10, options.steps)
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(1)).tolist()
     model.train()
-    losses, tokens, start = [], 0, time.perf_counter()
+    losses, tokens, first_tokens, start = [], 0, 0, time.perf_counter()
     for step in range(options.steps):
         places = [order[(step * options.batch + i) % len(order)] for i in range(options.batch)]
         tokens += sum(len(data[place][0]) for place in places)
@@ -92,11 +93,12 @@ def train(options):
         optimizer.zero_grad()
         losses.append(loss.item())
         if step == 0:
+            first_tokens, behind_first = tokens, time.perf_counter()
             print("first step", flush=True)
-    seconds = time.perf_counter() - start
+    end = time.perf_counter()
     nll = evaluated(model, examples(options.eval_data, tokenizer, options.length), padding) if options.eval_data else None
-    print(json.dumps({"train_loss": sum(losses) / len(losses), "eval_nll": nll, "steps": options.steps, "seconds": seconds,
-                      "tokens_per_second": tokens / seconds}), flush=True)
+    print(json.dumps({"train_loss": sum(losses) / len(losses), "eval_nll": nll, "steps": options.steps, "seconds": end - start,
+                      "tokens_per_second": (tokens - first_tokens) / (end - behind_first)}), flush=True)
 
 
 def write_random_llama(folder):

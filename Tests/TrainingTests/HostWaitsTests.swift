@@ -62,14 +62,23 @@ struct HostWaitsTests {
         #expect(try abs(model.meanLoss(of: data()) - batches) < 1e-5)
     }
 
-    @Test("A run that is told to end takes the step that was submitted, and returns its loss")
-    func early() throws {
+    @Test("A run that is told to end takes the step that was submitted, and returns its loss", arguments: [true, false])
+    func early(isDeferred: Bool) throws {
         var reported: [Int] = []
-        let losses = try run(on: .cpu, steps: 6) { step, trainer in
+        func device() -> Device { isDeferred ? .deferred() : .cpu }
+        let losses = try run(on: device(), steps: 6) { step, trainer in
             reported.append(step.step)
             if step.step == 2 { trainer.stop() }
         }
-        #expect(reported == [1, 2, 3])
-        #expect(try losses == run(on: .cpu, steps: 3))
+        // The deferred device is told of its second step once the third has been submitted.
+        #expect(reported == Array(1...(isDeferred ? 3 : 2)))
+        #expect(try losses == run(on: device(), steps: reported.count))
+    }
+
+    @Test("Where a step is taken at once its loss is told before the next one begins")
+    func atOnce() throws {
+        var told: [[Int]] = []
+        _ = try run(on: .cpu, steps: 3) { told.append([$0.step, $1.progress.step]) }
+        #expect(told == [[1, 1], [2, 2], [3, 3]])
     }
 }

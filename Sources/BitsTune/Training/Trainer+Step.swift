@@ -65,6 +65,9 @@ struct SubmittedStep {
     /// What is known of it without waiting.
     let told: TrainingStep
 
+    /// Whether the device has taken it already: nothing is gained by submitting more before it is finished.
+    var isReady: Bool { loss.isReady }
+
     /// Waits for the loss and the norm, with how many elements of the gradients are no numbers.
     func finished() throws(DeviceError) -> (step: TrainingStep, nonFinite: Int) {
         var step = told

@@ -10,7 +10,7 @@ import BitsSystem
 /// try Trainer(loaded.model, training: TrainedWeights(adapter, in: loaded.model), on: data).run()
 /// ```
 /// The same seed gives the same run on the same device and thread count; watching, evaluating and saving change nothing. A step's loss is read when the step
-/// after it has been submitted, so that the device never waits for the host. With a ``RunFolder`` the run leaves checkpoints, and
+/// after it has been submitted, so that the device never waits for the host, or at once where it is there. With a ``RunFolder`` the run leaves checkpoints, and
 /// one that was stopped, however that came, goes on from the newest of them as if it had not been.
 public final class Trainer {
     public let model: CausalLanguageModel
@@ -81,18 +81,29 @@ public final class Trainer {
 
     private func takeSteps() throws -> TrainingSummary {
         let (start, tokens) = (ContinuousClock.now, progress.tokens)
+        var first: (seconds: Double, tokens: Int)?
+        func finish(_ step: SubmittedStep) throws {
+            try take(step)
+            if first == nil { first = ((ContinuousClock.now - start) / .seconds(1), step.told.tokens - tokens) }
+        }
         var submitted: SubmittedStep?
         var end = TrainingSummary.End.finished
         while progress.step < totalSteps, end == .finished {
-            let previous = submitted
-            submitted = try submitStep()
-            if let previous { try finish(previous) }
+            let step = try submitStep()
+            if let submitted { try finish(submitted) }
+            submitted = step
+            if step.isReady {
+                submitted = nil
+                try finish(step)
+            }
             let isLast = progress.step == totalSteps
             let evaluates = evaluationData != nil && (isLast || isDue(options.evaluateEvery))
-            guard isLast || isEnding || evaluates || isDue(options.saveEvery), let step = submitted else { continue }
-            // Whatever is kept of a step has to have come out well.
-            submitted = nil
-            try finish(step)
+            guard isLast || isEnding || evaluates || isDue(options.saveEvery) else { continue }
+            if let step = submitted {
+                // Whatever is kept of a step has to have come out well.
+                submitted = nil
+                try finish(step)
+            }
             if evaluates {
                 try evaluate()
                 if let patience = options.patience, progress.evaluationsSinceBest >= patience { end = .withoutProgress }
@@ -108,13 +119,13 @@ public final class Trainer {
         }
         return TrainingSummary(
             end: end, progress: progress, evaluation: evaluation ?? progress.last, seconds: (ContinuousClock.now - start) / .seconds(1),
-            tokens: progress.tokens - tokens)
+            tokens: progress.tokens - tokens, firstSeconds: first?.seconds ?? 0, firstTokens: first?.tokens ?? 0)
     }
 
     private func isDue(_ every: Int?) -> Bool { every.map { progress.step.isMultiple(of: $0) } ?? false }
 
     /// Waits for a step's loss, and goes on with it, or does not.
-    private func finish(_ submitted: SubmittedStep) throws {
+    private func take(_ submitted: SubmittedStep) throws {
         let (step, nonFinite) = try submitted.finished()
         progress.lossSum += step.loss
         if options.stopsWhenDiverging, let objection = guardian.objection(to: step.loss, nonFiniteGradients: nonFinite) {

@@ -1,6 +1,6 @@
 /// What happens in a run, as those who watch it are told.
 public enum TrainingEvent: Sendable, Equatable {
-    /// A step, once the one after it has been submitted.
+    /// A step, as soon as its loss is there: where a device works on while the host goes ahead, once the step after it has been submitted.
     case step(TrainingStep)
     /// A measurement of the loss on other data.
     case evaluation(TrainingEvaluation)
@@ -52,10 +52,19 @@ public struct TrainingSummary: Sendable, Equatable {
     public var seconds: Double
     /// Tokens that went through the model in that time.
     public var tokens: Int
+    /// Of these the ones of the first step.
+    public var firstSeconds: Double
+    public var firstTokens: Int
 
     /// The mean loss of all steps.
     public var loss: Double { progress.lossSum / Double(max(1, progress.step)) }
-    public var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
+
+    /// Of the steps behind the first one, which compiles kernels and takes memory that the others have already; of that one where it is alone.
+    public var tokensPerSecond: Double {
+        let isLonger = tokens > firstTokens
+        let measured = isLonger ? seconds - firstSeconds : seconds
+        return measured > 0 ? Double(isLonger ? tokens - firstTokens : tokens) / measured : 0
+    }
 }
 
 /// How far a run is: with the weights and the optimizer's state all that it needs to go on.
