@@ -8,6 +8,11 @@ package enum SystemMemory {
         return [machine, groupRemainder].compactMap { $0 }.min()
     }
 
+    /// Whether the system could give `byteCount` more, with what it can page out: it promises more than that, and ends the process when it is used.
+    package static func has(_ byteCount: Int) -> Bool {
+        availableByteCount.map { byteCount <= $0 + (SystemFile.byteCount("SwapFree", of: "/proc/meminfo") ?? 0) } ?? true
+    }
+
     /// Bytes of the machine's memory; nil where the system does not say.
     package static var totalByteCount: Int? { SystemFile.byteCount("MemTotal", of: "/proc/meminfo") }
 

@@ -11,8 +11,8 @@ struct Bnb: ParsableCommand {
         commandName: "bnb",
         abstract: "Run and fine-tune language models in a quarter of their memory.",
         discussion: """
-            Results go to standard output, progress to standard error. Exit codes: 0; 64 for wrong usage, 65 for bad input, 69 for a missing device, \
-            71 for a lack of memory, 74 for files that cannot be read or written, 128 and the signal's number for an interruption. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
+            Results go to standard output, progress to standard error. Exit codes: 0; 64 for wrong usage, 65 for bad input, 69 for a missing device, 70 for a kernel that is \
+            not sound, 71 for a lack of memory, 74 for files that cannot be read or written, 128 and the signal's number for an interruption. BNB_NUM_THREADS sets the number of threads, BNB_CPU (portable, avx2, avx512, amx) caps the \
             instructions used.
             """,
         version: "bnb \(Diagnosis.version)",

@@ -87,7 +87,8 @@ struct Estimate: ParsableCommand {
                     longest: try largest(target, sizes: outline.contextLength, tokens: batches.batchSize, from: 2) { try need(batches.batchSize, $0) }
                 ))
         }
-        let table = try table(source, asked, generating: estimates[0].need, length: length, options)
+        let onGPU = target.kind == .cuda ? generating : CountedModel(try load(source, asked, like: .cuda))
+        let table = try table(source, asked, generating: onGPU.generating(work.sequences, context: context), length: length, options)
         let report = EstimateReport(
             name: shape ?? model ?? "lexicon-5m", weightCount: outline.footprint(quantizedTo: nil).parameterCount, trainedCount: trained.trainedCount,
             format: loadIn?.argument, device: target.kind.rawValue, byteCount: target.byteCount, estimates: estimates, gpus: table)

@@ -45,8 +45,8 @@ struct Train: ParsableCommand {
     func validate() throws {
         if plan != nil && loadIn != nil { throw ValidationError("--plan and --load-in both say what layers become; use one") }
         try quantization.check(loadIn, option: "--load-in")
-        if records.evalEvery != nil || records.patience != nil || records.keepBest, data.evalData.isEmpty {
-            throw ValidationError("--eval-every, --patience and --keep-best need --eval-data")
+        if records.evalEvery != nil || records.patience != nil || records.keepBest || !records.sample.isEmpty, data.evalData.isEmpty {
+            throw ValidationError("--eval-every, --patience, --keep-best and --sample need --eval-data")
         }
         if records.patience != nil, records.evalEvery == nil { throw ValidationError("--patience needs --eval-every") }
     }
@@ -82,6 +82,9 @@ struct Train: ParsableCommand {
             CheckpointSource(try Checkpoint(loaded.folder, for: loaded.model.checkpointNames))
         }
         Console.warn(trained.adapter?.doubt.map { [$0] } ?? [])
+        if weights.full, loaded.model.namedModules().contains(where: { $0.module.quantization != nil }) {
+            Console.warn(["what is quantized is not trained: \(trained.count) weights are; leave --load-in out to train all"])
+        }
         let trainer = try Trainer(
             loaded.model, training: trained, on: training, evaluation: evaluation, options: options(rule, optimizer.storage, encoder, training),
             folder: folder)

@@ -1,4 +1,5 @@
 import BitsKernels
+import BitsSystem
 import Testing
 
 @Suite("Memory of the processor")
@@ -29,6 +30,13 @@ struct BlockAllocatorTests {
         #expect(allocator.waitingByteCount == 0)
         allocator.deallocate(address: again, byteCount: 10 * megabyte - 5)
         allocator.deallocate(address: other, byteCount: 20 * megabyte)
+    }
+
+    @Test("What the machine has not left is refused, though the system would promise it")
+    func beyondWhatIsThere() throws {
+        let (free, all) = (try #require(SystemMemory.availableByteCount), try #require(SystemMemory.totalByteCount))
+        #expect(BlockAllocator().allocate(byteCount: all - 64 * megabyte) == 0)
+        #expect(SystemMemory.has(free / 2) && !SystemMemory.has(.max / 2))
     }
 
     @Test("No more than the limit waits; the oldest blocks go back first")

@@ -228,7 +228,7 @@ import Testing
         arguments: [
             (["--data", "SCRATCH/none.jsonl"], 74, "none.jsonl"), (["--data", "SCRATCH/bad.jsonl"], 65, "bad.jsonl, line 2: has the keys 'a'"),
             (["--target-modules", "nothing"], 64, "is called nothing"), (["--optimizer", "adam"], 64, "'adam' is no optimizer"),
-            (["--learning-rate=-1"], 64, "lr is -1"), (["--patience", "2"], 64, "need --eval-data"),
+            (["--learning-rate=-1"], 64, "lr is -1"), (["--patience", "2"], 64, "need --eval-data"), (["--sample", "a"], 64, "need --eval-data"),
             (["--epochs", "1", "--steps", "2"], 64, "give one"), (["--warmup-steps", "1.5"], 64, "'1.5'"),
             (["--packing", "--padding"], 64, "give it or"), (["--eval-batch-size", "0"], 64, "--eval-batch-size 0 is not at least 1"),
             (["--max-length", "100000"], 64, "--max-length 100000 is beyond the model's context of 128"),

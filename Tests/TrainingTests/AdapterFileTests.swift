@@ -32,6 +32,18 @@ struct AdapterFileTests {
         #expect(error.map { "\($0)".contains("lora_alpha") } == true)
     }
 
+    @Test("What is read of an adapter's file is counted as an adapter's, not as the model's weights")
+    func memory() throws {
+        let folder = try TemporaryFolder()
+        var generator = RandomGenerator(seed: 1)
+        try Adapter(on: TinyTraining(on: .cpu).model, LoRAConfiguration(rank: 4), using: &generator).save(to: "\(folder.path)/adapter")
+        let model = try TinyTraining(on: .cpu).model
+        let before = Device.cpu.memory.live
+        let adapter = try Adapter(ModelFolder(path: "\(folder.path)/adapter"), on: model)
+        let after = Device.cpu.memory.live
+        #expect(after[.adapters] - before[.adapters] >= 4 * adapter.parameterCount && after[.weights] == before[.weights])
+    }
+
     @Test("An adapter with a very large alpha is saved, and one that does not fit is refused with every shape")
     func files() throws {
         clexicon_link()

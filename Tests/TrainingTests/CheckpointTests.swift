@@ -1,6 +1,7 @@
 import BitsCore
 import BitsIO
 import BitsModels
+import BitsNN
 import BitsOptim
 import BitsSystem
 import Testing
@@ -112,7 +113,7 @@ struct CheckpointTests {
             let before = try other.values()
             let error = #expect(throws: TrainingError.self) { try other.trainer.resume() }
             let text = "\(try #require(error))"
-            for part in ["checkpoint-8: is of another run", "rule: ", "learningRate: 0.5", "accumulation: 2 there, 1 here"] {
+            for part in ["checkpoint-8: is of another run", "rule: ", "learningRate: 0.0002 there, 0.5 here", "accumulation: 2 there, 1 here"] {
                 #expect(text.contains(part), "\(text)")
             }
             #expect(!text.contains("seed"))
@@ -135,13 +136,46 @@ struct CheckpointTests {
         #expect(second.evaluation == first.evaluation && second.evaluation?.step == 8)
     }
 
-    @Test("A model of the same shapes with other token vectors is not the one that a run goes on with")
-    func otherModel() throws {
+    @Test(
+        "A model of the same shapes with another weight, or with one in another form, is not the one that a run goes on with",
+        arguments: ["token vectors", "norm", "form", "scales"])
+    func otherModel(what: String) throws {
         let scratch = try TemporaryFolder()
         do { try RunFixture(CheckpointTests.options, folder: scratch.path).trainer.run() }
-        let other = try RunFixture(CheckpointTests.options, folder: scratch.path, vectors: 2)
+        let other = try RunFixture(CheckpointTests.options, folder: scratch.path) { model in
+            let table = try #require(model.backbone.embedding as? Embedding)
+            switch what {
+            case "token vectors": table.weight.value = table.weight.value * 2
+            case "form": table.weight.value = table.weight.value.cast(to: .float16)
+            case "norm":
+                let norm = try #require(model.namedParameters().first { $0.path.hasSuffix("norm.weight") }).parameter
+                norm.value = norm.value * 2
+            default:
+                model.replaceModules { _, module in
+                    (module as? Linear4bit).flatMap {
+                        try? Linear4bit(Linear(weight: Parameter($0.weightMatrix(.float32) * 2)), doubleQuantization: true)
+                    }
+                }
+            }
+        }
         let error = #expect(throws: TrainingError.self) { try other.trainer.resume() }
-        #expect("\(try #require(error))".contains("is of another run; go on with its settings, or name another folder: model: other token vectors"))
+        let text = "is of another run; go on with its settings, or name another folder: model: another one, or in another form"
+        #expect("\(try #require(error))".contains(text))
+    }
+
+    @Test(
+        "Nor is an adapter with other settings the one that it goes on with",
+        arguments: [
+            (LoRAConfiguration(rank: 2, alpha: 40, dropout: 0.2), "alpha: 4.0 there, 40.0 here"),
+            (LoRAConfiguration(rank: 2, alpha: 4, dropout: 0.5), "dropout: 0.2 there, 0.5 here"),
+            (LoRAConfiguration(rank: 2, alpha: 4, dropout: 0.2, isRankStabilized: true), "isRankStabilized: false there, true here"),
+        ])
+    func otherAdapter(adapter: LoRAConfiguration, difference: String) throws {
+        let scratch = try TemporaryFolder()
+        do { try RunFixture(CheckpointTests.options, folder: scratch.path).trainer.run() }
+        let other = try RunFixture(CheckpointTests.options, folder: scratch.path, adapter: adapter)
+        let error = #expect(throws: TrainingError.self) { try other.trainer.resume() }
+        #expect("\(try #require(error))".hasSuffix("adapter: \(difference)"), "\(String(describing: error))")
     }
 
     @Test("The newest checkpoints stay, and the best one")

@@ -19,6 +19,11 @@ struct ExampleFileTests {
         #expect(try examples(text) == [.text("a\nb"), .completion(prompt: "", completion: "c"), .text("ä")])
     }
 
+    @Test("A byte-order mark before the first line is no part of it")
+    func byteOrderMark() throws {
+        #expect(try examples("\u{feff}{\"text\": \"a\"}\n{\"text\": \"b\"}") == [.text("a"), .text("b")])
+    }
+
     @Test("A table has its columns' names in the first row; fields in quotes hold commas, line ends and quotes")
     func table() throws {
         let text = "\u{feff}prompt,id,completion\r\n\"a, \"\"b\"\"\nc\",1,d\r\n\ne,2,\"\nf\"\n"

@@ -163,6 +163,12 @@ struct LoRAStartTests {
         #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) {
             try adapter(.loftQ(), on: self.model(), original: Weights(tensors: [:]))
         }
+        #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) {
+            let plain = try self.model()
+            let weights = plain.namedParameters().map { ($0.path, $0.parameter.value) }
+            try plain.quantize(to: .int8)
+            return try adapter(.loftQ(), on: plain, original: Weights(tensors: Dictionary(uniqueKeysWithValues: weights)))
+        }
         _ = try adapter(.kaiming, on: model)
         let error = #expect(throws: AdapterError.self) { try adapter(.pissa(), on: model) }
         #expect(error.map { "\($0)".contains("has an adapter already") } == true)

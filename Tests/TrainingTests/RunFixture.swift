@@ -28,20 +28,23 @@ struct RunFixture {
     }
 
     init(
-        _ options: TrainingOptions = RunFixture.options, folder: String? = nil, examples: Int = 11, evaluates: Bool = false, dropout: Float = 0.2,
-        vectors: Float = 1
+        _ options: TrainingOptions = RunFixture.options, folder: String? = nil, examples: Int = 11, evaluates: Bool = false,
+        adapter: LoRAConfiguration = RunFixture.adapter, change: (CausalLanguageModel) throws -> Void = { _ in }
     ) throws {
-        try self.init(options, folder: folder, examples: Self.examples(examples), evaluates: evaluates, dropout: dropout, vectors: vectors)
+        try self.init(options, folder: folder, examples: Self.examples(examples), evaluates: evaluates, adapter: adapter, change: change)
     }
 
-    /// - Parameter vectors: what the vectors of tokens are multiplied with, for another model.
+    static let adapter = LoRAConfiguration(rank: 2, alpha: 4, dropout: 0.2)
+
+    /// - Parameter change: what makes another model of the one that is trained otherwise.
     init(
-        _ options: TrainingOptions, folder: String?, examples: [TokenizedExample], evaluates: Bool = false, dropout: Float = 0.2, vectors: Float = 1
+        _ options: TrainingOptions, folder: String?, examples: [TokenizedExample], evaluates: Bool = false,
+        adapter: LoRAConfiguration = RunFixture.adapter, change: (CausalLanguageModel) throws -> Void = { _ in }
     ) throws {
         model = try TinyTraining(on: .cpu).model
-        if vectors != 1, let table = model.backbone.embedding as? Embedding { table.weight.value = table.weight.value * vectors }
+        try change(model)
         var generator = RandomGenerator(seed: 7)
-        let adapter = try Adapter(on: model, LoRAConfiguration(rank: 2, alpha: 4, dropout: dropout), using: &generator)
+        let adapter = try Adapter(on: model, adapter, using: &generator)
         trainer = try Trainer(
             model, training: TrainedWeights(adapter, in: model), on: TrainingData(examples),
             evaluation: evaluates ? TrainingData(Self.examples(4, seed: 2)) : nil, options: options,

@@ -15,7 +15,7 @@ struct TrainerTests {
         func values(_ batch: Int, _ accumulation: Int) throws -> (losses: [Double], values: [[Float]]) {
             var options = RunFixture.options
             (options.batches, options.accumulation, options.moments) = (BatchPlan(.examples(batch)), accumulation, .float32)
-            let run = try RunFixture(options, examples: 12, dropout: 0)
+            let run = try RunFixture(options, examples: 12, adapter: LoRAConfiguration(rank: 2, alpha: 4))
             return (try run.trainer.losses(), try run.values())
         }
         let (large, small) = (try values(6, 1), try values(2, 3))
@@ -119,6 +119,21 @@ struct TrainerTests {
         var watcher = LossGuard()
         let found = [1, 2, 0, 5, 1, 1].map { watcher.objection(to: 2, nonFiniteGradients: $0) }
         #expect(found == [nil, nil, nil, nil, nil, .gradientsAreNoNumbers(steps: 3)])
+    }
+
+    @Test("Gradients that are not clipped are measured all the same, and none is changed")
+    func unclipped() throws {
+        func run(_ clipping: GradientClipping?) throws -> (norms: [Double?], values: [[Float]]) {
+            var options = RunFixture.options
+            options.clipping = clipping
+            let run = try RunFixture(options)
+            var norms: [Double?] = []
+            run.trainer.observers.append { if case .step(let step) = $0 { norms.append(step.gradientNorm) } }
+            try run.trainer.run()
+            return (norms, try run.values())
+        }
+        let (free, clipped) = (try run(nil), try run(.norm(1e30)))
+        #expect(free.norms.count == 8 && !free.norms.contains(nil) && free.norms == clipped.norms && free.values == clipped.values)
     }
 
     @Test("What an observer throws ends the run")

@@ -14,6 +14,9 @@ package final class BlockAllocator: Sendable {
     /// would be a good part.
     package static let largeByteCount = 4 * HugePages.byteCount
 
+    /// From here on it is asked before whether there is so much memory.
+    package static let hugeByteCount = 64 << 20
+
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
         var byteCount = 0
@@ -41,7 +44,8 @@ package final class BlockAllocator: Sendable {
         case ..<BlockAllocator.largeByteCount: return arena.withLock { $0.allocate(byteCount: byteCount) }
         default:
             let size = BlockAllocator.mappedByteCount(byteCount)
-            return takeWaiting(size) ?? HugePages.map(size)
+            if let waiting = takeWaiting(size) { return waiting }
+            return size < BlockAllocator.hugeByteCount || SystemMemory.has(byteCount) ? HugePages.map(size) : 0
         }
     }
 

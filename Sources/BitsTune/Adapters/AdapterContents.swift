@@ -31,11 +31,13 @@ struct AdapterContents {
             guard entry.shape == shape, entry.dtype?.isFloatingPoint == true else {
                 return problems.append("'\(Adapter.prefix)\(name)' is \(entry.typeName) \(entry.shape), the model asks for floating point \(shape)")
             }
-            guard let tensor = try checkpoint.tensor(Adapter.prefix + name) else { return }
-            do {
-                if try !tensor.floats().allSatisfy(\.isFinite) { return problems.append("'\(Adapter.prefix)\(name)' holds NaN or infinities") }
-                tensors[name] = try tensor.moved(to: device).cast(to: dtype)
-            } catch { throw .device(error) }
+            try counted(as: .adapters) { () throws(ModelFileError) in
+                guard let tensor = try checkpoint.tensor(Adapter.prefix + name) else { return }
+                do throws(DeviceError) {
+                    if try !tensor.floats().allSatisfy(\.isFinite) { return problems.append("'\(Adapter.prefix)\(name)' holds NaN or infinities") }
+                    tensors[name] = try tensor.moved(to: device).cast(to: dtype)
+                } catch { throw .device(error) }
+            }
         }
         for layer in plan.layers {
             for (name, shape) in layer.entries(configuration) { try read("\(layer.path).\(name)", shape) }
@@ -54,7 +56,7 @@ struct AdapterContents {
             problems.append("\(foreign.count) tensors belong to no layer of the model: \(foreign.prefix(3).joined(separator: ", "))")
         }
         if case .loftQ = configuration.start {
-            problems += selection.adapted.filter { $0.module is any LinearLayer && $0.module.quantization == nil }.map {
+            problems += selection.adapted.filter { $0.module is any LinearLayer && !$0.module.isInFourBits }.map {
                 "'\($0.path)' has to be in 4 bits, as LoftQ makes up for what that loses"
             }
         }

@@ -44,7 +44,7 @@ struct LoRALayerMaker {
         _ plan: AdapterPlan.Layer, _ first: any LinearLayer, rounds: Int
     ) throws(AdapterError) -> (base: any LinearLayer, factors: LoRAFactors) {
         precondition(rounds > 0, "\(rounds) rounds of LoftQ")
-        guard first.quantization != nil, let weight = try original?.weight(plan) else { throw .needsOriginal(path: plan.path) }
+        guard first.isInFourBits, let weight = try original?.weight(plan) else { throw .needsOriginal(path: plan.path) }
         var base = first
         func lost() throws(AdapterError) -> LoRAFactors {
             // What rounding loses has many singular values of about one size: which of them are taken makes no difference.
@@ -142,6 +142,11 @@ extension LoRALayerMaker {
         guard let form = layer.quantization, !(layer is TiedLinear) else { return plain }
         do { return try form.layer(plain) } catch { throw .quantization(path: path, error) }
     }
+}
+
+extension Module {
+    /// Whether its weight is in 4 bits: what LoftQ makes up for.
+    var isInFourBits: Bool { if case .fourBit = quantization { true } else { false } }
 }
 
 extension RowVectors {

@@ -52,7 +52,7 @@ extension Trainer {
             "accumulation": .number(JSONNumber(options.accumulation)), "rule": .string("\(options.rule)"), "moments": .string("\(options.moments)"),
             "schedule": .string("\(options.schedule)"), "warmup_steps": .number(JSONNumber(options.warmupSteps)),
             "clipping": options.clipping.map { .string("\($0)") } ?? .null, "seed": .string("\(options.seed)"), "policy": .string("\(model.policy)"),
-            "model": modelCheck.map { .string($0) } ?? .null,
+            "model": .string(frozenCheck), "adapter": weights.adapter.map { .string("\($0.configuration.withoutName)") } ?? .null,
         ]
     }
 
@@ -61,14 +61,36 @@ extension Trainer {
         let differences = own.keys.filter { found[$0] != own[$0] }.map { key in
             switch key {
             case "data": "data: other examples"
-            case "model": "model: other token vectors"
-            default: "\(key): \(found[key]?.compactText ?? "none") there, \(own[key]?.compactText ?? "none") here"
+            case "model": "model: another one, or in another form"
+            default: "\(key): \(Trainer.difference(found[key], own[key]))"
             }
         }
         guard differences.isEmpty else {
             let list = differences.joined(separator: "; ")
             throw .unsuitableCheckpoint(path: path, "is of another run; go on with its settings, or name another folder: \(list)")
         }
+    }
+
+    /// What differs between two settings; of two that are made of several, those parts alone.
+    private static func difference(_ there: JSONValue?, _ here: JSONValue?) -> String {
+        func parts(_ value: JSONValue?) -> [Substring] {
+            guard case .string(let text)? = value else { return [] }
+            return text.split { "(),".contains($0) }.map { $0.drop { $0 == " " } }
+        }
+        let (old, new) = (parts(there), parts(here))
+        guard old.count == new.count, old.count > 1 else {
+            return "\(there?.compactText ?? "none") there, \(here?.compactText ?? "none") here"
+        }
+        return zip(old, new).filter { $0 != $1 }.map { "\($0) there, \($1.split(separator: ": ").last ?? $1) here" }.joined(separator: ", ")
+    }
+}
+
+extension LoRAConfiguration {
+    /// The settings that a run depends on.
+    fileprivate var withoutName: LoRAConfiguration {
+        var configuration = self
+        configuration.baseModel = nil
+        return configuration
     }
 }
 

@@ -9,6 +9,8 @@ extension TrainingProgress {
             "best_step": best.map { .number(JSONNumber($0.step)) } ?? .null, "best_nll": best.map { .number(JSONNumber($0.nll)) } ?? .null,
             "last_step": last.map { .number(JSONNumber($0.step)) } ?? .null, "last_nll": last.map { .number(finite: $0.nll) } ?? .null,
             "evaluations_since_best": .number(JSONNumber(evaluationsSinceBest)),
+            "recent_losses": .array(guardian.recent.map { .number(JSONNumber($0)) }), "lowest_mean": .number(finite: guardian.lowest),
+            "failures": .number(JSONNumber(guardian.failures)),
         ]
     }
 
@@ -30,5 +32,8 @@ extension TrainingProgress {
             last = TrainingEvaluation(step: lastStep, nll: try fields.optional("last_nll") ?? .nan, isBest: lastStep == best?.step)
         }
         evaluationsSinceBest = try count("evaluations_since_best")
+        guardian = LossGuard(
+            recent: try fields.require("recent_losses", as: [Double].self), lowest: try fields.optional("lowest_mean") ?? .infinity,
+            failures: try count("failures"))
     }
 }

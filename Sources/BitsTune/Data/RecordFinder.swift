@@ -10,12 +10,15 @@ struct RecordFinder {
     private var isBlank = true
 
     static let lineFeed = UInt8(ascii: "\n")
+    /// What some editors put before a text in UTF-8; it is no part of it.
+    private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
     init(mindsQuotes: Bool) { self.mindsQuotes = mindsQuotes }
 
     /// Goes on with the next bytes of the file.
     mutating func append(_ bytes: [UInt8], to records: inout [Range<Int>]) {
-        for (offset, byte) in bytes.enumerated() {
+        if position == 0, bytes.starts(with: RecordFinder.byteOrderMark) { start = RecordFinder.byteOrderMark.count }
+        for (offset, byte) in bytes.enumerated() where position + offset >= start {
             switch byte {
             case RecordFinder.lineFeed where !isQuoted: end(at: position + offset, &records)
             case RecordFinder.lineFeed, UInt8(ascii: "\r"), UInt8(ascii: " "), UInt8(ascii: "\t"): break
@@ -45,7 +48,6 @@ struct CSVRecord {
     init(_ bytes: [UInt8], path: String) throws(ModelFileError) {
         let (quote, comma) = (UInt8(ascii: "\""), UInt8(ascii: ","))
         var rest = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...]
-        if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest = rest.dropFirst(3) }
         while true {
             var field: [UInt8] = []
             if rest.first == quote {

@@ -1,5 +1,5 @@
 /// Tells a run that fails from one that learns: by a loss that is no number, by gradients that are none step after step, and by a loss that leaps.
-struct LossGuard {
+struct LossGuard: Sendable, Equatable {
     enum Objection: Sendable, Equatable {
         case lossIsNoNumber(Double)
         case gradientsAreNoNumbers(steps: Int)
@@ -11,9 +11,17 @@ struct LossGuard {
     /// A scale that is too large loses a step in 16 bits now and then; several in a row are lost for another reason.
     static let toleratedSteps = 3
 
-    private var recent: [Double] = []
-    private var lowest = Double.infinity
-    private var failures = 0
+    /// The latest losses.
+    private(set) var recent: [Double] = []
+    /// The lowest mean of a window.
+    private(set) var lowest = Double.infinity
+    /// The latest steps without a gradient.
+    private(set) var failures = 0
+
+    init() {}
+
+    /// As it was after other steps.
+    init(recent: [Double], lowest: Double, failures: Int) { (self.recent, self.lowest, self.failures) = (recent, lowest, failures) }
 
     /// What speaks against going on after a step with this loss, and so many elements of its gradients that are no numbers.
     ///

@@ -73,7 +73,7 @@ struct SubmittedStep {
         var step = told
         step.loss = Double(try loss.item())
         guard let norm = try norm?.values() else { return (step, 0) }
-        step.gradientNorm = Double(norm.norm)
+        if norm.nonFiniteCount == 0 { step.gradientNorm = Double(norm.norm) }
         return (step, norm.nonFiniteCount)
     }
 }

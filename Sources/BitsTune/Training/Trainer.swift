@@ -26,10 +26,9 @@ public final class Trainer {
     let data: TrainingData
     let evaluationData: TrainingData?
     let folder: RunFolder?
-    /// What tells the model from others, as it was before the run.
-    let modelCheck: String?
+    /// What tells the weights that are not trained from others.
+    let frozenCheck: String
     var stream: BatchStream
-    private var guardian = LossGuard()
     private var isStopping = false
 
     /// - Parameters:
@@ -45,12 +44,12 @@ public final class Trainer {
         try evaluation?.check(for: model)
         (self.model, self.weights, self.options, self.folder) = (model, weights, options, folder)
         (self.data, evaluationData) = (data, evaluation)
-        modelCheck = try BaseModelCheck.value(of: model)
+        frozenCheck = try FrozenWeights.check(of: model, without: weights)
         totalSteps = options.steps(over: data)
         stream = BatchStream(data, options.batches, seed: options.seed)
         optimizer = try Optimizer(
             groups: [ParameterGroup(weights.parameters, rule: options.rule)], moments: options.moments, schedule: options.schedule(steps: totalSteps),
-            clipping: options.clipping, overrides: weights.overrides)
+            clipping: options.clipping ?? .norm(.infinity), overrides: weights.overrides)
     }
 
     /// Ends the run with the step that has been submitted, and saves.
@@ -128,7 +127,7 @@ public final class Trainer {
     private func take(_ submitted: SubmittedStep) throws {
         let (step, nonFinite) = try submitted.finished()
         progress.lossSum += step.loss
-        if options.stopsWhenDiverging, let objection = guardian.objection(to: step.loss, nonFiniteGradients: nonFinite) {
+        if options.stopsWhenDiverging, let objection = progress.guardian.objection(to: step.loss, nonFiniteGradients: nonFinite) {
             throw diverged(submitted, objection)
         }
         try tell(.step(step))

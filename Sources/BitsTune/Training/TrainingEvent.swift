@@ -85,4 +85,6 @@ public struct TrainingProgress: Sendable, Equatable {
     public var last: TrainingEvaluation?
     /// Evaluations since the best one.
     public var evaluationsSinceBest = 0
+    /// What the losses so far say of the next.
+    var guardian = LossGuard()
 }
