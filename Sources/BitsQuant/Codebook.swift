@@ -39,6 +39,6 @@ extension Codebook {
         return (order.map { values[$0] }, order.map { UInt8($0) })
     }
 
-    /// The values in a device's memory.
-    package func slice(on device: Device) -> Slice { device.upload(values, as: .float32) }
+    /// The values in a device's memory, which is shared.
+    package func slice(on device: Device) -> Slice { device.constant(values) }
 }

@@ -68,22 +68,21 @@ extension FourBitTensor {
         if let nested = text.nested {
             let nestedSize = try BlockSize(nested.blockSize)
             let absmax = try checked(part(".nested_absmax"), "nested_absmax", .float32, count: blockCount(blocks, blockSize: nestedSize.count))
-            let codebook = try checked(part(".nested_quant_map"), "nested_quant_map", .float32, count: 256)
+            let codebook = try checkedMap(part(".nested_quant_map"), "nested_quant_map", count: 256)
             try checkScales(absmax, "nested_absmax")
-            try checkMap(codebook, "nested_quant_map")
             scales = .doublyQuantized(
                 DoublyQuantizedScales(
                     codes: try checked(part(".absmax"), "absmax", .uint8, count: blocks),
                     offset: Tensor([nested.offset], device: packed.device),
-                    absmax: absmax, codebook: codebook, blockSize: nestedSize))
+                    absmax: absmax, codebook: Tensor(packed.device.constant(codebook), shape: [256]), blockSize: nestedSize))
         } else {
             let absmax = try checked(part(".absmax"), "absmax", .float32, count: blocks)
             try checkScales(absmax, "absmax")
             scales = .plain(absmax)
         }
-        let map = try checked(part(".quant_map"), "quant_map", .float32, count: 16)
-        try checkMap(map, "quant_map")
-        let values = try map.floats() == text.format.values ? Tensor(text.format.values, device: packed.device) : map
+        let map = try checkedMap(part(".quant_map"), "quant_map", count: 16)
+        // The negative zero of fp4 is a positive one in files.
+        let values = Tensor(packed.device.constant(map == text.format.values ? text.format.values : map), shape: [16])
         self.init(
             packed: packed,
             state: QuantState(scales: scales, codebook: values, blockSize: blockSize, shape: text.shape, dtype: text.dtype, format: text.format),
@@ -138,14 +137,17 @@ private func checked(_ tensor: Tensor, _ name: String, _ dtype: DType, count: In
 
 /// Checks that `scales` are magnitudes.
 func checkScales(_ scales: Tensor, _ name: String) throws {
-    try check(scales, name, "finite and not negative") { $0 >= 0 && $0.isFinite }
+    try check(scales.floats(), name, "finite and not negative") { $0 >= 0 && $0.isFinite }
 }
 
-/// Checks what codes stand for.
-private func checkMap(_ map: Tensor, _ name: String) throws { try check(map, name, "finite") { $0.isFinite } }
+/// What codes stand for.
+private func checkedMap(_ map: Tensor, _ name: String, count: Int) throws -> [Float] {
+    let values = try checked(map, name, .float32, count: count).floats()
+    try check(values, name, "finite") { $0.isFinite }
+    return values
+}
 
-private func check(_ tensor: Tensor, _ name: String, _ expected: String, _ isRight: (Float) -> Bool) throws {
-    let values = try tensor.floats()
+private func check(_ values: [Float], _ name: String, _ expected: String, _ isRight: (Float) -> Bool) throws {
     guard let wrong = values.firstIndex(where: { !isRight($0) }) else { return }
     throw QuantizationError.inconsistentState(name, expected: expected, found: "\(values[wrong]) (at \(wrong))")
 }

@@ -37,7 +37,7 @@ public struct FourBitTensor: Sendable {
         guard absmax.count == blocks else {
             throw .inconsistentState("absmax", expected: "\(blocks) scales", found: "\(absmax.count)")
         }
-        let values = Tensor(packed.device.upload(format.values, as: .float32), shape: [16])
+        let values = Tensor(packed.device.constant(format.values), shape: [16])
         self.init(
             packed: try FourBitTensor.checkedCodes(packed, count: count),
             state: QuantState(
@@ -65,7 +65,7 @@ public struct FourBitTensor: Sendable {
             QuantState(
                 scales: doubleQuantization
                     ? .doublyQuantized(DoublyQuantizedScales(absmax, blockSize: .statistics)) : .plain(Tensor(absmax, shape: [absmax.count])),
-                codebook: Tensor(device.upload(format.values, as: .float32), shape: [16]), blockSize: blockSize, shape: input.shape,
+                codebook: Tensor(device.constant(format.values), shape: [16]), blockSize: blockSize, shape: input.shape,
                 dtype: input.dtype, format: format)
         }
         self.init(
