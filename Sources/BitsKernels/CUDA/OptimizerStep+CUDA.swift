@@ -2,7 +2,11 @@ internal import Synchronization
 
 extension OptimizerStep: CUDAKernel {
     /// A rule given from outside is a function of the host's.
-    var suitsCUDA: Bool { parameters.allSatisfy { !$0.update.rule.isCustom } }
+    var suitsCUDA: Bool {
+        let span = parameters.span
+        for i in span.indices where span[i].update.rule.isCustom { return false }
+        return true
+    }
 
     func launch(on queue: CUDAQueue) {
         guard let series else { return StepPlan(self, on: queue).launch(on: queue) }
