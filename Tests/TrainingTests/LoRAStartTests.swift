@@ -166,7 +166,7 @@ struct LoRAStartTests {
         #expect(throws: AdapterError.needsOriginal(path: "model.layers.0.self_attn.q_proj")) {
             let plain = try self.model()
             let weights = plain.namedParameters().map { ($0.path, $0.parameter.value) }
-            try plain.quantize(to: .int8)
+            try plain.quantize(to: .int8())
             return try adapter(.loftQ(), on: plain, original: Weights(tensors: Dictionary(uniqueKeysWithValues: weights)))
         }
         _ = try adapter(.kaiming, on: model)
