@@ -9,6 +9,15 @@ static const char prelude[] = {
 static const char attention_header[] = {
 #embed "kernels/attention.cuh" suffix(, 0)
 };
+static const char clusters_header[] = {
+#embed "kernels/clusters.cuh" suffix(, 0)
+};
+static const char codes_header[] = {
+#embed "kernels/codes.cuh" suffix(, 0)
+};
+static const char rows_header[] = {
+#embed "kernels/rows.cuh" suffix(, 0)
+};
 static const char copy[] = {
 #embed "kernels/copy.cu" suffix(, 0)
 };
@@ -105,7 +114,18 @@ static const struct {
 };
 enum { COUNT = sizeof sources / sizeof *sources };
 
+static const struct {
+    const char *name, *text;
+} headers[] = {
+    {"attention.cuh", attention_header}, {"clusters.cuh", clusters_header}, {"codes.cuh", codes_header}, {"rows.cuh", rows_header}
+};
+enum { HEADER_COUNT = sizeof headers / sizeof *headers };
+
 const char *bits_cuda_prelude(void) { return prelude; }
-const char *bits_cuda_header_text(const char *name) { return strcmp(name, "attention.cuh") == 0 ? attention_header : NULL; }
+const char *bits_cuda_header_text(const char *name) {
+    for (int i = 0; i < HEADER_COUNT; i++)
+        if (strcmp(name, headers[i].name) == 0) return headers[i].text;
+    return NULL;
+}
 const char *bits_cuda_source_name(int index) { return index < COUNT ? sources[index].name : NULL; }
 const char *bits_cuda_source_text(int index) { return sources[index].text; }

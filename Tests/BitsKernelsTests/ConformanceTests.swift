@@ -11,9 +11,11 @@ struct ConformanceTests {
         #expect(try example.deviations(on: .cpu) == [])
     }
 
-    @Test("The device that is tested computes the same", .enabled(if: Device.tested != .cpu), arguments: ConformanceCase.all)
+    @Test("The device that is tested computes the same, and leaves none to the references", .enabled(if: Device.tested != .cpu), arguments: ConformanceCase.all)
     func tested(example: ConformanceCase) throws {
+        let before = Device.tested.referenceRuns[example.kernel]
         #expect(try example.deviations(on: .tested) == [])
+        #expect(Device.tested.referenceRuns[example.kernel] == before)
     }
 
     @Test("A device with its own memory, which works later, computes the same", arguments: ConformanceCase.all)

@@ -7,6 +7,7 @@
 // 32 lanes, eight numbers each. A step of decoding runs through this code once for each layer, so it is to be short: what is not unrolled is fetched sooner.
 
 #include "attention.cuh"
+#include "clusters.cuh"
 
 // MARK: Operands
 

@@ -1,5 +1,7 @@
 // Quantization to the nearest entries of a codebook, block by block, its inverse, and the mean that double quantization subtracts.
 
+#include "codes.cuh"
+
 // MARK: Quantization
 
 __device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }

@@ -1,5 +1,7 @@
 // Tables for finding the nearest entries of codebooks, made from the codebooks at hand.
 
+#include "codes.cuh"
+
 // A codebook, and what its table is for.
 struct CodeTableRequest {
     const float *codebook;  // 256 entries, ascending

@@ -1,5 +1,7 @@
 // Rows of a table by their numbers, and the gradient of that.
 
+#include "rows.cuh"
+
 // A block copies 4 * blockDim.x elements of one row.
 extern "C" __global__ void __launch_bounds__(256) embedding_gather(
     const void *table, int table_type, int64 vocabulary, int64 width, const void *indices, int indices_type, void *y, int y_type, int64 blocks_per_row) {

@@ -1,5 +1,7 @@
 // Cross-entropy over a vocabulary, softmax and its gradient: rows of any length.
 
+#include "rows.cuh"
+
 #define LOWEST -3.402823466e38f
 
 // exp(x) for x that are not above 0, by the hardware's estimate of 2^x: within 4 units in the last place near 0, where the terms of a sum that count are,

@@ -2,6 +2,8 @@
 //
 // x: input, w: weight, b: bias, y: output; n: the input less its mean, times the reciprocal of its deviation; dy, dx, dw, db: gradients.
 
+#include "rows.cuh"
+
 extern "C" __global__ void __launch_bounds__(1024) rms_norm(
     const void *x, int x_type, const void *w, int w_type, float epsilon, void *y, int y_type, float *reciprocals, int64 rows, int64 width,
     int is_warp) {

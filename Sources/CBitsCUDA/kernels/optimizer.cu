@@ -4,6 +4,8 @@
 // float32. A block with anything that is not finite is left as it is and noted; `step_units`, which does everything for everything, steps those and
 // whatever else is not ordinary.
 
+#include "codes.cuh"
+
 // The numbers of an update, as the host writes them.
 struct UpdateNumbers {
     int flags;

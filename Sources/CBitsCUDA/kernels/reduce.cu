@@ -2,6 +2,8 @@
 //
 // Long axes are cut into pieces whose results are reduced again by the same functions: which pieces there are depends on the sizes and the device alone.
 
+#include "rows.cuh"
+
 // What is reduced so far, by a rule that says where to begin, what an element adds and how two such values become one.
 template <typename Rule> struct Total {
     float value = Rule::start();

@@ -1,5 +1,7 @@
 // Root-mean-square norm and its input's gradient for rows as models have them: one type, aligned, a block each. The names are those of norm.cu.
 
+#include "rows.cuh"
+
 // What a thread of a block that has a row keeps of it: runs of eight elements.
 enum { RUNS = 2 };
 

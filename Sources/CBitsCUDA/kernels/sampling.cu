@@ -1,6 +1,8 @@
 // Drawing the next token of each sequence, whose vocabulary the blocks of a cluster share (compute capability 9.0), or one block has. What top-k and top-p keep is found by radix selection on the bits of the
 // weights, which are not negative, so that their bits are in their order. Sums of weights are sums of integers, 2^-`scale` each: exact in any order.
 
+#include "clusters.cuh"
+
 enum { THREADS = 1024, WARPS = 32, DIGITS = 1024, DIGIT_BITS = 10, LEVELS = 3 };
 
 // SampleTokens.none and .notANumber
