@@ -21,9 +21,13 @@ struct BatchOptions: ParsableArguments {
     @Flag(help: "Fill the examples of a batch up to the longest, instead of putting them behind one another; the loss is the same.")
     var padding = false
 
+    /// More than any run has of examples or batches; with as many tokens each they can still be counted.
+    private static let most = 1 << 20
+
     func validate() throws {
-        for (name, value) in [("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate)] where value < 1 {
-            throw ValidationError("\(name) \(value) is not at least 1")
+        for (name, value) in [("--batch-size", batchSize), ("--eval-batch-size", evalBatchSize ?? 1), ("--accumulate", accumulate)] {
+            if value < 1 { throw ValidationError("\(name) \(value) is not at least 1") }
+            if value > BatchOptions.most { throw ValidationError("\(name) \(value) is beyond the \(BatchOptions.most) that are taken") }
         }
         if let maxLength, maxLength < 2 { throw ValidationError("--max-length \(maxLength) is not at least 2") }
         if packing && padding { throw ValidationError("--packing leaves nothing to fill up; give it or --padding") }

@@ -61,7 +61,7 @@ extension Train {
             set("adapter", adapter)
         } else {
             set("lora_rank", weights.loraRank)
-            set("lora_alpha", weights.loraAlpha.map { Double($0) } ?? Double(2 * weights.loraRank))
+            set("lora_alpha", weights.loraAlpha.map { Double($0) } ?? 2 * Double(weights.loraRank))
             set("lora_dropout", Double(weights.loraDropout))
             set("target_modules", weights.targetModules)
             set("exclude_modules", weights.excludeModules)

@@ -136,7 +136,7 @@ struct WeightOptions: ParsableArguments {
     func configuration(baseModel: String?) -> LoRAConfiguration {
         func names(_ text: String) -> [String] { text.split(separator: ",").map { String($0.drop { $0 == " " }) } }
         var configuration = LoRAConfiguration(
-            rank: loraRank, alpha: loraAlpha ?? Float(2 * loraRank), dropout: loraDropout,
+            rank: loraRank, alpha: loraAlpha ?? 2 * Float(loraRank), dropout: loraDropout,
             targets: targetModules == "all-linear" ? .allLinear : .named(names(targetModules)), isRankStabilized: useRslora, baseModel: baseModel)
         configuration.excluded = excludeModules.map { .named(names($0)) }
         configuration.modulesToSave = modulesToSave.map(names) ?? []

@@ -235,6 +235,8 @@ import Testing
             (["--loftq-iter", "2"], 64, "--loftq-iter needs --lora-start loftq"),
             (["--adapter", "SCRATCH/none"], 74, "none"), (["--adapter", "SCRATCH", "--full"], 64, "give one"),
             (["--batch-size", "0"], 64, "--batch-size 0 is not at least 1"),
+            (["--batch-size", "9223372036854775807", "--packing"], 64, "is beyond the 1048576 that are taken"),
+            (["--lora-rank", "9223372036854775807"], 64, "is not from 1 to 1048576"),
             (["--config", "SCRATCH/none.json"], 74, "none.json"), (["--train-only", "x"], 64, "--train-only needs --full"),
             (["--full", "--train-only", "x"], 64, "no weight that could be trained"),
             (["--learning-rate", "1e30", "--steps", "40", "--warmup-steps", "0", "--max-grad-norm", "0"], 65, "try a lower learning rate"),

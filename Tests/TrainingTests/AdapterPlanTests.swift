@@ -121,7 +121,7 @@ struct AdapterPlanTests {
     @Test(
         "Settings that mean nothing, or go against one another, are refused with a reason",
         arguments: [
-            ("rank -1", "LoRA rank -1 is not positive"), ("a pattern of rank 0", "LoRA rank 0 is not positive"),
+            ("rank -1", "LoRA rank -1 is not from 1 to 1048576"), ("a pattern of rank 0", "LoRA rank 0 is not from 1 to 1048576"),
             ("a block", "'model.layers.0.self_attn' is a LlamaAttention, which gets no adapter"),
             ("a bad expression", "'(q_proj' is no regular expression"), ("a bad pattern", "'(q' is no regular expression"),
             ("blocks of an expression", "blocks are chosen for targets that are named"), ("bias and DoRA", "not both"),

@@ -28,7 +28,7 @@ public enum AdapterError: Error, Equatable, Sendable {
 extension AdapterError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .badRank(let rank): "LoRA rank \(rank) is not positive; use 4 to 64"
+        case .badRank(let rank): "LoRA rank \(rank) is not from 1 to \(LoRAConfiguration.ranks.upperBound); use 4 to 64"
         case .nothingToAdapt(.allLinear): "the model has no linear layers to adapt"
         case .nothingToAdapt(.named(let names)):
             "no linear layer or embedding is called \(names.joined(separator: ", ")) and not left out; name layers such as q_proj, or use all-linear"

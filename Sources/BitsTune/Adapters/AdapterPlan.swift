@@ -70,7 +70,7 @@ public struct AdapterPlan: Sendable {
 extension LoRAConfiguration {
     /// What can be said of settings without a model.
     func check() throws(AdapterError) {
-        for rank in [rank] + rankPattern.entries.map(\.value) where rank <= 0 { throw .badRank(rank) }
+        for rank in [rank] + rankPattern.entries.map(\.value) where !LoRAConfiguration.ranks.contains(rank) { throw .badRank(rank) }
         if hasUpdateBias && isWeightDecomposed { throw .contradiction("an update has a bias of its own or is weight-decomposed (DoRA), not both") }
         if hasUpdateBias && start != .kaiming && start != .random {
             throw .contradiction("updates with a bias of their own start from kaiming or random values")

@@ -19,6 +19,9 @@ public struct LoRAConfiguration: Sendable, Equatable {
         case adapted = "lora_only"
     }
 
+    /// Ranks that an update may have.
+    static let ranks = 1...1 << 20
+
     /// R, the rank of the update.
     public var rank = 8
     /// The update is scaled by `alpha / rank`, or `alpha / sqrt(rank)` when ``isRankStabilized``.

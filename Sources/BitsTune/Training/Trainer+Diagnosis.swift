@@ -6,7 +6,7 @@ extension Trainer {
     func diverged(_ step: SubmittedStep, _ objection: LossGuard.Objection) -> TrainingError {
         let reason: String
         switch objection {
-        case .lossIsNoNumber(let loss): reason = "the loss is \(loss)"
+        case .lossIsNoNumber(let loss): reason = "the loss is \(loss.isNaN ? .nan : loss)"
         case .gradientsAreNoNumbers(let steps): reason = "the gradients of \(steps) steps in a row hold NaN or infinity"
         case .leap(let mean, let lowest):
             reason = "the loss has leapt: \(rounded(mean)) on average over \(LossGuard.window) steps, after \(rounded(lowest))"
