@@ -5,16 +5,20 @@ import BitsKernels
 extension ConformanceCase {
     /// What a decoder's block submits for a token of each sequence, which devices may join in fewer launches.
     static var recordings: [ConformanceCase] {
-        [(DType.bfloat16, 1, 512, true), (.bfloat16, 5, 512, true), (.float16, 1, 1280, false), (.float32, 2, 512, true)].map {
-            dtype, sequences, width, nested in
-            ConformanceCase(recording: "a block of \(dtype.rawValue), \(sequences) sequences, \(nested ? "nested" : "plain") scales") { device in
-                block(device, dtype, sequences, width, nested: nested)
+        [(DType.bfloat16, 1, 512, true, 6), (.bfloat16, 5, 512, true, 600), (.float16, 1, 1280, false, 600), (.float32, 5, 512, true, 6)].map {
+            dtype, sequences, width, nested, capacity in
+            ConformanceCase(
+                recording: "a block of \(dtype.rawValue), \(sequences) sequences, \(nested ? "nested" : "plain") scales, room for \(capacity) tokens"
+            ) { device in
+                block(device, dtype, sequences, width, nested: nested, capacity: capacity)
             }
         }
     }
 
-    private static func block(_ device: Device, _ dtype: DType, _ M: Int, _ D: Int, nested: Bool) -> (() -> Void, [KernelOutput]) {
-        let (N, G, H, F, capacity, rows) = (4, 2, 64, 344, 6, 9)
+    private static func block(
+        _ device: Device, _ dtype: DType, _ M: Int, _ D: Int, nested: Bool, capacity: Int
+    ) -> (() -> Void, [KernelOutput]) {
+        let (N, G, H, F, rows) = (4, 2, 64, 344, capacity + 3)
         func output(_ count: Int) -> Slice { device.output(dtype, count: count) }
         func weight(_ rows: Int, _ columns: Int) -> FourBitMatrix { fourBitMatrix(device, rows, columns, blockSize: 64, nested: nested) }
         let (x, added, sum, normed) = (ordinary(device, M * D, 1, dtype), ordinary(device, M * D, 2, dtype), output(M * D), output(M * D))
@@ -22,8 +26,12 @@ extension ConformanceCase {
         let (query, key, value) = (output(M * N * H), output(M * G * H), output(M * G * H))
         let (turnedQuery, turnedKey) = (output(M * N * H), output(M * G * H))
         let (cosine, sine) = (ordinary(device, rows * H / 2, 4, .float32), ordinary(device, rows * H / 2, 5, .float32))
-        let positions = device.integers((0..<M).map { $0 == 3 ? -1 : $0 + 1 }, as: .int32)
-        let (keys, values) = (output(M * capacity * G * H), output(M * capacity * G * H))
+        // The last sequence's token is beyond its room.
+        let places = (0..<M).map { $0 == 3 ? -1 : $0 == 4 ? capacity : ($0 + 1) * capacity / 6 }
+        let positions = device.integers(places, as: .int32)
+        let ranges = device.integers(places.flatMap { [0, $0 + 1] }, as: .int32)
+        let (keys, values) = (ordinary(device, M * capacity * G * H, 7, dtype), ordinary(device, M * capacity * G * H, 8, dtype))
+        let attended = output(M * N * H)
         let (gate, up, inner) = (output(M * F), output(M * F), output(M * F))
         let weights = [(N * H, query), (G * H, key), (G * H, value), (F, gate), (F, up)].map { (weight($0.0, D), $0.1) }
         let bias = ordinary(device, G * H, 6, .float32)
@@ -47,6 +55,10 @@ extension ConformanceCase {
             multiply(2)
             device.run(
                 CacheWrite(key: turnedKey, value: value, positions: positions, keyCache: keys, valueCache: values, sequences: M, width: G * H))
+            let attention = AttentionShape(batch: M, queries: 1, keys: capacity, heads: N, groups: G, headWidth: H, scale: 0.125)
+            device.run(
+                Attention(
+                    AttentionInputs(attention, query: turnedQuery, key: keys, value: values, keyRanges: ranges), into: attended, logSumExp: nil))
             multiply(3)
             multiply(4)
             device.run(GatedActivation(.silu, gate: gate, up: up, into: inner))
@@ -55,7 +67,7 @@ extension ConformanceCase {
         }
         let outputs = [
             ("sum", sum), ("normed", normed), ("query", turnedQuery), ("key", turnedKey), ("value", value), ("keys", keys), ("values", values),
-            ("gate", gate), ("up", up), ("inner", inner),
+            ("attended", attended), ("gate", gate), ("up", up), ("inner", inner),
         ]
         return (submit, outputs.map { KernelOutput($0, $1) })
     }

@@ -1,5 +1,5 @@
 /// Attention of few queries against many keys: split between blocks along the keys, as generation needs it.
-struct AttentionDecoding {
+struct AttentionDecoding: CUDALaunching {
     private static let rowsOfOutput = CUDAFunction("attention_decode", "attention_decode_rows")
     /// By the lanes that read a vector, 8 elements each, and by the rows of a block.
     private static let functions = [8, 16, 32].map { lanes in
@@ -12,6 +12,8 @@ struct AttentionDecoding {
     private static let mostOfCluster = 8
 
     private let kernel: Attention
+    /// What is to be done first in the same launch.
+    private var keeping: CUDARotaryIntoCache?
 
     /// Nil where the kernels do not take it.
     init?(_ kernel: Attention) {
@@ -23,6 +25,28 @@ struct AttentionDecoding {
             widths.allSatisfy({ $0 > 0 && $0 % 8 == 0 && $0 <= 256 }), inputs.key.isAlignedForCUDA, inputs.value.isAlignedForCUDA
         else { return nil }
         self.kernel = kernel
+    }
+
+    /// Attention of one token of each sequence to a cache, behind what turns its query and key and keeps its key and value: blocks do that for their own rows.
+    ///
+    /// Nil where the two do not belong together, or one block would write what another still reads: the output alone may take the place of the queries,
+    /// of which a row is read by the blocks that compute it.
+    init?(_ kernel: Attention, keeping: CUDARotaryIntoCache) {
+        self.init(kernel)
+        let (inputs, shape, query, key, write) = (kernel.inputs, kernel.inputs.shape, keeping.query, keeping.key, keeping.write)
+        guard inputs.query.isSame(as: query.output), inputs.key.isSame(as: write.keyCache), inputs.value.isSame(as: write.valueCache),
+            shape.queries == 1, shape.batch == query.tokens, write.sequences == query.tokens, shape.keyStride == write.capacity,
+            shape.heads == query.heads, shape.groups == key.heads, shape.headWidth == query.headWidth, shape.valueWidth == shape.headWidth
+        else { return nil }
+        let read = [key.input, write.value, query.cosine, query.sine, write.positions, inputs.keyRanges]
+        let written = [query.output, key.output, write.keyCache, write.valueCache]
+        func meets(_ slice: Slice, _ others: [Slice]) -> Bool { others.contains { $0.addresses.overlaps(slice.addresses) } }
+        let results = [kernel.output] + [kernel.logSumExp].compactMap { $0 }
+        guard !written.contains(where: { meets($0, read + [query.input]) }), !results.contains(where: { meets($0, read + written) }),
+            kernel.output.isSame(as: query.input) || !meets(kernel.output, [query.input]),
+            !(kernel.logSumExp.map { meets($0, [query.input]) } ?? false)
+        else { return nil }
+        self.keeping = keeping
     }
 
     func launch(on queue: CUDAQueue) {
@@ -39,7 +63,7 @@ struct AttentionDecoding {
         let rowsChoice = (0..<2).first { rows <= 1 << $0 || blocks(1 << $0) <= 2 * queue.properties.multiprocessorCount } ?? 2
         let isCluster = chunks <= AttentionDecoding.mostOfCluster && queue.properties.computeCapability >= 90
         let sums = isCluster ? nil : queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
-        let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks)
+        let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks, keeping: keeping)
         queue.launch(
             Self.functions[lanesChoice][rowsChoice][inputs.key.dtype],
             blocks: blocks(1 << rowsChoice), threads: 256, cluster: isCluster ? chunks : 1, overlaps: true, arguments, kernel.output,
@@ -57,6 +81,7 @@ private struct AttentionDecodingArguments: CUDAArgument {
     let sums: Slice?
     let chunk: Int
     let chunks: Int
+    let keeping: CUDARotaryIntoCache?
 
     func append(to arguments: inout CUDAArguments) {
         let shape = inputs.shape
@@ -64,7 +89,7 @@ private struct AttentionDecodingArguments: CUDAArgument {
         if case .slopes(let slice) = inputs.bias { slopes = slice }
         let parts = shape.rows * chunks
         let (window, size) = shape.window.inCUDA
-        for slice in [inputs.query, inputs.key, inputs.value, inputs.keyRanges, slopes] { slice.append(to: &arguments) }
+        for slice in [keeping?.query.input ?? inputs.query, inputs.key, inputs.value, inputs.keyRanges, slopes] { slice.append(to: &arguments) }
         for range in [0..<parts, parts..<2 * parts, 2 * parts..<(sums?.count ?? 2 * parts)] { (sums?[range]).append(to: &arguments) }
         for number in [shape.batch, shape.keyStride, size] { number.append(to: &arguments) }
         let sizes = [shape.queries, shape.keys, shape.heads, shape.groups, shape.headWidth, shape.valueWidth].map { Int32($0) }
@@ -72,6 +97,12 @@ private struct AttentionDecodingArguments: CUDAArgument {
         shape.scale.append(to: &arguments)
         Int32(sums == nil ? 1 : 0).append(to: &arguments)
         (shape.cap ?? 0).append(to: &arguments)
+        Int32(0).append(to: &arguments)
+        let (query, key, write) = (keeping?.query, keeping?.key, keeping?.write)
+        for slice in [key?.input, write?.value, query?.cosine, query?.sine, write?.positions, query?.output, key?.output] {
+            slice.append(to: &arguments)
+        }
+        (query?.rows ?? 0).append(to: &arguments)
     }
 }
 

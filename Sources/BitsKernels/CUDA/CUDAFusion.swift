@@ -1,7 +1,7 @@
 /// Joins what was submitted for a recording into fewer launches: where there is little to compute, a launch costs more than its work.
 ///
-/// Joined are products of one input with several 4-bit weights, and the gated activation of two; a sum and its norm; rotations and the cache that keys
-/// and values go to. A kernel moves up to others only past kernels that it shares nothing with that either writes, and every output is written as it would
+/// Joined are products of one input with several 4-bit weights, and the gated activation of two; a sum and its norm; rotations, the cache that keys and values
+/// go to, and attention to it. A kernel moves up to others only past kernels that it shares nothing with that either writes, and every output is written as it would
 /// be alone: so whoever reads one later finds it. A few kernels at a time wait to be joined, and only these hold their operands.
 struct CUDAFusion {
     private struct Step: Sendable {
@@ -65,15 +65,19 @@ struct CUDAFusion {
         let launch: any CUDALaunching
         /// Whether it reads what those write that it would join.
         let isDependent: Bool
+        /// Whether it writes what those read or write.
+        let overwrites: Bool
     }
 
     /// Shows `join` what may follow the first step at once, until it says that it is complete; what it takes is part of the launch.
     private mutating func visit(_ join: (inout CUDAFusion, Candidate) -> (isTaken: Bool, isComplete: Bool)) {
         for later in steps.indices.dropFirst() {
             let step = steps[later]
-            if steps[..<later].contains(where: { $0.isTaken ? $0.isOverwritten(by: step) : $0.conflicts(with: step) }) { continue }
-            let isDependent = steps[..<later].contains { $0.isTaken && $0.isRead(by: step) }
-            let (isTaken, isComplete) = join(&self, Candidate(launch: step.launch, isDependent: isDependent))
+            if steps[..<later].contains(where: { !$0.isTaken && $0.conflicts(with: step) }) { continue }
+            let taken = steps[..<later].filter(\.isTaken)
+            let candidate = Candidate(
+                launch: step.launch, isDependent: taken.contains { $0.isRead(by: step) }, overwrites: taken.contains { $0.isOverwritten(by: step) })
+            let (isTaken, isComplete) = join(&self, candidate)
             steps[later].isTaken = isTaken
             if isComplete { return }
         }
@@ -84,6 +88,7 @@ struct CUDAFusion {
         guard let product = steps[0].launch as? FourBitLinear, var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
         group.isConstant = isConstant(product.weight)
         visit { fusion, candidate in
+            if candidate.overwrites { return (false, false) }
             var isTaken = false
             if let product = candidate.launch as? FourBitLinear, !candidate.isDependent, group.isConstant, fusion.isConstant(product.weight) {
                 isTaken = group.add(product) { fusion.haveSameContents($0, $1) }
@@ -98,7 +103,9 @@ struct CUDAFusion {
         guard let sum = steps[0].launch as? BinaryElementwise, sum.operation == .add else { return nil }
         var joined: CUDAAddRMSNorm?
         visit { fusion, candidate in
-            if let norm = candidate.launch as? RMSNorm { joined = CUDAAddRMSNorm(sum, norm, on: CUDAQueue(backend: fusion.backend)) }
+            if !candidate.overwrites, let norm = candidate.launch as? RMSNorm {
+                joined = CUDAAddRMSNorm(sum, norm, on: CUDAQueue(backend: fusion.backend))
+            }
             return (joined != nil, joined != nil)
         }
         return joined
@@ -108,16 +115,23 @@ struct CUDAFusion {
         guard let query = steps[0].launch as? Rotary else { return nil }
         let before = steps
         var key: Rotary?
-        var joined: CUDARotaryIntoCache?
+        var keeping: CUDARotaryIntoCache?
+        var attention: AttentionDecoding?
         visit { _, candidate in
-            if let write = candidate.launch as? CacheWrite, let key { joined = CUDARotaryIntoCache(query: query, key: key, write) }
-            if joined != nil { return (true, true) }
+            if let keeping {
+                if let kernel = candidate.launch as? Attention { attention = AttentionDecoding(kernel, keeping: keeping) }
+                return (attention != nil, attention != nil)
+            }
+            if candidate.overwrites { return (false, false) }
+            if let write = candidate.launch as? CacheWrite, let key { keeping = CUDARotaryIntoCache(query: query, key: key, write) }
+            if keeping != nil { return (true, false) }
             guard key == nil, !candidate.isDependent, let rotary = candidate.launch as? Rotary else { return (false, false) }
             key = rotary
             return (true, false)
         }
-        if joined == nil { steps = before }
-        return joined
+        if keeping == nil { steps = before }
+        if let attention { return attention }
+        return keeping
     }
 
     /// Whether nothing before it in the recording writes the weight.

@@ -157,7 +157,9 @@ struct CUDAFourBitFewRows: CUDALaunching {
             for i in 0...mostWeights { Int32(group.tiles.prefix(i).reduce(0, +)).append(to: &arguments) }
             let shifts = [weight.blockSize, parts[0].blockSize].map { Int32($0.trailingZeroBitCount) }
             let numbers = [input.dtype.code, Int32(group.first.m), Int32(products.count)] + shifts + [group.gated?.output.dtype.code ?? 0]
-            for number in numbers + [Int32(group.across), Int32(group.room), group.isConstant ? 1 : 0, 0] { number.append(to: &arguments) }
+            for number in numbers + [Int32(group.across), Int32(group.room)] { number.append(to: &arguments) }
+            let (each, withMore) = group.items.quotientAndRemainder(dividingBy: group.blocks)
+            for number in [Int32(each), Int32(withMore), group.isConstant ? 1 : 0, 0] { number.append(to: &arguments) }
         }
     }
 }

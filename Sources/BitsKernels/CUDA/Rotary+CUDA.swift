@@ -16,9 +16,9 @@ struct CUDARotaryIntoCache: CUDALaunching {
     /// Threads are numbered by 32 bits.
     private static let mostTokens = 1 << 16
 
-    private let query: Rotary
-    private let key: Rotary
-    private let write: CacheWrite
+    let query: Rotary
+    let key: Rotary
+    let write: CacheWrite
 
     /// nil where the three do not belong together, or are not of one type and aligned.
     init?(query: Rotary, key: Rotary, _ write: CacheWrite) {

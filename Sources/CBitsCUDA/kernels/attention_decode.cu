@@ -25,6 +25,15 @@ struct DecodeInputs {
     int is_cluster;
     // What a score cannot pass, either way; 0 where nothing bounds it.
     float cap;
+    int reserved;
+    // Of a batch entry's one token, the key and value that are still to be kept, where its query and key are still to be turned as rotary.cu does; all of
+    // the type of keys. NULL: that has been done.
+    const void *new_key, *new_value;
+    const float *cosine, *sine;
+    const int *positions;
+    void *turned_query, *turned_key;
+    // Rows of angles.
+    int64 angles;
 };
 
 // Brings a line into the L2 cache: allowed before the launches before are waited for, as what they write goes there too.
@@ -71,13 +80,15 @@ template <int LANES, int COUNT> __device__ __forceinline__ float spread_sums(flo
 
 // What the teams of a block have of a chunk: the rows' largest scores, or what their sums are to be multiplied with, the sums of exponentials, and those
 // of the values; then the same of the chunk.
-template <int TEAMS, int ROWS, int WIDTH> struct Shares {
+template <typename T, int TEAMS, int ROWS, int WIDTH> struct Shares {
     int64 vectors[ROWS];
     bool sees[ROWS];
     alignas(16) float query[ROWS][WIDTH];
     float tops[TEAMS][ROWS], totals[TEAMS][ROWS];
     alignas(16) float sums[TEAMS][ROWS][WIDTH];
     float chunk_tops[ROWS], chunk_totals[ROWS], chunk_sums[ROWS][WIDTH];
+    // The token's own key, turned, and value, where they belong to the chunk.
+    alignas(16) T key[WIDTH], value[WIDTH];
 };
 
 // Where a block is: its chunk, and its rows of a group of one batch entry. Blocks are fewer than 2^31.
@@ -108,11 +119,36 @@ struct BlockRow {
     }
 };
 
+// Element e of a head, turned by the angles of a position; 0 where there are none.
+template <typename T> __device__ __forceinline__ T turned(const DecodeInputs &x, const T *head, int64 position, int e) {
+    const int half = x.width / 2, i = e < half ? e : e - half;
+    if (position < 0 || position >= x.angles) return narrow<T>(0.0f);
+    const float u = widen(head[i]), v = widen(head[i + half]), c = x.cosine[position * half + i], s = x.sine[position * half + i];
+    return narrow<T>(e < half ? u * c - v * s : v * c + u * s);
+}
+
+// Turns and keeps an element of the token's key, and keeps that of its value. Blocks with other rows of the group write the same.
+template <typename T, typename Room>
+__device__ __forceinline__ void keep_element(const DecodeInputs &x, const Place &place, int64 position, int e, Room &shared) {
+    const int64 vector = place.batch * x.groups + place.group;
+    const int64 cached = (place.batch * x.key_stride + position) * x.groups + place.group;
+    const bool is_kept = position >= 0 && position < x.key_stride;
+    if (e < x.width) {
+        shared.key[e] = turned(x, (const T *)x.new_key + vector * x.width, position, e);
+        ((T *)x.turned_key)[vector * x.width + e] = shared.key[e];
+        if (is_kept) ((T *)x.key)[cached * x.width + e] = shared.key[e];
+    }
+    if (e < x.value_width) {
+        shared.value[e] = ((const T *)x.new_value)[vector * x.value_width + e];
+        if (is_kept) ((T *)x.value)[cached * x.value_width + e] = shared.value[e];
+    }
+}
+
 // LANES read a vector; a team of so many works on DEPTH keys at a time, and has a score of each of these and of ROWS rows of a group in a lane.
 template <typename T, int LANES, int ROWS>
 __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int output_type, float *log_sum_exp) {
     constexpr int TEAMS = THREADS / LANES, DEPTH = LANES / 4, STEP = TEAMS * DEPTH, COUNT = ROWS * DEPTH, SAME = LANES / COUNT, WIDTH = 8 * LANES;
-    __shared__ Shares<TEAMS, ROWS, WIDTH> shared;
+    __shared__ Shares<T, TEAMS, ROWS, WIDTH> shared;
     const Place place(x, ROWS);
     const int lane = threadIdx.x % LANES, team = threadIdx.x / LANES, h = lane * 8;
     const bool in_key = h < x.width, in_value = h < x.value_width;
@@ -147,13 +183,31 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
     }
     first = max(first, begin);
     end = min(end, stop);
-    if (first >= end && !x.is_cluster) return;
+    // The chunk that the token's key belongs to, or the nearest to where it would.
+    const bool turns = x.new_key;
+    const int position = turns ? x.positions[place.batch] : -1;
+    const bool keeps = turns && place.chunk == min(max(position, 0) / x.chunk, x.chunks - 1);
+    const int kept_key = keeps ? position : -1;
+    if (first >= end && !x.is_cluster && !keeps && !(turns && place.chunk == 0)) return;
 
 #pragma unroll 1
-    for (int i = threadIdx.x; i < ROWS * WIDTH; i += THREADS) {
+    for (int i = threadIdx.x; i < (keeps ? ROWS + 1 : ROWS) * WIDTH; i += THREADS) {
         const int r = i / WIDTH, e = i % WIDTH;
+        if (r == ROWS) {
+            keep_element<T>(x, place, position, e, shared);
+            continue;
+        }
         const bool is_there = r < place.rows && e < x.width;
-        shared.query[r][e] = is_there ? load_float(x.query, x.query_type, shared.vectors[r] * x.width + e) * (x.scale * LOG2_E) : 0;
+        const int64 at = is_there ? shared.vectors[r] * x.width : 0;
+        float query = 0;
+        if (is_there && turns) {
+            const T element = turned(x, (const T *)x.query + at, position, e);
+            if (place.chunk == 0) ((T *)x.turned_query)[at + e] = element;
+            query = widen(element);
+        } else if (is_there) {
+            query = load_float(x.query, x.query_type, at + e);
+        }
+        shared.query[r][e] = query * (x.scale * LOG2_E);
     }
     const float slope = x.slopes && counts ? x.slopes[own.head] * LOG2_E : 0, unit = x.cap * LOG2_E, share = 1 / unit;
     float top = -INFINITE, total = 0, sums[ROWS][8] = {};
@@ -163,11 +217,17 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
             const int k = start + d * TEAMS + team;
-            const bool seen = first <= k && k < end;
+            const bool seen = first <= k && k < end && k != kept_key;
             if (seen && in_key) key[d].load(keys + (int64)k * key_step);
             if (seen && in_value) value[d].load(values + (int64)k * value_step);
         }
         __syncthreads();
+#pragma unroll
+        for (int d = 0; d < DEPTH; d++) {
+            if (start + d * TEAMS + team != kept_key) continue;
+            if (in_key) key[d].load_kept(shared.key + h);
+            if (in_value) value[d].load_kept(shared.value + h);
+        }
         float products[COUNT];
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {

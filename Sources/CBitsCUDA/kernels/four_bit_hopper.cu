@@ -35,8 +35,10 @@ struct few_rows {
     // Of each weight, tiles of 16 rows of those before; then of all.
     int first_tiles[MOST_WEIGHTS + 1];
     int x_type, m, weight_count, block_shift, nested_shift, gated_type;
-    // Warps that share the columns of a tile, tiles whose sums have room.
+    // Warps that share the columns of a tile, a power of 2; tiles whose sums have room.
     int across, room;
+    // Tiles, or pairs of them, that every block has, and how many blocks have one more.
+    int items, blocks_with_more;
     // Whether nothing that may still run writes the weights.
     int is_constant, reserved;
 };
@@ -81,8 +83,8 @@ struct coming_turn {
     uint32 wave;
     // Where its sums go, of all sums.
     uint32 sums;
-    // Of nested scales.
-    float offset;
+    // Whose nested scales' offset is to be taken.
+    uint32 weight;
     // Of four lanes each has the scales of one block, of rows r and r + 8, where r is its number by four: where they, or their codes, will be.
     uint32 scales[2];
 };
@@ -250,9 +252,10 @@ __device__ __forceinline__ uint32 first_row(const few_weight &w, int tile) { ret
 // Adds up what the warps have of `count` tiles from `first` on.
 template <typename T, int ROWS> __device__ __forceinline__ void finish(const few_rows &p, int first, int count, int parts) {
     const int step = p.gated ? 2 : 1;
-    for (int i = threadIdx.x; i < count / step * 16 * p.m; i += THREADS) {
+    for (int i = threadIdx.x; i < (count >> step / 2) * 16 * ROWS; i += THREADS) {
         int weight, tile;
-        const int row = i % 16, column = i / 16 % p.m, local = step * (i / 16 / p.m);
+        const int row = i % 16, column = i / 16 % ROWS, local = step * (i / 16 / ROWS);
+        if (column >= p.m) continue;
         find_tile(p, first + local, weight, tile);
         const int64 at = first_row(p.weights[weight], tile) + row;
         // Of two weights the first one's sum is the gate.
@@ -262,7 +265,7 @@ template <typename T, int ROWS> __device__ __forceinline__ void finish(const few
             const few_weight &w = p.weights[weight + k];
             before = sum;
             sum = w.bias ? load_float(w.bias, p.bias_types[weight + k], at) : 0.0f;
-#pragma unroll 4
+#pragma unroll 8
             for (int s = 0; s < parts; s++) sum += *sum_at(((local + k) * p.across + s) * (16 * ROWS) + row * ROWS + column);
             store_float(w.output, p.output_types[weight + k], column * w.rows + at, sum);
         }
@@ -283,10 +286,11 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
     enum { SUMS = 16 * Rows<T>::ROWS, SCALE_BYTES = 4 * 16 * (IS_NESTED ? 2 : BLOCKS) };
     const int warp = threadIdx.x / 32;
     const uint32 lane = kept(threadIdx.x % 32);
-    const int tiles = p.gated ? p.first_tiles[1] : p.first_tiles[p.weight_count];
-    const int own = (tiles - 1 - (int)blockIdx.x) / (int)gridDim.x * (p.gated ? 2 : 1) + (p.gated ? 2 : 1);
-    const int chunks = (int)(p.columns / CHUNK), waves = (chunks + p.across - 1) / p.across;
-    const int along = WARPS / p.across, group = warp / p.across, member = warp % p.across;
+    const int own = (p.items + (blockIdx.x < p.blocks_with_more ? 1 : 0)) * (p.gated ? 2 : 1);
+    // Everything waits for these numbers: nothing is divided that can be shifted.
+    const int across_shift = __ffs(p.across) - 1, along = WARPS >> across_shift, along_shift = __ffs(along) - 1;
+    const int chunks = (int)(p.columns / CHUNK), waves = (chunks + p.across - 1) >> across_shift;
+    const int group = warp >> across_shift, member = warp & (p.across - 1);
     const uint32 per_row = (uint32)(p.columns / 64), row_bytes = (uint32)(p.columns / 2);
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
     if (!p.is_constant) wait_for_launches_before();
@@ -298,15 +302,17 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
     for (int i = 0; i < MOST_WEIGHTS; i++) offsets[i] = IS_NESTED && i < p.weight_count ? *p.weights[i].nested_offset : 0.0f;
 
     // Tiles in rooms, of each room one part of k after the other.
-    const int per_room = (p.room + along - 1) / along * waves, rooms = (own + p.room - 1) / p.room;
-    const int in_last = own - (rooms - 1) * p.room, count = (rooms - 1) * per_room + (in_last + along - 1) / along * waves;
+    const int per_room = ((p.room + along - 1) >> along_shift) * waves, rooms = own <= p.room ? 1 : (own + p.room - 1) / p.room;
+    const int in_last = own - (rooms - 1) * p.room, count = (rooms - 1) * per_room + ((in_last + along - 1) >> along_shift) * waves;
 #pragma unroll 1
     for (int i = threadIdx.x; i < (count + AHEAD) * along; i += THREADS) {
-        const int index = i / along, room = min(index / per_room, rooms - 1), in_room = room == rooms - 1 ? in_last : p.room;
-        const int per_wave = (in_room + along - 1) / along, wave = (index - room * per_room) / per_wave;
-        const int local = (index - room * per_room) % per_wave * along + i % along;
+        int index = i >> along_shift, room = 0, wave = 0;
+        for (; room < rooms - 1 && index >= per_room; room++) index -= per_room;
+        const int in_room = room == rooms - 1 ? in_last : p.room, per_wave = (in_room + along - 1) >> along_shift;
+        for (; index >= per_wave; wave++) index -= per_wave;
+        const int local = (index << along_shift) + (i & (along - 1));
         turn t = {NULL, 0, NO_WAVE, 0, 0};
-        if (index < count && local < in_room) {
+        if (wave < waves && local < in_room) {
             int weight, tile;
             find_tile(p, room * p.room + local, weight, tile);
             const uint32 row = first_row(p.weights[weight], tile);
@@ -350,7 +356,7 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
             }
             coming.wave = t.wave;
             coming.sums = sum_offset(t.slot + member * SUMS);
-            coming.offset = t.weight == 0 ? offsets[0] : t.weight == 1 ? offsets[1] : offsets[2];
+            coming.weight = t.weight;
         }
         end_fetches();
         return coming;
@@ -411,12 +417,13 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
             if (here.wave != NO_WAVE) {
                 if (wave != here.wave) x.load(p, here.wave * p.across + member, lane);
                 wave = here.wave;
+                const float offset = here.weight == 0 ? offsets[0] : here.weight == 1 ? offsets[1] : offsets[2];
                 float scale[2];
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
                     if (IS_NESTED) {
                         const float code = ((const float *)(memory + NESTED_AT))[load_byte(here.scales[r])];
-                        scale[r] = __fadd_rn(__fmul_rn(code, load_number((here.scales[r] & ~3) + 64)), here.offset);
+                        scale[r] = __fadd_rn(__fmul_rn(code, load_number((here.scales[r] & ~3) + 64)), offset);
                     } else {
                         scale[r] = load_number(here.scales[r]);
                     }
