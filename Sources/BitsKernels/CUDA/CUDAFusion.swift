@@ -85,7 +85,15 @@ struct CUDAFusion {
 
     private mutating func products() -> (any CUDALaunching & Sendable)? {
         let queue = CUDAQueue(backend: backend)
-        guard let product = steps[0].launch as? FourBitLinear, var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
+        guard let product = steps[0].launch as? FourBitLinear else { return nil }
+        if var group = CUDAFourBitWide(product, on: queue) {
+            visit { _, candidate in
+                guard !candidate.overwrites, !candidate.isDependent, let product = candidate.launch as? FourBitLinear else { return (false, false) }
+                return (group.add(product, on: queue), false)
+            }
+            return group
+        }
+        guard var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
         group.isConstant = isConstant(product.weight)
         visit { fusion, candidate in
             if candidate.overwrites { return (false, false) }

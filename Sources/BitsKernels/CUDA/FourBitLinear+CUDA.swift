@@ -17,13 +17,9 @@ extension FourBitLinear: CUDAKernel {
     private func launchAlone(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
         if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
-        if m > 8, let product = CUDAFourBitWide(weight, precision, on: queue) {
-            guard m <= CUDAFourBitWide.mostRows else { return launchDequantized(on: queue) }
-            for first in stride(from: 0, to: m, by: 64) {
-                let some = first..<min(first + 64, m)
-                product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
-            }
-        } else if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
+        if let product = CUDAFourBitWide(self, on: queue) { return product.launch(on: queue) }
+        if m > 8, CUDAFourBitWide.takes(weight, precision, on: queue) { return launchDequantized(on: queue) }
+        if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             for first in stride(from: 0, to: m, by: 64) {
                 let some = first..<min(first + 64, m)
                 product.launch(input.block(some, of: weight.columns), bias: bias, into: output.block(some, of: weight.rows), m: some.count, on: queue)
@@ -165,7 +161,8 @@ extension CUDAQueue {
 }
 
 extension Slice {
-    fileprivate func block(_ rows: Range<Int>, of width: Int) -> Slice { self[rows.lowerBound * width..<rows.upperBound * width] }
+    /// Some rows of a matrix.
+    func block(_ rows: Range<Int>, of width: Int) -> Slice { self[rows.lowerBound * width..<rows.upperBound * width] }
 }
 
 extension FourBitMatrix {

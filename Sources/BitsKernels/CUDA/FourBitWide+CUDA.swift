@@ -1,7 +1,8 @@
-// Shapes: M = rows of the input, N = rows of the weight, K = columns of the weight.
+// Shapes: M = rows of the input, N = rows of a weight, K = columns of a weight.
 
-/// Products of up to 64 rows with a 4-bit weight by Hopper's matrix instructions, which read the weight from registers.
-struct CUDAFourBitWide {
+/// Products of one input of more rows than ``CUDAFourBitFewRows`` takes with 4-bit weights, by Hopper's matrix instructions, which read the weights from
+/// registers; the input is arranged once for all of them.
+struct CUDAFourBitWide: CUDALaunching {
     /// Up to 16, 32 and 64 rows.
     private static let functions = [16, 32, 64].map { (rows: $0, functions: CUDAFunctions("four_bit_wide", "four_bit_wide_\($0)")) }
     private static let arrange = CUDAFunctions("four_bit_wide", "four_bit_arrange_tokens")
@@ -10,39 +11,75 @@ struct CUDAFourBitWide {
     /// Everything up to the end of six chunks of 128 elements of the input's rows, which lie behind 128 KB.
     private static func byteCount(rows: Int) -> Int { (128 << 10) + 6 * rows * 256 }
 
-    /// Rows up to which this takes less time than decoding the weight first.
+    /// Rows up to which this takes less time than decoding the weight first; 64 of them at a time.
     static let mostRows = 128
-    private let weight: FourBitMatrix
-    private let precision: ProductPrecision
+    private static let rowsAtOnce = 64
 
-    /// nil where the kernels do not take the weight.
-    init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
-        guard queue.properties.computeCapability == 90, queue.properties.sharedByteCount >= Self.byteCount(rows: 64), precision != .float32,
-            weight.columns > 0, weight.columns % Self.unit == 0, weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64,
-            weight.blockSize.isPowerOfTwo
-        else { return nil }
-        // Codes are copied by words, of which each has those of a unit or fewer.
-        if case .nested(let codes, _, _, _, let size) = weight.scales, size < 4 || !size.isPowerOfTwo || codes.deviceAddress % 4 != 0 { return nil }
-        (self.weight, self.precision) = (weight, precision)
+    private var products: [FourBitLinear]
+
+    /// nil where the kernels do not take the weight, or the input has other numbers of rows.
+    init?(_ product: FourBitLinear, on queue: CUDAQueue) {
+        guard (9...Self.mostRows).contains(product.m), product.update == nil, Self.takes(product.weight, product.precision, on: queue) else {
+            return nil
+        }
+        products = [product]
     }
 
-    func launch(_ x: Slice, bias: Slice?, into output: Slice, m: Int, on queue: CUDAQueue) {
-        let (rows, functions) = Self.functions.first { m <= $0.rows }!
-        let arranged = queue.scratch(precision.dtype, count: rows * weight.columns)
-        queue.launch(
-            Self.arrange[precision.dtype], blocks: (arranged.count / 8 + 255) / 256, threads: 256, overlaps: true, x, x.dtype.code, arranged,
-            Int32(rows), Int32(m), weight.columns)
-        // Where there are not enough rows of the weight to occupy the device, its columns are shared out too.
-        let across = (weight.rows + Self.rowsOfBlock - 1) / Self.rowsOfBlock
-        let parts = max(min(queue.properties.multiprocessorCount / across, weight.columns / Self.unit), 1)
+    static func takes(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) -> Bool {
+        guard queue.properties.computeCapability == 90, queue.properties.sharedByteCount >= byteCount(rows: rowsAtOnce), precision != .float32,
+            weight.rows > 0, weight.columns > 0, weight.columns % unit == 0, weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64,
+            weight.blockSize.isPowerOfTwo
+        else { return false }
+        // Codes are copied by words, of which each has those of a unit or fewer.
+        guard case .nested(let codes, _, _, _, let size) = weight.scales else { return true }
+        return size >= 4 && size.isPowerOfTwo && codes.deviceAddress % 4 == 0
+    }
+
+    /// Takes another product of the same input.
+    ///
+    /// - Returns: whether that is possible.
+    mutating func add(_ product: FourBitLinear, on queue: CUDAQueue) -> Bool {
+        guard product.update == nil, product.input.isSame(as: products[0].input), product.precision == products[0].precision,
+            product.weight.columns == products[0].weight.columns, Self.takes(product.weight, product.precision, on: queue)
+        else { return false }
+        products.append(product)
+        return true
+    }
+
+    func launch(on queue: CUDAQueue) {
+        let (first, columns) = (products[0], products[0].weight.columns)
+        for start in stride(from: 0, to: first.m, by: Self.rowsAtOnce) {
+            let some = start..<min(start + Self.rowsAtOnce, first.m)
+            let (rows, functions) = Self.functions.first { some.count <= $0.rows }!
+            let (x, dtype) = (first.input.block(some, of: columns), first.precision.dtype)
+            let arranged = queue.scratch(dtype, count: rows * columns)
+            queue.launch(
+                Self.arrange[dtype], blocks: (arranged.count / 8 + 255) / 256, threads: 256, overlaps: true, x, x.dtype.code, arranged, Int32(rows),
+                Int32(some.count), columns)
+            for product in products { product.launchWide(functions[dtype], arranged, of: some, byteCount: Self.byteCount(rows: rows), on: queue) }
+        }
+    }
+
+    /// Blocks of threads along the rows of a weight. Where they are too few to occupy the device, its columns are shared out too: parts of them.
+    fileprivate static func blocks(of weight: FourBitMatrix, on queue: CUDAQueue) -> (across: Int, parts: Int) {
+        let across = (weight.rows + rowsOfBlock - 1) / rowsOfBlock
+        return (across, max(min(queue.properties.multiprocessorCount / across, weight.columns / unit), 1))
+    }
+}
+
+extension FourBitLinear {
+    /// The product of some rows that have been arranged.
+    fileprivate func launchWide(_ function: CUDAFunction, _ arranged: Slice, of some: Range<Int>, byteCount: Int, on queue: CUDAQueue) {
+        let (across, parts) = CUDAFourBitWide.blocks(of: weight, on: queue)
+        let output = output.block(some, of: weight.rows)
         let sums = parts == 1 ? nil : queue.scratch(.float32, count: parts * output.count)
         let (result, ownBias) = (sums ?? output, sums == nil ? bias : nil)
         let scales = weight.scaleParts
         queue.launch(
-            functions[precision.dtype], blocks: CUDAGrid(across, parts), threads: 512, sharedByteCount: Self.byteCount(rows: rows), overlaps: true,
+            function, blocks: CUDAGrid(across, parts), threads: 512, sharedByteCount: byteCount, overlaps: true,
             arranged, weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
             Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), ownBias, ownBias?.dtype.code ?? 0, result,
-            result.dtype.code, Int32(m), weight.rows, weight.columns)
-        if let sums { queue.addParts(sums, parts, bias: bias, into: output, m: m, n: weight.rows) }
+            result.dtype.code, Int32(some.count), weight.rows, weight.columns)
+        if let sums { queue.addParts(sums, parts, bias: bias, into: output, m: some.count, n: weight.rows) }
     }
 }
