@@ -13,10 +13,11 @@ extension Int8Linear: CUDAKernel {
         let codes = queue.scratch(.int8, count: m * k)
         let scales = queue.scratch(.float32, count: m)
         let list = threshold > 0 ? queue.scratch(.int32, count: k + 1) : nil
-        let markBytes = (k + 31) / 32 * 4
-        if m <= Self.mostFewRows && markBytes <= queue.properties.sharedByteCount / 2 {
+        // Rows are read by eights, and a byte has the marks of so many columns.
+        let markByteCount = k / 8
+        if m <= Self.mostFewRows && k % 8 == 0 && input.deviceAddress % 16 == 0 && markByteCount <= queue.properties.sharedByteCount / 2 {
             queue.launch(
-                Self.prepareRows[input.dtype], blocks: m, threads: 1024, sharedByteCount: markBytes, overlaps: true, input, threshold, codes,
+                Self.prepareRows[input.dtype], blocks: m, threads: 1024, sharedByteCount: markByteCount, overlaps: true, input, threshold, codes,
                 scales, list, Int32(m), Int32(k))
         } else {
             let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
@@ -36,15 +37,15 @@ extension Int8Linear {
     /// - Returns: whether the operands are such.
     private func launchOneRow(on queue: CUDAQueue) -> Bool {
         let k = weight.columns
-        // Codes, the list of outliers, marks; beside what the function declares.
+        // Codes, the list of outliers, marks.
         let byteCount = k + 4 * k + 16 + k / 8
-        guard m == 1, k > 0, k % 256 == 0, weight.codes.deviceAddress % 16 == 0, queue.properties.computeCapability >= 80,
-            byteCount + 42 * 1024 <= queue.properties.sharedByteCount
+        guard m == 1, k > 0, k % 256 == 0, weight.codes.deviceAddress % 16 == 0, input.deviceAddress % 16 == 0,
+            let block = CUDAInt8RowsBlock(beside: byteCount, on: queue)
         else { return false }
         queue.launch(
-            Self.oneRow[input.dtype], blocks: min((weight.rows + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256,
-            sharedByteCount: byteCount, overlaps: true, input, threshold, weight.codes, weight.scales, bias, bias?.dtype.code ?? 0, output,
-            output.dtype.code, weight.rows, k)
+            Self.oneRow[input.dtype], blocks: block.count(rows: weight.rows, on: queue), threads: block.threads,
+            sharedByteCount: block.sharedByteCount, overlaps: true, input, threshold, weight.codes, weight.scales, bias, bias?.dtype.code ?? 0,
+            output, output.dtype.code, weight.rows, k)
         return true
     }
 }

@@ -52,8 +52,8 @@ struct CUDAInt8Product {
     private static let mostProducts = 1 << 25
 
     func launch(on queue: CUDAQueue) {
-        if readsFewRows(on: queue) {
-            for first in stride(from: 0, to: m, by: 16) { rows(first..<min(first + 16, m)).launchFewRows(on: queue) }
+        if readsFewRows, let block = CUDAInt8RowsBlock(beside: 0, on: queue) {
+            for first in stride(from: 0, to: m, by: 16) { rows(first..<min(first + 16, m)).launchFewRows(block, on: queue) }
             return
         }
         let rowsAtOnce = min(m, max(Self.mostProducts / n / 128, 1) * 128)
@@ -75,15 +75,15 @@ struct CUDAInt8Product {
         return some
     }
 
-    private func readsFewRows(on queue: CUDAQueue) -> Bool {
-        m <= Self.mostFewRows && k % 256 == 0 && aStride == k && bStride == k && queue.properties.computeCapability >= 80
-            && a.deviceAddress % 16 == 0 && b.deviceAddress % 16 == 0
+    private var readsFewRows: Bool {
+        m <= Self.mostFewRows && k > 0 && k % 256 == 0 && aStride == k && bStride == k && a.deviceAddress % 16 == 0 && b.deviceAddress % 16 == 0
     }
 
-    private func launchFewRows(on queue: CUDAQueue) {
+    private func launchFewRows(_ block: CUDAInt8RowsBlock, on queue: CUDAQueue) {
         queue.launch(
-            Self.fewRows[m <= 8 ? 0 : 1], blocks: min((n + 15) / 16, 2 * queue.properties.multiprocessorCount), threads: 256, overlaps: true, a,
-            aScales, b, bScales, bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code,
+            Self.fewRows[m <= 8 ? 0 : 1], blocks: block.count(rows: n, on: queue), threads: block.threads, sharedByteCount: block.sharedByteCount,
+            overlaps: true, a, aScales, b, bScales, bias, bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output,
+            output.dtype.code,
             m, n, k)
     }
 
@@ -107,6 +107,27 @@ struct CUDAInt8Product {
             Self.tiles, blocks: queue.tiles(m, n), threads: 256, overlaps: true, a, aStride, aScales, b, bStride, bScales, bias,
             bias?.dtype.code ?? 0, outlierInput, outlierInput?.dtype.code ?? 0, outlierColumns, output, output.dtype.code, m, n, k)
     }
+}
+
+/// The block of threads that a multiprocessor has for a product of few rows: of as many warps as there is shared memory for.
+struct CUDAInt8RowsBlock {
+    /// `UNITS_AT` and `WARP_BYTES` of the kernels, and what they declare themselves.
+    private static let (sumByteCount, warpByteCount, declaredByteCount) = (8 << 10, 8 << 10, 4 << 10)
+
+    let threads: Int
+    let sharedByteCount: Int
+
+    /// Nil where the GPU has no such products, or not the memory for `byteCount` more.
+    init?(beside byteCount: Int, on queue: CUDAQueue) {
+        func sharedByteCount(_ warps: Int) -> Int { Self.sumByteCount + warps * Self.warpByteCount + byteCount }
+        guard queue.properties.computeCapability >= 80,
+            let warps = [16, 8].first(where: { sharedByteCount($0) + Self.declaredByteCount <= queue.properties.sharedByteCount })
+        else { return nil }
+        (threads, self.sharedByteCount) = (32 * warps, sharedByteCount(warps))
+    }
+
+    /// How many of them take a weight of so many rows, 16 at a time.
+    func count(rows: Int, on queue: CUDAQueue) -> Int { min((rows + 15) / 16, queue.properties.multiprocessorCount) }
 }
 
 extension CUDAQueue {

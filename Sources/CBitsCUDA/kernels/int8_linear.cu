@@ -26,10 +26,10 @@ struct outlier_list {
     // NULL: none.
     const int *columns;
 
-    // Adds those of a row of the input and of the weight, with the numbers of 8 on their way at a time.
-    __device__ __forceinline__ float add(float value, int64 input_row, const int8 *weight_row, float scale, int64 k) const {
+    // Adds those of a row of the input and of the weight from number `first` on, with the numbers of 8 on their way at a time.
+    __device__ __forceinline__ float add(float value, int64 input_row, const int8 *weight_row, float scale, int64 k, int first) const {
         int count = columns ? columns[0] : 0;
-        for (int from = 0; from < count; from += 8) {
+        for (int from = first; from < count; from += 8) {
             uint32 x[8];
             int8 codes[8];
 #pragma unroll
@@ -365,61 +365,75 @@ __device__ __forceinline__ int count_before(int count, int *shared) {
 }
 
 // What the layer needs of one of few rows, by a block: codes and scale as `QuantizeInt8Rows` has them, but NaN for the scale where the row holds NaN,
-// and the list of the columns with an outlier in any row, unless `columns` is NULL. `marks` holds a bit for each column. Ends without a barrier.
-template <int THREADS, typename T>
+// and the list of the columns with an outlier in any row, unless `columns` is NULL. `marks` holds a bit for each column. Rows lie at multiples of 16
+// bytes and are read by eights. Ends without a barrier.
+template <typename T>
 __device__ __forceinline__ void prepare_row(
-    const T *input, int row, int rows, int width, float threshold, int8 *codes, float *scale, int *columns, uint32 *marks) {
+    const T *input, int row, int rows, int width, float threshold, int8 *codes, float *scale, int *columns, uint8 *marks) {
     __shared__ float shared[33];
     __shared__ int counts[33];
-    int64 own = (int64)row * width;
+    const T *own = input + (int64)row * width;
+    const int eights = width / 8;
     float largest = 0;
     bool found = false;
-#pragma unroll 4
-    for (int t = threadIdx.x; t < width; t += THREADS) {
-        float x = widen(input[own + t]);
-        found |= x != x;
-        if (threshold == 0 || !(fabsf(x) >= threshold)) largest = fmaxf(largest, fabsf(x));
+    for (int t = threadIdx.x; t < eights; t += blockDim.x) {
+        Eight<T> x;
+        x.load_kept(own + 8 * t);
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            found |= x[e] != x[e];
+            if (threshold == 0 || !(fabsf(x[e]) >= threshold)) largest = fmaxf(largest, fabsf(x[e]));
+        }
     }
-    bool is_lost = __syncthreads_or(found);
+    const bool is_lost = __syncthreads_or(found);
     largest = block_max(largest, shared);
     if (threadIdx.x == 0) *scale = is_lost ? NOT_A_NUMBER : largest;
-    float inverse = 127.0f / largest;
-    // Whole warps, so that each gives a word of marks.
-    for (int t = threadIdx.x; t < (width + 31) / 32 * 32; t += THREADS) {
-        bool is_outlier = false;
-        if (threshold > 0 && t < width) {
+    const float inverse = 127.0f / largest;
+    for (int t = threadIdx.x; t < eights; t += blockDim.x) {
+        uint32 outliers = 0;
+        if (threshold > 0) {
 #pragma unroll 8
-            for (int r = 0; r < rows; r++) is_outlier |= fabsf(widen(input[(int64)r * width + t])) >= threshold;
+            for (int r = 0; r < rows; r++) {
+                Eight<T> x;
+                x.load_kept(input + (int64)r * width + 8 * t);
+#pragma unroll
+                for (int e = 0; e < 8; e++) outliers |= (fabsf(x[e]) >= threshold ? 1u : 0u) << e;
+            }
         }
-        uint32 word = __ballot_sync(FULL_WARP, is_outlier);
-        if (threadIdx.x % 32 == 0) marks[t / 32] = word;
-        if (t < width) {
-            float y = __fmul_rn(widen(input[own + t]), inverse);
-            codes[t] = is_outlier || y != y ? 0 : (int8)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
+        marks[t] = (uint8)outliers;
+        Eight<T> x;
+        x.load_kept(own + 8 * t);
+        uint32 words[2] = {0, 0};
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            const float y = __fmul_rn(x[e], inverse);
+            const int code = outliers >> e & 1 || y != y ? 0 : (int)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
+            words[e / 4] |= (uint32)(uint8)code << e % 4 * 8;
         }
+        ((uint2 *)codes)[t] = make_uint2(words[0], words[1]);
     }
     if (!columns) return;
     __syncthreads();
-    // Threads take runs of words.
-    int words = (width + 31) / 32, run = (words + THREADS - 1) / THREADS, from = min((int)threadIdx.x * run, words), to = min(from + run, words);
+    // Threads take runs of marks.
+    const int run = (eights + (int)blockDim.x - 1) / (int)blockDim.x, from = min((int)threadIdx.x * run, eights), to = min(from + run, eights);
     int count = 0;
-    for (int w = from; w < to; w++) count += __popc(marks[w]);
+    for (int t = from; t < to; t++) count += __popc(marks[t]);
     int place = 1 + count_before(count, counts);
     if (threadIdx.x == 0) columns[0] = counts[32];
-    for (int w = from; w < to; w++)
-        for (uint32 left = marks[w]; left; left &= left - 1) columns[place++] = w * 32 + __ffs(left) - 1;
+    for (int t = from; t < to; t++)
+        for (uint32 left = marks[t]; left; left &= left - 1) columns[place++] = t * 8 + __ffs(left) - 1;
 }
 
-extern __shared__ __align__(16) uint8 dynamic[];
+extern __shared__ __align__(128) uint8 dynamic[];
 
 // A block of 1024 for each row. Every one looks for outliers in all rows; the first lists them.
 #define PREPARE_ROWS(SUFFIX, T) \
     extern "C" __global__ void __launch_bounds__(1024) int8_prepare_rows_##SUFFIX( \
         const T *input, float threshold, int8 *codes, float *scales, int *columns, int rows, int width) { \
         begin_launch(); \
-        prepare_row<1024>( \
+        prepare_row( \
             input, blockIdx.x, rows, width, threshold, codes + blockIdx.x * (int64)width, scales + blockIdx.x, blockIdx.x == 0 ? columns : NULL, \
-            (uint32 *)dynamic); \
+            dynamic); \
     }
 PREPARE_ROWS(f32, float)
 PREPARE_ROWS(f16, float16)
@@ -430,100 +444,167 @@ PREPARE_ROWS(bf16, bfloat16)
 #if __CUDA_ARCH__ >= 800
 
 // The weight is read once, by the tensor cores' own layout: what order k is summed in does not matter, so a lane takes 16 bytes of a row at a time
-// and the same 16 codes of a. UNIT codes of 16 rows of the weight are what a warp takes; the 8 warps of a block share the units of a row.
-enum { WARPS = 8, UNIT = 256, SUMS = 8192 };
+// and the same 16 codes of a. A warp takes UNIT codes of 16 rows of the weight at a time, with as many of a in registers for all tiles of its block, and has
+// the bytes for its next ones on their way to shared memory. The warps that share the columns of a tile add their sums, which are whole numbers, to those
+// of the tile; a block has room for ROOM of them, and goes through its tiles in as many turns as that takes.
+enum { UNIT = 256, UNIT_BYTES = 16 * UNIT, AHEAD = 1, STAGES = AHEAD + 1, ROOM = 8 };
+// Of a block's memory: sums, then each warp's units that are on their way, then what it has of one row.
+enum { UNITS_AT = ROOM * 16 * 16 * 4, WARP_BYTES = STAGES * UNIT_BYTES };
 
-struct unit_part {
-    uint4 codes[2][4];
+// A warp's place in the order in which units come: tiles of a room by turns of its group, for each part of k, and then the next room.
+struct unit_order {
+    int own, along, group, waves;
+    int first, wave, local;
+
+    __device__ __forceinline__ unit_order(int own, int along, int group, int waves)
+        : own(own), along(along), group(group), waves(waves), first(0), wave(0), local(group) { end_if_idle(); }
+
+    __device__ __forceinline__ int in_room() const { return min(own - first, (int)ROOM); }
+    __device__ __forceinline__ bool is_over() const { return first >= own; }
+    // The last room may have no tile for the group.
+    __device__ __forceinline__ void end_if_idle() {
+        if (group >= in_room()) first = own;
+    }
+    __device__ __forceinline__ void advance() {
+        if ((local += along) < in_room()) return;
+        local = group;
+        if (++wave < waves) return;
+        wave = 0;
+        first += ROOM;
+        end_if_idle();
+    }
 };
 
-__device__ __forceinline__ unit_part load_unit(code_matrix b, int64 tile, int unit) {
-    unit_part part;
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        // Rows beyond the end are read again, and what comes of them is dropped.
-        int64 row = min(tile * 16 + threadIdx.x % 32 / 4 + 8 * r, b.rows - 1);
-        const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 4 * 16;
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            uint4 &x = part.codes[r][i];
-            asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-                         : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from + 64 * i));
-        }
-    }
-    return part;
-}
-
-// Asks for a warp's first two units, half of each of a row to a lane: the cache may have them while the launch before ends.
+// Asks for the first units of a block's warps, a line to a lane: the cache may have them while the launch before ends.
 __device__ __forceinline__ void prefetch_units(code_matrix b, int64 k) {
-    int64 row = min(blockIdx.x * 16ll + threadIdx.x % 16, b.rows - 1);
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        int unit = threadIdx.x / 32 + WARPS * i, units = (int)(k / UNIT);
-        const int8 *from = b.codes + row * b.stride + unit * (int64)UNIT + threadIdx.x % 32 / 16 * 128;
-        if (unit < units) asm volatile("prefetch.global.L2 [%0];" : : "l"(from));
-    }
+    const int64 row = min(blockIdx.x * 16ll + threadIdx.x % 16, b.rows - 1), column = threadIdx.x / 32 * UNIT + threadIdx.x % 32 / 16 * 128;
+    if (column < k) asm volatile("prefetch.global.L2 [%0];" : : "l"(b.codes + row * b.stride + column));
 }
 
-template <int TILES>
+// Of a room, what the first outlier columns are made of: their entries in a, and in the rows of the weight.
+enum { MOST_OUTLIERS = 16 };
+struct room_outliers {
+    float inputs[16][MOST_OUTLIERS];
+    int8 codes[ROOM * 16][MOST_OUTLIERS];
+};
+
+// `prepare` makes what is to be multiplied, while the first units come.
+template <int TILES, typename Prepare>
 __device__ __forceinline__ void multiply_rows(
     code_matrix a, const float *a_scales, code_matrix b, const float *b_scales, const void *bias, int bias_type, outlier_list outliers, void *output,
-    int output_type, int64 k) {
-    __shared__ int shared[SUMS];
-    int warp = threadIdx.x / 32, lane = threadIdx.x % 32, m = (int)a.rows;
-    int64 tiles = (b.rows + 15) / 16, next_tile = blockIdx.x;
-    int units = (int)(k / UNIT), next_unit = warp;
-    unit_part ahead;
-    if (warp < units) ahead = load_unit(b, next_tile, next_unit);
-    int kept = 0, room = SUMS / (16 * WARPS * m);
-    int64 first_kept = blockIdx.x;
-    for (int64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-        int sums[TILES][4] = {};
-        for (int unit = warp; unit < units; unit += WARPS) {
-            unit_part part = ahead;
-            if ((next_unit += WARPS) >= units) next_unit = warp, next_tile += gridDim.x;
-            if (next_tile < tiles) ahead = load_unit(b, next_tile, next_unit);
+    int output_type, int64 k, Prepare prepare) {
+    enum { COLUMNS = 8 * TILES };
+    __shared__ room_outliers gathered;
+    const int warps = blockDim.x / 32, warp = threadIdx.x / 32, lane = threadIdx.x % 32, units = (int)(k / UNIT);
+    // Warps that share the columns of a tile, a power of 2, and groups of them.
+    const int across_shift = 31 - __clz(min(units, warps)), along = warps >> across_shift, group = warp >> across_shift;
+    const int member = warp & ((1 << across_shift) - 1), waves = (units + (1 << across_shift) - 1) >> across_shift;
+    const int tiles = (int)((b.rows + 15) / 16), own = (tiles - 1 - (int)blockIdx.x) / (int)gridDim.x + 1;
+    const uint32 stages = shared_address(dynamic) + UNITS_AT + warp * WARP_BYTES;
+    int *const sums = (int *)dynamic;
+    // A lane brings 16 bytes of every second row. Pieces of rows with odd numbers change places, so that lanes that read together meet in no bank.
+    unit_order coming(own, along, group, waves);
+    const auto bring = [&](int stage) {
+        const int unit = (coming.wave << across_shift) + member;
+        if (!coming.is_over() && unit < units) {
+            const int64 tile = blockIdx.x + (int64)(coming.first + coming.local) * gridDim.x;
 #pragma unroll
-            for (int j = 0; j < TILES; j++) {
-                int row = 8 * j + lane / 4;
-                const uint4 *from = (const uint4 *)(a.codes + row * a.stride + unit * (int64)UNIT + lane % 4 * 16);
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    uint4 x = row < m ? from[4 * i] : make_uint4(0, 0, 0, 0), u = part.codes[0][i], v = part.codes[1][i];
-                    uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
-                    multiply(sums[j], low, x.x, x.y);
-                    multiply(sums[j], high, x.z, x.w);
-                }
+            for (int i = 0; i < 8; i++) {
+                const int row = lane / 16 + 2 * i;
+                // Rows beyond the end are the last again, and what comes of them is dropped.
+                fetch(stages + stage * UNIT_BYTES + row * UNIT + (lane % 16 ^ row % 2 * 4) * 16,
+                      b.codes + min(tile * 16 + row, b.rows - 1) * b.stride + unit * UNIT + lane % 16 * 16);
             }
         }
+        end_fetches();
+        coming.advance();
+    };
+#pragma unroll 1
+    for (int i = 0; i < AHEAD; i++) bring(i);
+    for (int i = threadIdx.x; i < ROOM * 16 * COLUMNS; i += blockDim.x) sums[i] = 0;
+    // What is read at the end may be in the cache by then.
+    for (int i = threadIdx.x; i < own; i += blockDim.x)
+        asm volatile("prefetch.global.L2 [%0];" : : "l"(b_scales + (blockIdx.x + i * (int64)gridDim.x) * 16));
+    prepare();
+    __syncthreads();
+    const int count = outliers.columns ? min(outliers.columns[0], (int)MOST_OUTLIERS) : 0;
+    for (int i = threadIdx.x; i < a.rows * MOST_OUTLIERS; i += blockDim.x) {
+        const int row = i / MOST_OUTLIERS, o = i % MOST_OUTLIERS;
+        if (o < count) gathered.inputs[row][o] = load_float(outliers.input, outliers.type, row * k + outliers.columns[1 + o]);
+    }
+
+    int stage = 0;
+#pragma unroll 1
+    for (int first = 0; first < own; first += ROOM) {
+        const int in_room = min(own - first, (int)ROOM);
+        for (int i = threadIdx.x; count > 0 && i < in_room * 16 * MOST_OUTLIERS; i += blockDim.x) {
+            const int place = i / MOST_OUTLIERS, o = i % MOST_OUTLIERS;
+            const int64 row = min((blockIdx.x + (first + place / 16) * (int64)gridDim.x) * 16 + place % 16, b.rows - 1);
+            if (o < count) gathered.codes[place][o] = b.codes[row * b.stride + outliers.columns[1 + o]];
+        }
+#pragma unroll 1
+        for (int wave = 0; wave < waves; wave++) {
+            const int unit = (wave << across_shift) + member;
+            uint4 x[TILES][4];
 #pragma unroll
-        for (int j = 0; j < TILES; j++)
+            for (int j = 0; j < TILES; j++)
 #pragma unroll
-            for (int c = 0; c < 4; c++) {
-                int row = lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
-                if (column < m) shared[((kept * 16 + row) * m + column) * WARPS + warp] = sums[j][c];
+                for (int i = 0; i < 4; i++) {
+                    const int row = 8 * j + lane / 4;
+                    const bool is_there = row < a.rows && unit < units;
+                    x[j][i] = is_there ? ((const uint4 *)(a.codes + row * a.stride + unit * UNIT))[lane % 4 + 4 * i] : make_uint4(0, 0, 0, 0);
+                }
+#pragma unroll 1
+            for (int local = group; local < in_room; local += along) {
+                bring(stage == 0 ? STAGES - 1 : stage - 1);
+                await_fetches<AHEAD>();
+                __syncwarp();
+                int parts[TILES][4] = {};
+                const uint32 from = stages + stage * UNIT_BYTES + lane / 4 * UNIT;
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const uint32 piece = (lane % 4 + 4 * i ^ lane / 4 % 2 * 4) * 16;
+                    const uint4 u = load_four(from + piece), v = load_four(from + piece + 8 * UNIT);
+                    const uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
+#pragma unroll
+                    for (int j = 0; j < TILES; j++) {
+                        multiply(parts[j], low, x[j][i].x, x[j][i].y);
+                        multiply(parts[j], high, x[j][i].z, x[j][i].w);
+                    }
+                }
+                // Everybody has read what the next copies go over.
+                __syncwarp();
+                stage = stage == STAGES - 1 ? 0 : stage + 1;
+                if (unit >= units) continue;
+#pragma unroll
+                for (int j = 0; j < TILES; j++)
+#pragma unroll
+                    for (int c = 0; c < 4; c++) {
+                        const int row = lane / 4 + c / 2 * 8, column = 8 * j + lane % 4 * 2 + c % 2;
+                        if (column < a.rows) atomicAdd(&sums[(local * 16 + row) * COLUMNS + column], parts[j][c]);
+                    }
             }
-        if (++kept < room && tile + gridDim.x < tiles) continue;
-        // The sums of all warps are added when the room for them is used up, or at the end.
+        }
         __syncthreads();
-        for (int i = threadIdx.x; i < kept * 16 * m; i += 32 * WARPS) {
-            int64 row = (first_kept + i / (16 * m) * (int64)gridDim.x) * 16 + i / m % 16;
-            if (row >= b.rows) continue;
-            int sum = 0, column = i % m;
-#pragma unroll
-            for (int s = 0; s < WARPS; s++) sum += shared[i * WARPS + s];
-            float value = rescaled(sum, a_scales[column], b_scales[row], bias ? load_float(bias, bias_type, row) : 0.0f);
-            value = outliers.add(value, column, b.codes + row * b.stride, b_scales[row], k);
+        for (int i = threadIdx.x; i < in_room * 16 * COLUMNS; i += blockDim.x) {
+            const int place = i / (16 * COLUMNS) * 16 + i % 16, column = i / 16 % COLUMNS;
+            const int64 row = (blockIdx.x + (first + place / 16) * (int64)gridDim.x) * 16 + place % 16;
+            const int sum = sums[place * COLUMNS + column];
+            sums[place * COLUMNS + column] = 0;
+            if (row >= b.rows || column >= a.rows) continue;
+            const float scale = b_scales[row];
+            float value = rescaled(sum, a_scales[column], scale, bias ? load_float(bias, bias_type, row) : 0.0f);
+            for (int o = 0; o < count; o++)
+                value = __fmaf_rn(gathered.inputs[column][o], decoded(gathered.codes[place][o], scale, outliers.type), value);
+            if (count == MOST_OUTLIERS) value = outliers.add(value, column, b.codes + row * b.stride, scale, k, count);
             store_float(output, output_type, column * b.rows + row, value);
         }
         __syncthreads();
-        kept = 0;
-        first_kept = tile + gridDim.x;
     }
 }
 
 #define FEW_ROWS(NAME, TILES) \
-    extern "C" __global__ void __launch_bounds__(256, 2) NAME( \
+    extern "C" __global__ void __launch_bounds__(512, 1) NAME( \
         const int8 *a, const float *a_scales, const int8 *b, const float *b_scales, const void *bias, int bias_type, const void *outlier_input, \
         int outlier_type, const int *outlier_columns, void *output, int output_type, int64 m, int64 n, int64 k) { \
         code_matrix weight = {b, k, n}; \
@@ -531,26 +612,25 @@ __device__ __forceinline__ void multiply_rows(
         begin_launch(); \
         multiply_rows<TILES>( \
             code_matrix{a, k, m}, a_scales, weight, b_scales, bias, bias_type, outlier_list{outlier_input, outlier_type, outlier_columns}, output, \
-            output_type, k); \
+            output_type, k, [] {}); \
     }
 FEW_ROWS(int8_rows_8, 1)
 FEW_ROWS(int8_rows_16, 2)
 
 // One row, which every block quantizes for itself: shared memory holds its codes, the list of its outliers, and the marks.
 #define ONE_ROW(SUFFIX, T, CODE) \
-    extern "C" __global__ void __launch_bounds__(256, 2) int8_row_##SUFFIX( \
+    extern "C" __global__ void __launch_bounds__(512, 1) int8_row_##SUFFIX( \
         const T *input, float threshold, const int8 *b, const float *b_scales, const void *bias, int bias_type, void *output, int output_type, \
         int64 n, int64 k) { \
         __shared__ float scale; \
         code_matrix weight = {b, k, n}; \
-        int *columns = threshold > 0 ? (int *)(dynamic + k) : NULL; \
+        uint8 *own = dynamic + UNITS_AT + blockDim.x / 32 * WARP_BYTES; \
+        int *columns = threshold > 0 ? (int *)(own + k) : NULL; \
         prefetch_units(weight, k); \
         begin_launch(); \
-        prepare_row<256>(input, 0, 1, (int)k, threshold, (int8 *)dynamic, &scale, columns, (uint32 *)(dynamic + 5 * k + 16)); \
-        __syncthreads(); \
         multiply_rows<1>( \
-            code_matrix{(const int8 *)dynamic, k, 1}, &scale, weight, b_scales, bias, bias_type, outlier_list{input, CODE, columns}, output, \
-            output_type, k); \
+            code_matrix{(const int8 *)own, k, 1}, &scale, weight, b_scales, bias, bias_type, outlier_list{input, CODE, columns}, output, output_type, \
+            k, [&] { prepare_row(input, 0, 1, (int)k, threshold, (int8 *)own, &scale, columns, own + 5 * k + 16); }); \
     }
 ONE_ROW(f32, float, FLOAT32)
 ONE_ROW(f16, float16, FLOAT16)
