@@ -33,9 +33,11 @@ struct CUDAFourBitFewRows: CUDALaunching {
             if size < 4 || !size.isPowerOfTwo { return nil }
             scaleByteCount /= 2
         }
-        if (product.m == 1 ? 2 * weight.columns : 0) + scaleByteCount > Self.byteCountInFront { return nil }
         products = [product]
         multiprocessors = properties.multiprocessorCount
+        // A warp has its chunks of one row there, of 16 bits each.
+        let inputByteCount = product.m == 1 ? Self.warps * waves * Self.chunk * 2 : 0
+        if inputByteCount + scaleByteCount > Self.byteCountInFront { return nil }
         if turns > Self.mostTurns { return nil }
     }
 
@@ -97,13 +99,16 @@ struct CUDAFourBitFewRows: CUDALaunching {
     /// Warps that share the columns of a tile; a matter of their number alone, so that sums are the same whatever else is in the launch.
     private var across: Int { [16, 8, 4, 2].first { $0 <= chunks } ?? 1 }
 
+    /// Parts of the columns, one after the other.
+    private var waves: Int { (chunks + across - 1) / across }
+
     /// Tiles whose sums have room.
     private var room: Int { min(tilesOfBlock, Self.sums / (Self.tile * across * rowsOfInput) / tilesOfItem * tilesOfItem) }
 
     /// Turns of all groups of warps, as they lie in shared memory, and as many behind them as are looked at ahead.
     private var turns: Int {
         let along = Self.warps / across
-        let ofGroup = (tilesOfBlock + room - 1) / room * ((room + along - 1) / along) * ((chunks + across - 1) / across)
+        let ofGroup = (tilesOfBlock + room - 1) / room * ((room + along - 1) / along) * waves
         return (ofGroup + Self.ahead) * along
     }
 

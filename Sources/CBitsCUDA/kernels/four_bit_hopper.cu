@@ -48,8 +48,8 @@ enum { WARPS = 16, THREADS = 32 * WARPS, MOST_TURNS = 256 };
 // and for the one that it works on.
 enum { BLOCKS = 4, CHUNK = 64 * BLOCKS, CHUNK_BYTES = 16 * CHUNK / 2, AHEAD = 2, STAGES = AHEAD + 1 };
 // The table begins at TABLE_ADDRESS of shared memory and has a row of 256 bytes for each byte of a weight, so that an address is a permutation of bytes;
-// half of a row is room for sums. In front of it are codes of nested scales, a row of x, and the scales that are on their way; behind it the bytes that
-// are, and the turns. A block's own memory begins at 1024.
+// half of a row is room for sums. In front of it are codes of nested scales, what warps have of a row of x, and the scales that are on their way; behind
+// it the bytes that are, and the turns. A block's own memory begins at 1024.
 enum { TABLE_ADDRESS = 256 * 256, STAGES_ADDRESS = 2 * TABLE_ADDRESS, TURNS_ADDRESS = STAGES_ADDRESS + WARPS * STAGES * CHUNK_BYTES };
 enum { NESTED_AT = 0, X_AT = 1024 };
 extern __shared__ __align__(1024) uint8 memory[];
@@ -123,7 +123,9 @@ template <typename T> struct eight_rows {
     enum { ROWS = 8, IS_STAGED = 0, SWIZZLE = 2 };
     uint32 words[BLOCKS][8];
 
-    __device__ __forceinline__ void load(const few_rows &p, int chunk, uint32 lane) {
+    static __device__ __forceinline__ void stage(const few_rows &, int, int, uint32) {}
+
+    __device__ __forceinline__ void load(const few_rows &p, int chunk, int, int, uint32 lane) {
         const int row = lane / 4;
         const uint4 *at = (const uint4 *)((const uint16 *)p.x + row * p.columns + chunk * CHUNK + lane % 4 * 16);
 #pragma unroll
@@ -183,11 +185,34 @@ template <typename T> struct one_row {
         for (int i = 0; i < 32; i++) words[i / 16][i % 16] = 0;
     }
 
-    // From shared memory.
-    __device__ __forceinline__ void load(const few_rows &, int chunk, uint32 lane) {
+    // Brings a warp's chunks of x into shared memory, for its own use: a lane 16 bytes of each, with four on their way at a time.
+    static __device__ __forceinline__ void stage(const few_rows &p, int member, int waves, uint32 lane) {
+        uint4 *const to = own_chunks(waves) + lane;
+        for (int from = 0; from < waves; from += 4) {
+            uint4 eights[4] = {};
+#pragma unroll
+            for (int w = 0; w < 4; w++) {
+                const int64 at = ((from + w) * p.across + member) * CHUNK + 8 * lane;
+                if (from + w < waves && at < p.columns) eights[w] = load_eight(p, at);
+            }
+#pragma unroll
+            for (int w = 0; w < 4; w++)
+                if (from + w < waves) to[(from + w) * (CHUNK / 8)] = eights[w];
+        }
+        __syncwarp();
+    }
+    static __device__ __forceinline__ uint4 load_eight(const few_rows &p, int64 at) {
+        if (p.x_type != FLOAT32) return __ldcg((const uint4 *)((const uint16 *)p.x + at));
+        const float4 low = __ldcg((const float4 *)((const float *)p.x + at)), high = __ldcg((const float4 *)((const float *)p.x + at + 4));
+        return make_uint4(pack<T>(low.x, low.y), pack<T>(low.z, low.w), pack<T>(high.x, high.y), pack<T>(high.z, high.w));
+    }
+    static __device__ __forceinline__ uint4 *own_chunks(int waves) { return (uint4 *)(memory + X_AT) + threadIdx.x / 32 * waves * (CHUNK / 8); }
+
+    // From there.
+    __device__ __forceinline__ void load(const few_rows &, int, int wave, int waves, uint32 lane) {
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            const uint4 *at = (const uint4 *)(memory + X_AT) + chunk * 32 + 16 * h + lane % 4 * 4;
+            const uint4 *at = own_chunks(waves) + wave * (CHUNK / 8) + 16 * h + lane % 4 * 4;
             if (lane / 4 != 4 * h + lane % 4 / 2 * 2) continue;
 #pragma unroll
             for (int e = 0; e < 4; e++)
@@ -332,7 +357,7 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
     const uint32 stages = STAGES_ADDRESS + warp * (STAGES * CHUNK_BYTES);
     const uint32 to = kept(stages + lane / 8 * (CHUNK / 2) + (lane ^ Rows<T>::SWIZZLE * (lane / 8)) % 8 * 16);
     const uint32 own_block = kept(member * BLOCKS + lane / 4 * per_row + quarter), word_block = kept(member * BLOCKS + lane % 16 * per_row);
-    const uint32 in_front = shared_address(memory) + X_AT, x_bytes = Rows<T>::IS_STAGED ? 2 * (uint32)p.columns : 0;
+    const uint32 in_front = shared_address(memory) + X_AT, x_bytes = Rows<T>::IS_STAGED ? WARPS * waves * (2 * CHUNK) : 0;
     const uint32 scales = in_front + x_bytes + warp * (STAGES * SCALE_BYTES);
     const uint32 own_scales = kept(scales + lane / 4 * (IS_NESTED ? 4 : 16)), word_scales = kept(scales + 4 * lane);
     const auto bring = [&](uint32 turn_at, uint32 stage) {
@@ -366,33 +391,15 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) ahead[i] = bring(turn_at + 16 * along * i, i);
 
-    if (p.is_constant) wait_for_launches_before();
-    // x is on its way while the tables are made.
-    Rows<T> x;
-    uint32 wave = NO_WAVE;
-    if (!Rows<T>::IS_STAGED) {
-        if (ahead[0].wave == 0) x.load(p, member, lane);
-        wave = ahead[0].wave;
-    } else if (p.x_type != FLOAT32) {
-#pragma unroll 1
-        for (int i = threadIdx.x; i < p.columns / 8; i += THREADS)
-            fetch(in_front + 16 * i, (const uint4 *)p.x + i);
-        end_fetches();
-    } else {
-        for (int i = threadIdx.x; i < p.columns / 8; i += THREADS) {
-            const float4 low = ((const float4 *)p.x)[2 * i], high = ((const float4 *)p.x)[2 * i + 1];
-            ((uint4 *)(memory + X_AT))[i] = make_uint4(pack<T>(low.x, low.y), pack<T>(low.z, low.w), pack<T>(high.x, high.y), pack<T>(high.z, high.w));
-        }
-    }
     const uint32 pair = pack<T>(even, odd);
 #pragma unroll
     for (int i = threadIdx.x / 256; i < 8; i += THREADS / 256) ((uint4 *)(table() + byte * 256))[(i + byte) & 7] = make_uint4(pair, pair, pair, pair);
     if (IS_NESTED && threadIdx.x < 256) ((float *)(memory + NESTED_AT))[byte] = nested;
-    if (Rows<T>::IS_STAGED) {
-        await_fetches<0>();
-        __syncwarp();
-    }
     __syncthreads();
+    if (p.is_constant) wait_for_launches_before();
+    Rows<T>::stage(p, member, waves, lane);
+    Rows<T> x;
+    uint32 wave = NO_WAVE;
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
     asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8));
@@ -415,7 +422,7 @@ template <typename T, template <typename> class Rows, bool IS_NESTED> __device__
             await_fetches<AHEAD>();
             __syncwarp();
             if (here.wave != NO_WAVE) {
-                if (wave != here.wave) x.load(p, here.wave * p.across + member, lane);
+                if (wave != here.wave) x.load(p, here.wave * p.across + member, here.wave, waves, lane);
                 wave = here.wave;
                 const float offset = here.weight == 0 ? offsets[0] : here.weight == 1 ? offsets[1] : offsets[2];
                 float scale[2];
