@@ -5,7 +5,10 @@ import BitsKernels
 extension ConformanceCase {
     /// What a decoder's block submits for a token of each sequence, which devices may join in fewer launches.
     static var recordings: [ConformanceCase] {
-        [(DType.bfloat16, 1, 512, true, 6), (.bfloat16, 5, 512, true, 600), (.float16, 1, 1280, false, 600), (.float32, 5, 512, true, 6)].map {
+        [
+            (DType.bfloat16, 1, 512, true, 6), (.bfloat16, 5, 512, true, 600), (.float16, 1, 1280, false, 600), (.float32, 5, 512, true, 6),
+            (.bfloat16, 12, 512, true, 6),
+        ].map {
             dtype, sequences, width, nested, capacity in
             ConformanceCase(
                 recording: "a block of \(dtype.rawValue), \(sequences) sequences, \(nested ? "nested" : "plain") scales, room for \(capacity) tokens"
@@ -26,8 +29,8 @@ extension ConformanceCase {
         let (query, key, value) = (output(M * N * H), output(M * G * H), output(M * G * H))
         let (turnedQuery, turnedKey) = (output(M * N * H), output(M * G * H))
         let (cosine, sine) = (ordinary(device, rows * H / 2, 4, .float32), ordinary(device, rows * H / 2, 5, .float32))
-        // The last sequence's token is beyond its room.
-        let places = (0..<M).map { $0 == 3 ? -1 : $0 == 4 ? capacity : ($0 + 1) * capacity / 6 }
+        // Of every six sequences one has ended, and tokens of two are beyond their room.
+        let places = (0..<M).map { $0 % 6 == 3 ? -1 : $0 % 6 >= 4 ? capacity : ($0 % 6 + 1) * capacity / 6 }
         let positions = device.integers(places, as: .int32)
         let ranges = device.integers(places.flatMap { [0, $0 + 1] }, as: .int32)
         let (keys, values) = (ordinary(device, M * capacity * G * H, 7, dtype), ordinary(device, M * capacity * G * H, 8, dtype))
