@@ -11,7 +11,9 @@ struct ConformanceTests {
         #expect(try example.deviations(on: .cpu) == [])
     }
 
-    @Test("The device that is tested computes the same, and leaves none to the references", .enabled(if: Device.tested != .cpu), arguments: ConformanceCase.all)
+    @Test(
+        "The device that is tested computes the same, and leaves none to the references", .enabled(if: Device.tested != .cpu),
+        arguments: ConformanceCase.all)
     func tested(example: ConformanceCase) throws {
         let before = Device.tested.referenceRuns[example.kernel]
         #expect(try example.deviations(on: .tested) == [])
