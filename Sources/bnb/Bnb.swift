@@ -23,8 +23,14 @@ struct Bnb: ParsableCommand {
 
     static func main() {
         var arguments = Array(CommandLine.arguments.dropFirst())
+        var file: RunFile?
         do {
-            arguments = HuggingFaceNames.replaced(in: TextValues.kept(in: try RunFile.expanded(arguments)))
+            let given = try HuggingFaceNames(TextValues.kept(in: arguments))
+            arguments = given.arguments
+            file = try RunFile(for: given)
+            arguments = file?.arguments ?? arguments
+            let passedOver = Set(given.passedOver + (file?.passedOver ?? [])).sorted()
+            if !passedOver.isEmpty { Console.note("bnb: what says nothing here is passed over: \(passedOver.joined(separator: ", ").printable)\n") }
             if let problem = WrongUsage.problem(verb: arguments) { throw Failure(.usage, problem) }
             var command = try parseAsRoot(arguments)
             if let problem = Processor.environmentProblem { throw Failure(.usage, problem) }
@@ -36,7 +42,10 @@ struct Bnb: ParsableCommand {
                 ))
             do { try command.run() } catch let error as ValidationError { throw Failure(error, of: type(of: command)) }
         } catch {
-            guard let failure = Failure(error) ?? WrongUsage.answer(to: error, arguments).map({ Failure(.usage, $0) }) else { exit(withError: error) }
+            let answer = WrongUsage.answer(to: error, arguments).map { problem in
+                Failure(.usage, (file.flatMap { $0.isMeant(by: problem) ? "\($0.path): " : nil } ?? "") + problem)
+            }
+            guard let failure = Failure(error) ?? answer else { exit(withError: error) }
             failure.exit()
         }
     }

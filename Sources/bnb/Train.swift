@@ -15,12 +15,17 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Fine-tune a model, or an adapter on it, on files of examples.",
         discussion: """
-            --config FILE takes options from a JSON object; those of a run are written to run.json in its folder, and with --resume taken from there. \
+            The options of a run are written to run.json in its folder, as --config takes them, and with --resume taken from there. \
             Hugging Face's names of options are understood. An interruption (Ctrl-C) finishes the step, saves and ends; a second one ends at once. The \
             folder holds checkpoint-N, log.jsonl, a file for TensorBoard, loss.svg, and at the end the adapter as PEFT reads it, or the model.
             """)
 
     @OptionGroup var source: ModelName
+
+    // What the file says stands among the arguments by the time they are parsed.
+    @Option(
+        help: ArgumentHelp("Take options from this JSON object; those of the command line count more. (default: there is none)", valueName: "file"))
+    var config: String?
 
     @OptionGroup(title: "Data") var data: DataOptions
 
@@ -59,7 +64,8 @@ struct Train: ParsableCommand {
         }
         let optimizer = try OptimizerName(course.method.optimizer)
         let rule = try optimizer.rule(
-            learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), weightDecay: course.weightDecay, arguments: course.method.optimArgs)
+            learningRate: course.learningRate ?? (weights.full ? 2e-5 : 2e-4), adamBetas: (course.adamBeta1 ?? 0.9, course.adamBeta2 ?? 0.999),
+            adamEpsilon: course.adamEpsilon ?? 1e-8, weightDecay: course.weightDecay, arguments: course.method.optimArgs)
         let files = try data.data.map { (try ExampleFile(path: $0.path), $0.weight) }
         let evaluationFiles = try data.evalData.map { (try ExampleFile(path: $0), 1.0) }
         if data.showTokens { return try showTokens(files.map(\.0)) }

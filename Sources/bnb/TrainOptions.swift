@@ -44,7 +44,9 @@ struct DataOptions: ParsableArguments {
     @Option(help: "What is left of an example that is too long.")
     var truncation = Truncation.keepStart
 
-    @Option(help: "What is learned of a prompt or a conversation: completions and what the assistant says, or all of it.")
+    @Option(
+        help: ArgumentHelp("What is learned of a prompt or a conversation: completions and what the assistant says, or all of it.", valueName: "part")
+    )
     var lossOn = LearnedPart.completions
 
     @Flag(help: "Bring examples of about the same length together.")
@@ -63,133 +65,6 @@ struct DataOptions: ParsableArguments {
     func plan(maxLength: Int) -> BatchPlan {
         BatchPlan(
             batches.size(batches.batchSize, maxLength: maxLength), pads: batches.padding, groupsByLength: groupByLength, shuffles: !noShuffle)
-    }
-}
-
-/// What is trained.
-struct WeightOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "An adapter to go on with, a folder as PEFT writes it; its settings count, not those below. (default: a new one)", valueName: "folder"))
-    var adapter: String?
-
-    @Option(help: ArgumentHelp("Rank of the adapter's updates.", valueName: "number"))
-    var loraRank = 16
-
-    @Option(help: ArgumentHelp("Updates are scaled by this over the rank. (default: twice the rank)", valueName: "number"))
-    var loraAlpha: Float?
-
-    @Option(help: ArgumentHelp("Share of an update's input that is left out in each pass.", valueName: "share"))
-    var loraDropout: Float = 0
-
-    @Option(
-        help: ArgumentHelp(
-            "Layers that get an adapter: names such as q_proj, with commas between, or all-linear for all but the output head.", valueName: "names"))
-    var targetModules = "all-linear"
-
-    @Option(help: ArgumentHelp("Targets that get no adapter all the same: names with commas between. (default: none)", valueName: "names"))
-    var excludeModules: String?
-
-    @Option(help: ArgumentHelp("Modules that are trained and saved whole: names with commas between. (default: none)", valueName: "names"))
-    var modulesToSave: String?
-
-    @Flag(help: "Train the norms of an adapted weight's rows by themselves (DoRA).")
-    var useDora = false
-
-    @Flag(help: "Scale updates by --lora-alpha over the root of the rank (rsLoRA).")
-    var useRslora = false
-
-    @Option(
-        help: ArgumentHelp(
-            "What an adapter starts from; pissa and olora take it out of the weights, loftq makes up for what 4 bits have lost.", valueName: "start"))
-    var loraStart = StartName.kaiming
-
-    @Option(
-        help: ArgumentHelp(
-            "Rounds of --lora-start loftq; from 2 on the quantized weights change as well, and stand beside the adapter, in base.",
-            valueName: "number")
-    )
-    var loftqIter = 1
-
-    @Flag(help: "Train the model itself instead of an adapter.")
-    var full = false
-
-    @Option(
-        help: ArgumentHelp(
-            "With --full: train these layers alone: a path, its beginning or end, or an expression; may be repeated. (default: all)",
-            valueName: "name"))
-    var trainOnly: [String] = []
-
-    func validate() throws {
-        if !(loraDropout >= 0 && loraDropout < 1) { throw ValidationError("--lora-dropout \(loraDropout) is not from 0 to below 1") }
-        if loftqIter < 1 { throw ValidationError("--loftq-iter \(loftqIter) is not at least 1") }
-        if loftqIter > 1 && loraStart != .loftq { throw ValidationError("--loftq-iter needs --lora-start loftq") }
-        if !trainOnly.isEmpty && !full { throw ValidationError("--train-only needs --full") }
-        if adapter != nil && full { throw ValidationError("--adapter and --full both say what is trained; give one") }
-        if let loraAlpha, !(loraAlpha > 0 && loraAlpha.isFinite) { throw ValidationError("--lora-alpha \(loraAlpha) is not above 0") }
-    }
-
-    /// Whether the adapter changes the weights that it stands around for good.
-    var hasOwnBase: Bool { !full && adapter == nil && loftqIter > 1 }
-
-    /// - Parameter baseModel: what the adapter is for, as its file is to say.
-    func configuration(baseModel: String?) -> LoRAConfiguration {
-        func names(_ text: String) -> [String] { text.split(separator: ",").map { String($0.drop { $0 == " " }) } }
-        var configuration = LoRAConfiguration(
-            rank: loraRank, alpha: loraAlpha ?? 2 * Float(loraRank), dropout: loraDropout,
-            targets: targetModules == "all-linear" ? .allLinear : .named(names(targetModules)), isRankStabilized: useRslora, baseModel: baseModel)
-        configuration.excluded = excludeModules.map { .named(names($0)) }
-        configuration.modulesToSave = modulesToSave.map(names) ?? []
-        configuration.isWeightDecomposed = useDora
-        configuration.start = loraStart.start(rounds: loftqIter)
-        return configuration
-    }
-}
-
-/// What an adapter starts from, by PEFT's names: also `pissa_niter_16`, which takes so many rounds instead of as many as it takes.
-enum StartName: ExpressibleByArgument, Equatable {
-    case kaiming, gaussian, olora, loftq
-    case pissa(iterations: Int? = nil)
-
-    private static let rounds = "pissa_niter_"
-    static let allValueStrings = ["kaiming", "gaussian", "pissa", "pissa_niter_16", "olora", "loftq"]
-
-    init?(argument: String) {
-        switch argument {
-        case "kaiming": self = .kaiming
-        case "gaussian": self = .gaussian
-        case "pissa": self = .pissa()
-        case "olora": self = .olora
-        case "loftq": self = .loftq
-        default:
-            guard argument.hasPrefix(StartName.rounds), let iterations = Int(argument.dropFirst(StartName.rounds.count)), iterations >= 0 else {
-                return nil
-            }
-            self = .pissa(iterations: iterations)
-        }
-    }
-
-    var defaultValueDescription: String { argument }
-
-    var argument: String {
-        switch self {
-        case .kaiming: "kaiming"
-        case .gaussian: "gaussian"
-        case .olora: "olora"
-        case .loftq: "loftq"
-        case .pissa(let iterations): iterations.map { "\(StartName.rounds)\($0)" } ?? "pissa"
-        }
-    }
-
-    /// - Parameter rounds: of LoftQ.
-    func start(rounds: Int) -> LoRAStart {
-        switch self {
-        case .kaiming: .kaiming
-        case .gaussian: .gaussian
-        case .olora: .olora
-        case .loftq: .loftQ(rounds: rounds)
-        case .pissa(let iterations): .pissa(iterations: iterations)
-        }
     }
 }
 
@@ -212,13 +87,16 @@ enum ScheduleName: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
-/// How long the learning rate grows: a number of steps, or below 1 a share of all.
+/// How long the learning rate grows: a number of steps, or below 1 a share of all, which may be in percent: `3%`.
 enum WarmUp: ExpressibleByArgument, CustomStringConvertible {
     case steps(Int)
     case share(Double)
 
     init?(argument: String) {
-        if let steps = Int(argument) {
+        if argument.hasSuffix("%") {
+            guard let percent = Double(argument.dropLast()), percent >= 0, percent <= 100 else { return nil }
+            self = .share(percent / 100)
+        } else if let steps = Int(argument) {
             guard steps >= 0 else { return nil }
             self = .steps(steps)
         } else {
@@ -238,7 +116,8 @@ enum WarmUp: ExpressibleByArgument, CustomStringConvertible {
     var description: String {
         switch self {
         case .steps(let steps): "\(steps)"
-        case .share(let share): "\(share)"
+        // A share of 1 would be a step.
+        case .share(let share): share < 1 ? "\(share)" : "100%"
         }
     }
 
@@ -255,13 +134,23 @@ struct CourseOptions: ParsableArguments {
 
     @OptionGroup var method: OptimizerOptions
 
+    @Option(help: ArgumentHelp("How much of the mean of gradients stays in a step of AdamW, AdEMAMix or Lion. (default: 0.9)", valueName: "number"))
+    var adamBeta1: Double?
+
+    @Option(help: ArgumentHelp("How much of the mean of their squares stays. (default: 0.999)", valueName: "number"))
+    var adamBeta2: Double?
+
+    @Option(help: ArgumentHelp("What is added to the root of that mean. (default: 1e-8)", valueName: "number"))
+    var adamEpsilon: Double?
+
     @Option(help: ArgumentHelp("The highest one of the run. (default: 0.0002, with --full 0.00002)", valueName: "number"))
     var learningRate: Double?
 
     @Option(help: "What becomes of the learning rate after the warm-up.")
     var schedule = ScheduleName.linear
 
-    @Option(help: ArgumentHelp("Steps over which the learning rate grows from 0; below 1 a share of the run's.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("Steps over which the learning rate grows from 0; below 1, or with % behind, a share of the run's.", valueName: "number"))
     var warmupSteps = WarmUp.steps(10)
 
     @Option(help: ArgumentHelp("Of matrices; biases and the weights of norms do not decay.", valueName: "number"))

@@ -28,7 +28,7 @@ extension WeightOptions {
             if let adapter { return TrainedWeights(try Adapter(ModelFolder(path: adapter), on: model), in: model) }
             var generator = RandomGenerator(seed: seed)
             let weights = loraStart == .kaiming ? nil : try original()
-            return TrainedWeights(try Adapter(on: model, configuration(baseModel: baseModel), original: weights, using: &generator), in: model)
+            return TrainedWeights(try Adapter(on: model, try configuration(baseModel: baseModel), original: weights, using: &generator), in: model)
         }
         let patterns = trainOnly.map { ModulePattern($0) }
         return try TrainedWeights(of: model) { path in

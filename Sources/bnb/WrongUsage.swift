@@ -43,7 +43,7 @@ enum WrongUsage {
 }
 
 /// The options of a verb, as its help tells them.
-private struct OptionNames {
+struct OptionNames {
     private let verb: String
     /// With and without a value, `--model` and `-m` alike.
     private let names: Set<String>
@@ -62,12 +62,16 @@ private struct OptionNames {
         (self.names, self.valued) = (names, valued)
     }
 
+    func contains(_ name: String) -> Bool { names.contains(name) }
+
+    /// The long name that is nearest to `name`; nil where none is near.
+    func nearest(to name: String) -> String? { Suggestion.nearest(to: name, among: names.filter { $0.hasPrefix("--") }.sorted()) }
+
     /// The first option that the verb does not have, and what it may have meant.
     func unknown(in arguments: ArraySlice<String>) -> String? {
         let name = arguments.lazy.filter { $0.hasPrefix("--") }.map { String($0.prefix { $0 != "=" }) }.first { !names.contains($0) }
         guard let name else { return nil }
-        let meant = Suggestion.nearest(to: name, among: names.filter { $0.hasPrefix("--") }.sorted())
-        return "\(verb) has no option '\(name)'" + (meant.map { "; did you mean '\($0)'?" } ?? "")
+        return "\(verb) has no option '\(name)'" + (nearest(to: name).map { "; did you mean '\($0)'?" } ?? "")
     }
 
     /// The first word that belongs to no option, and the option it may be meant for.

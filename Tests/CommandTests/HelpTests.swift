@@ -5,7 +5,7 @@ import Testing
         "every verb explains itself",
         arguments: [
             [], ["demo"], ["estimate"], ["quantize"], ["dequantize"], ["merge"], ["generate"], ["chat"], ["evaluate"], ["inspect"], ["doctor"],
-            ["bench"], ["report"],
+            ["bench"], ["report"], ["train"],
         ])
     func help(verb: [String]) throws {
         let outcome = try Command.run(verb + ["--help"])
@@ -16,7 +16,9 @@ import Testing
 
     @Test(
         "every option says what holds without it, unless it has to be given",
-        arguments: ["demo", "estimate", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench", "report"])
+        arguments: [
+            "demo", "estimate", "quantize", "dequantize", "merge", "generate", "chat", "evaluate", "inspect", "doctor", "bench", "report", "train",
+        ])
     func defaults(verb: String) throws {
         let help = try Command.run([verb, "--help"], environment: ["COLUMNS": "10000"]).output
         let usage = try #require(help.split(separator: "\n").first { $0.hasPrefix("USAGE:") })

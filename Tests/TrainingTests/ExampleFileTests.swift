@@ -37,7 +37,8 @@ struct ExampleFileTests {
             ("{\"text\": 1}", "has no text in 'text'"), ("{\"prompt\": \"a\"}", "has no text in 'completion'"),
             ("{\"completion\": \"a\"}", "has no text in 'prompt'"),
             ("{\"a\": 1, \"b\": 2}", "has the keys 'a', 'b'; 'text', 'prompt' and 'completion', or 'messages'"),
-            ("{}", "has no keys"), ("[1]", "is not an object"), ("{\"text\": \"a\"", "at line 1, column"), ("{\"text\": \"\"}", "an empty 'text'"),
+            ("{}", "has no keys"), ("[1]", "begins a JSON list; one object a line"), ("3", "is not an object"),
+            ("{\"text\": \"a\"", "cut short, at column 13"), ("{\"text\": \"\"}", "an empty 'text'"),
             ("{\"prompt\": \"a\", \"completion\": \"\"}", "an empty 'completion'"),
         ])
     func broken(line: String, reason: String) throws {

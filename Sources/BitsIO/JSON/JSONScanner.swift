@@ -59,7 +59,7 @@ struct JSONScanner {
     }
 
     private func unexpected(_ expected: String) -> JSONError {
-        guard position < bytes.count else { return error("ends where \(expected) is expected; the file may be cut short") }
+        guard position < bytes.count else { return error("ends where \(expected) is expected; it may be cut short") }
         let byte = bytes[position]
         let found = byte > 0x20 && byte < 0x7f ? "'\(Character(Unicode.Scalar(byte)))'" : "byte \(byte)"
         return error("has \(found) where \(expected) is expected")
@@ -128,7 +128,7 @@ struct JSONScanner {
             position += 1
         }
         position = bytes.count
-        throw error("ends inside a string; the file may be cut short")
+        throw error("ends inside a string; it may be cut short")
     }
 
     /// Reads a number and gives the range of its text. NaN and the infinities are accepted as Python writes them.

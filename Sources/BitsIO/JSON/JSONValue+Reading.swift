@@ -9,7 +9,7 @@ extension JSONValue {
     /// Of a key that occurs twice the last value counts, as in Python; nesting goes to 128 levels.
     ///
     /// - Parameter path: names the text in errors.
-    /// - Throws: ``ModelFileError/malformed(path:_:)`` with line and column.
+    /// - Throws: ``ModelFileError/malformed(path:_:)`` with line and column, of a text of one line the column.
     public init(parsing bytes: [UInt8], path: String = "JSON text") throws(ModelFileError) {
         do {
             var scanner = try JSONScanner(bytes)
@@ -62,11 +62,11 @@ extension JSONScanner {
 }
 
 extension JSONError {
-    /// The error in the file at `path`, with line and column for people.
+    /// The error in the file at `path`, with line and column for people; of a text of one line the column alone.
     func located(in bytes: [UInt8], path: String) -> ModelFileError {
         let before = bytes.prefix(position)
         let line = before.count { $0 == 0x0a } + 1
         let column = position - (before.lastIndex(of: 0x0a) ?? -1)
-        return .malformed(path: path, "\(reason), at line \(line), column \(column)")
+        return .malformed(path: path, "\(reason), at \(bytes.contains(0x0a) ? "line \(line), " : "")column \(column)")
     }
 }

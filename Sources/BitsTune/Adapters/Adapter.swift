@@ -43,10 +43,11 @@ public final class Adapter {
     /// Models that classify train their head too, see ``LoRAConfiguration/modulesToSave``.
     ///
     /// - Parameter original: the weights that a quantized model was made of (``BitsModels/CheckpointSource``), for starts that are computed from them.
-    /// - Throws: ``AdapterError`` when no layer is named, or a setting is out of range. The model is unchanged then.
+    /// - Throws: ``AdapterError`` when no layer is named, a name matches nothing, or a setting is out of range. The model is unchanged then.
     public convenience init(
         on model: TaskModel, _ configuration: LoRAConfiguration, original: (any WeightSource)? = nil, using generator: inout RandomGenerator
     ) throws(AdapterError) {
+        try configuration.checkNames(in: model)
         let configuration = configuration.completed(for: model)
         let (device, dtype) = (model.computeDevice, model.policy.masterWeights)
         let weights = original.map { OriginalWeights(source: $0, names: model.checkpointNames, device: device) }

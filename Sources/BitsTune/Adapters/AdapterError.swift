@@ -8,6 +8,8 @@ public enum AdapterError: Error, Equatable, Sendable {
     case nothingToAdapt(LoRAConfiguration.Targets)
     /// No module has one of these names, of modules that are to be trained whole.
     case nothingToSave([String])
+    /// Names, expressions or numbers of a setting that match nothing in the model, and what it has.
+    case unmatched(setting: String, names: [String], known: [String])
     /// A target that is no linear layer and no embedding.
     case notAdaptable(path: String, type: String)
     /// A layer that the model declares as one type, where no other can be put.
@@ -35,6 +37,9 @@ extension AdapterError: CustomStringConvertible {
         case .nothingToAdapt(.matching(let text)):
             "no path of a layer is matched by '\(text)' as a whole and not left out; begin the expression with .* to match any path's end"
         case .nothingToSave(let names): "no module is called \(names.joined(separator: ", ")), which are to be saved whole; name one such as lm_head"
+        case .unmatched(let setting, let names, let known):
+            "\(names.map { "'\($0)'" }.joined(separator: ", ")) of \(setting) match\(names.count == 1 ? "es" : "") nothing in the model; "
+                + Suggestion.text(for: names.first ?? "", among: known)
         case .notAdaptable(let path, let type):
             "'\(path)' is a \(type), which gets no adapter; name linear layers or embeddings inside it, or narrow the expression"
         case .notReplaceable(let path, let type): "'\(path)' is declared as \(type) alone, so no adapter fits there; leave it out"

@@ -40,7 +40,8 @@ public struct AdapterPlan: Sendable {
     /// The number of trained weights.
     public var parameterCount: Int { layers.reduce(0) { $0 + $1.parameterCount } + whole.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 
-    /// - Throws: ``AdapterError`` for settings out of range or against one another, and for names that match nothing or what cannot be adapted.
+    /// - Throws: ``AdapterError`` for settings out of range or against one another, and for targets none of which matches, or that cannot be adapted. A name that
+    ///   matches nothing beside others that do is passed over, as in an adapter's file; making an adapter refuses it.
     public init(_ configuration: LoRAConfiguration, for model: TaskModel) throws(AdapterError) {
         try configuration.check()
         let selection = try AdapterSelection(configuration, for: model)

@@ -15,11 +15,21 @@ public struct LayerPatterns<Value: Sendable & Equatable>: Sendable, Equatable, E
 
     public var isEmpty: Bool { entries.isEmpty }
 
+    /// The expressions that match none of the paths.
+    func unmatched(in paths: [String]) throws(AdapterError) -> [String] {
+        let expressions = try entries.map { entry throws(AdapterError) in try LayerPatterns.expression(entry) }
+        return zip(entries, expressions).filter { !paths.contains(where: $1.matches) }.map(\.0.expression)
+    }
+
     /// The value for a path. Each expression is read once.
     func lookup() throws(AdapterError) -> (String) -> Value? {
         let expressions = try entries.map { entry throws(AdapterError) in
-            (try ModuleExpression("(?:.*\\.)?(?:\(entry.expression))", shownAs: entry.expression), entry.value)
+            (try LayerPatterns.expression(entry), entry.value)
         }
         return { path in expressions.first { $0.0.matches(path) }?.1 }
+    }
+
+    private static func expression(_ entry: Entry) throws(AdapterError) -> ModuleExpression {
+        try ModuleExpression("(?:.*\\.)?(?:\(entry.expression))", shownAs: entry.expression)
     }
 }

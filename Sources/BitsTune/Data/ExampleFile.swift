@@ -86,6 +86,10 @@ public struct ExampleFile: Sendable {
             }
             return JSONObject(zip(columns, fields).map { ($0, .string($1)) })
         }
+        // A list of all examples, over many lines or in one, is what other tools write.
+        guard bytes.first(where: { $0 != UInt8(ascii: " ") }) != UInt8(ascii: "[") else {
+            throw .malformed(path: path, "begins a JSON list; one object a line was expected, as 'jq -c .[]' makes of it")
+        }
         guard case .object(let object) = try JSONValue(parsing: bytes, path: path) else {
             throw .malformed(path: path, "is not an object with \(TrainingText.expectation)")
         }
