@@ -70,7 +70,7 @@ struct JSONValueTests {
     @Test(
         "Broken text is an error with its place",
         arguments: [
-            ("", "line 1, column 1"), ("{\n  \"a\": 1,\n  }", "'}' where a string is expected, at line 3, column 3"), ("[1,]", "']'"),
+            ("", "at column 1"), ("{\n  \"a\": 1,\n  }", "'}' where a string is expected, at line 3, column 3"), ("[1,]", "']'"),
             ("[1 2]", "','"),
             ("{\"a\" 1}", "':'"), ("{a: 1}", "a string"), ("'a'", "a value"), ("nul", "a value"), ("01", "leading zeros"), ("1.", "a digit"),
             ("1e", "a digit"),

@@ -113,7 +113,7 @@ struct CheckpointTests {
             let before = try other.values()
             let error = #expect(throws: TrainingError.self) { try other.trainer.resume() }
             let text = "\(try #require(error))"
-            for part in ["checkpoint-8: is of another run", "rule: ", "learningRate: 0.0002 there, 0.5 here", "accumulation: 2 there, 1 here"] {
+            for part in ["checkpoint-8: is of another run", "rule: ", "learningRate: 0.001 there, 0.5 here", "accumulation: 2 there, 1 here"] {
                 #expect(text.contains(part), "\(text)")
             }
             #expect(!text.contains("seed"))

@@ -132,8 +132,9 @@ struct MemoryEstimateTests {
         let device = Device.counting()
         let (model, weights) = try Work(name: "", configuration: MemoryEstimateTests.llama, quantization: .fourBit(.nf4)).prepare(on: device)
         let trained = try weights().count
-        // Codes and scales in the types of their formats, each block rounded up to 64 bytes; the 21 layers share a table of 64.
-        #expect(use[.weights] + use[.statistics] >= model.byteCount - 4 * trained - 20 * 64 && use[.weights] < model.byteCount)
+        // Codes and scales in the types of their formats, each block rounded up to 64 bytes; the 21 layers share a table of 16 codes, and
+        // one of 256 for their scales.
+        #expect(use[.weights] + use[.statistics] >= model.byteCount - 4 * trained - 20 * 4 * (16 + 256) && use[.weights] < model.byteCount)
         #expect(use[.adapters] >= 4 * trained && use[.adapters] < 4 * trained + 64 * 2 * 21)
         #expect(use[.gradients] <= use[.adapters] && use[.moments] > 2 * trained && use[.cache] == 0)
         #expect(use[.activations] > 0)

@@ -32,7 +32,7 @@ struct AdapterContents {
                 return problems.append("'\(Adapter.prefix)\(name)' is \(entry.typeName) \(entry.shape), the model asks for floating point \(shape)")
             }
             try counted(as: .adapters) { () throws(ModelFileError) in
-                guard let tensor = try checkpoint.tensor(Adapter.prefix + name) else { return }
+                guard let tensor = try checkpoint.tensor(Adapter.prefix + name, inPlace: false) else { return }
                 do throws(DeviceError) {
                     if try !tensor.floats().allSatisfy(\.isFinite) { return problems.append("'\(Adapter.prefix)\(name)' holds NaN or infinities") }
                     tensors[name] = try tensor.moved(to: device).cast(to: dtype)
