@@ -2,8 +2,10 @@
 struct AttentionDecoding: CUDALaunching {
     private static let rowsOfOutput = CUDAFunction("attention_decode", "attention_decode_rows")
     /// By the lanes that read a vector, 8 elements each, and by the rows of a block.
-    private static let functions = [8, 16, 32].map { lanes in
-        [1, 2, 4].map { CUDAFunctions("attention_decode", "attention_decode_\(lanes)x\($0)") }
+    private static let functions = functions("attention_decode")
+    private static let keepingFunctions = functions("attention_decode_keeping")
+    private static func functions(_ name: String) -> [[CUDAFunctions]] {
+        [8, 16, 32].map { lanes in [1, 2, 4].map { CUDAFunctions("attention_decode", "\(name)_\(lanes)x\($0)") } }
     }
     /// More are cheaper in tiles.
     static let mostQueries = 32
@@ -12,8 +14,7 @@ struct AttentionDecoding: CUDALaunching {
     private static let mostOfCluster = 8
 
     private let kernel: Attention
-    /// Up to so many sequences turning and keeping in the blocks of attention takes less than a launch of its own: of 8 it saves a fiftieth of a token's
-    /// time, of 64 it costs a twelfth.
+    /// Up to so many sequences turning and keeping in the blocks of attention takes less than a launch of its own.
     private static let mostKept = 8
     /// What is to be done first in the same launch.
     private var keeping: CUDARotaryIntoCache?
@@ -69,7 +70,7 @@ struct AttentionDecoding: CUDALaunching {
         let sums = isCluster ? nil : queue.scratch(.float32, count: shape.rows * chunks * (shape.valueWidth + 2))
         let arguments = AttentionDecodingArguments(inputs: inputs, sums: sums, chunk: chunk, chunks: chunks, keeping: keeping)
         queue.launch(
-            Self.functions[lanesChoice][rowsChoice][inputs.key.dtype],
+            (keeping == nil ? Self.functions : Self.keepingFunctions)[lanesChoice][rowsChoice][inputs.key.dtype],
             blocks: blocks(1 << rowsChoice), threads: 256, cluster: isCluster ? chunks : 1, overlaps: true, arguments, kernel.output,
             kernel.output.dtype.code, kernel.logSumExp)
         if isCluster { return }

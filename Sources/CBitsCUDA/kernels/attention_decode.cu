@@ -144,8 +144,9 @@ __device__ __forceinline__ void keep_element(const DecodeInputs &x, const Place 
     }
 }
 
-// LANES read a vector; a team of so many works on DEPTH keys at a time, and has a score of each of these and of ROWS rows of a group in a lane.
-template <typename T, int LANES, int ROWS>
+// LANES read a vector; a team of so many works on DEPTH keys at a time, and has a score of each of these and of ROWS rows of a group in a lane. Where it
+// KEEPS, the token's query and key are still to be turned, and its key and value to be kept; that takes registers, which others do without.
+template <typename T, int LANES, int ROWS, bool KEEPS>
 __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int output_type, float *log_sum_exp) {
     constexpr int TEAMS = THREADS / LANES, DEPTH = LANES / 4, STEP = TEAMS * DEPTH, COUNT = ROWS * DEPTH, SAME = LANES / COUNT, WIDTH = 8 * LANES;
     __shared__ Shares<T, TEAMS, ROWS, WIDTH> shared;
@@ -184,23 +185,22 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
     first = max(first, begin);
     end = min(end, stop);
     // The chunk that the token's key belongs to, or the nearest to where it would.
-    const bool turns = x.new_key;
-    const int position = turns ? x.positions[place.batch] : -1;
-    const bool keeps = turns && place.chunk == min(max(position, 0) / x.chunk, x.chunks - 1);
+    const int position = KEEPS ? x.positions[place.batch] : -1;
+    const bool keeps = KEEPS && place.chunk == min(max(position, 0) / x.chunk, x.chunks - 1);
     const int kept_key = keeps ? position : -1;
-    if (first >= end && !x.is_cluster && !keeps && !(turns && place.chunk == 0)) return;
+    if (first >= end && !x.is_cluster && !keeps && !(KEEPS && place.chunk == 0)) return;
 
 #pragma unroll 1
     for (int i = threadIdx.x; i < (keeps ? ROWS + 1 : ROWS) * WIDTH; i += THREADS) {
         const int r = i / WIDTH, e = i % WIDTH;
-        if (r == ROWS) {
+        if (KEEPS && r == ROWS) {
             keep_element<T>(x, place, position, e, shared);
             continue;
         }
         const bool is_there = r < place.rows && e < x.width;
         const int64 at = is_there ? shared.vectors[r] * x.width : 0;
         float query = 0;
-        if (is_there && turns) {
+        if (KEEPS && is_there) {
             const T element = turned(x, (const T *)x.query + at, position, e);
             if (place.chunk == 0) ((T *)x.turned_query)[at + e] = element;
             query = widen(element);
@@ -217,14 +217,14 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
             const int k = start + d * TEAMS + team;
-            const bool seen = first <= k && k < end && k != kept_key;
+            const bool seen = first <= k && k < end && !(KEEPS && k == kept_key);
             if (seen && in_key) key[d].load(keys + (int64)k * key_step);
             if (seen && in_value) value[d].load(values + (int64)k * value_step);
         }
         __syncthreads();
 #pragma unroll
         for (int d = 0; d < DEPTH; d++) {
-            if (start + d * TEAMS + team != kept_key) continue;
+            if (!KEEPS || start + d * TEAMS + team != kept_key) continue;
             if (in_key) key[d].load_kept(shared.key + h);
             if (in_value) value[d].load_kept(shared.value + h);
         }
@@ -337,7 +337,11 @@ __device__ __forceinline__ void decode(const DecodeInputs &x, void *output, int 
 #define DECODE(T, NAME, LANES, ROWS)                                                                                                                   \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                                                              \
         attention_decode_##LANES##x##ROWS##_##NAME(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {                                \
-        decode<T, LANES, ROWS>(x, output, output_type, log_sum_exp);                                                                                   \
+        decode<T, LANES, ROWS, false>(x, output, output_type, log_sum_exp);                                                                            \
+    }                                                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                                                              \
+        attention_decode_keeping_##LANES##x##ROWS##_##NAME(DecodeInputs x, void *output, int output_type, float *log_sum_exp) {                        \
+        decode<T, LANES, ROWS, true>(x, output, output_type, log_sum_exp);                                                                             \
     }
 #define DECODE_ROWS(T, NAME, LANES)                                                                                                                    \
     DECODE(T, NAME, LANES, 1)                                                                                                                          \
