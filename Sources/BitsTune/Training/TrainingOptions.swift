@@ -17,6 +17,7 @@ public struct TrainingOptions: Sendable {
     public var moments: MomentStorage
     public var schedule = LearningRateSchedule.Shape.linear
     public var warmupSteps: Int
+    /// nil changes no gradient; their norm is measured all the same, as the guard against runs that fail needs it.
     public var clipping: GradientClipping? = .norm(1)
     /// Whether the inside of the model's blocks is computed again on the way back instead of kept: a step takes about a third longer, and holds the
     /// blocks' inputs and one block. The run is bit for bit the same.
