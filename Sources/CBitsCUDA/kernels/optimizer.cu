@@ -304,19 +304,42 @@ struct LionRule : PlainRule<1> {
     }
 };
 
-// The direction with the root of the last moment, which is a sum of squares; `is_rooted`: it is not below SMALLEST_ROOTED.
-template <typename Rule>
-__device__ __forceinline__ float quotient(const Numbers &u, float g, const float s[], bool is_rooted) {
-    const float square = s[Rule::MOMENTS - 1], root = is_rooted ? root_of_ordinary(square) : __fsqrt_rn(square);
-    return __fdiv_rn(Rule::dividend(u, g, s), root + u.epsilon);
+// The direction with the root of the last moment, which is a sum of squares.
+template <typename Rule> __device__ __forceinline__ float quotient(const Numbers &u, float g, const float s[]) {
+    return __fdiv_rn(Rule::dividend(u, g, s), __fsqrt_rn(s[Rule::MOMENTS - 1]) + u.epsilon);
+}
+// The same without a branch, so that those of several elements are computed side by side: where `has_short_quotient`, and epsilon is from 0 to 2^60.
+template <typename Rule> __device__ __forceinline__ float short_quotient(const Numbers &u, float g, const float s[]) {
+    return quotient_of_ordinary(Rule::dividend(u, g, s), root_of_ordinary(s[Rule::MOMENTS - 1]) + u.epsilon);
+}
+template <typename Rule> __device__ __forceinline__ bool has_short_quotient(const Numbers &u, float g, const float s[]) {
+    const float size = fabsf(Rule::dividend(u, g, s));
+    return (size >= 0x1p-60f) & (size <= 0x1p70f) & (s[Rule::MOMENTS - 1] >= SMALLEST_ROOTED);
 }
 
-// Where a warp is: block `index` of parameter `owner`.
+// Where a warp is: at block `number` of all parameters, which is block `index` of the `end` that parameter `owner` has.
 struct Place {
-    int owner, index;
-    __device__ __forceinline__ void advance(const ParameterStep *steps, int blocks) {
+    int number, owner, index, end;
+
+    __device__ __forceinline__ void find(const ParameterStep *steps, int count) {
+        owner = owner_of(number, count, [=](int k) { return steps[k].first; });
+        index = number - (int)steps[owner].first;
+        end = (int)(steps[owner].count >> 8);
+    }
+    __device__ __forceinline__ void advance(const ParameterStep *steps, int count, int blocks) {
+        number += blocks;
         index += blocks;
-        for (int own = (int)(steps[owner].count >> 8); index >= own; own = (int)(steps[owner].count >> 8)) index -= own, owner++;
+        if (index >= end) find(steps, count);
+    }
+};
+
+// What is the same for all blocks of a parameter: factors of its gradient and of its step.
+struct Factors {
+    float scale, trust;
+
+    __device__ __forceinline__ void load(const ParameterStep &u) {
+        scale = u.scale != nullptr ? *u.scale : 1;
+        trust = u.trust != nullptr ? *u.trust : 1;
     }
 };
 
@@ -325,11 +348,10 @@ template <typename Rule, typename T> struct Lane {
     Eight<T> parameter, gradient;
     uint2 codes[Rule::MOMENTS];
     float absmax[Rule::MOMENTS];
-    float scale, trust;
 
+    // All but the parameter, which is needed last: registers for two of those would be warps fewer.
     __device__ __forceinline__ void load(const ParameterStep &u, int block, int lane) {
         const int64 at = (int64)block << 8;
-        parameter.load_spread((const T *)u.parameter + at, lane);
         gradient.load_spread((const T *)u.gradient + at, lane);
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) {
@@ -337,30 +359,34 @@ template <typename Rule, typename T> struct Lane {
             absmax[k] = u.absmax[k][block];
         }
     }
-    // What is the same for all blocks of a parameter.
-    __device__ __forceinline__ void load_factors(const ParameterStep &u) {
-        scale = u.scale != nullptr ? *u.scale : 1;
-        trust = u.trust != nullptr ? *u.trust : 1;
+    __device__ __forceinline__ void load_parameter(const ParameterStep &u, int block, int lane) {
+        parameter.load_spread((const T *)u.parameter + ((int64)block << 8), lane);
     }
     __device__ __forceinline__ void multiply(float decay) {
 #pragma unroll
         for (int i = 0; i < 4; i++) parameter.set(i, parameter[2 * i] * decay, parameter[2 * i + 1] * decay);
     }
     // The gradient as the rule takes it.
-    template <bool IS_COUPLED> __device__ __forceinline__ float gradient_of(int i, float coupled_decay) const {
-        const float g = scale * gradient[i];
-        return IS_COUPLED ? __fmaf_rn(coupled_decay, parameter[i], g) : g;
+    __device__ __forceinline__ void read_gradient(float scale, float coupled_decay, float g[8]) const {
+#pragma unroll
+        for (int i = 0; i < 8; i++) g[i] = gradient[i];
+        if (scale != 1) {
+#pragma unroll
+            for (int i = 0; i < 8; i++) g[i] *= scale;
+        }
+        if (coupled_decay != 0) {
+#pragma unroll
+            for (int i = 0; i < 8; i++) g[i] = __fmaf_rn(coupled_decay, parameter[i], g[i]);
+        }
     }
-    // New moments from the old, the largest magnitude of each and the smallest of the last, by their bits; with them the parameter, where the rule
-    // has no root. What should not be negative is larger than all where it is.
-    template <bool IS_COUPLED>
-    __device__ __forceinline__ void update(
-        const Numbers &u, const uint32 *const tables[], float coupled_decay, float step, float s[Rule::MOMENTS][8], uint32 largest[],
-        uint32 &smallest) {
+    // New moments from the old, and the largest magnitude of each by its bits; with them the parameter, where the rule has no root. What should not be
+    // negative is larger than all where it is. Returns whether every element has a short quotient.
+    __device__ __forceinline__ bool update(
+        const Numbers &u, const uint32 *const tables[], float step, const float g[8], float s[Rule::MOMENTS][8], uint32 largest[]) {
         float most[Rule::MOMENTS], before = 0;
+        bool are_short = true;
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) most[k] = 0, largest[k] = 0;
-        smallest = 0xffffffff;
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             float own[Rule::MOMENTS];
@@ -369,12 +395,11 @@ template <typename Rule, typename T> struct Lane {
                 const uint32 word = i < 4 ? codes[k].x : codes[k].y;
                 own[k] = __uint_as_float(tables[k][word >> (i % 4 * 8) & 255]) * absmax[k];
             }
-            const float g = gradient_of<IS_COUPLED>(i, coupled_decay);
             if constexpr (Rule::HAS_ROOT) {
-                Rule::update(u, g, own);
-                smallest = min(smallest, __float_as_uint(own[Rule::MOMENTS - 1]));
+                Rule::update(u, g[i], own);
+                are_short &= has_short_quotient<Rule>(u, g[i], own);
             } else {
-                const float direction = Rule::direction(u, g, own);
+                const float direction = Rule::direction(u, g[i], own);
                 const float moved = __fmaf_rn(step, direction, parameter[i]);
                 if (i % 2 == 0) before = moved;
                 else parameter.set(i / 2, before, moved);
@@ -388,10 +413,10 @@ template <typename Rule, typename T> struct Lane {
         }
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) largest[k] = warp_max(Rule::POSITIVE >> k & 1 ? largest[k] : __float_as_uint(most[k]));
+        return are_short;
     }
     // The parameter, of a rule with a root.
-    template <bool IS_COUPLED, bool IS_ROOTED>
-    __device__ __forceinline__ void move(const Numbers &u, float coupled_decay, float step, const float s[Rule::MOMENTS][8]) {
+    template <bool IS_SHORT> __device__ __forceinline__ void move(const Numbers &u, float step, const float g[8], const float s[Rule::MOMENTS][8]) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             float p[2];
@@ -400,7 +425,7 @@ template <typename Rule, typename T> struct Lane {
                 float own[Rule::MOMENTS];
 #pragma unroll
                 for (int k = 0; k < Rule::MOMENTS; k++) own[k] = s[k][2 * i + j];
-                const float direction = quotient<Rule>(u, gradient_of<IS_COUPLED>(2 * i + j, coupled_decay), own, IS_ROOTED);
+                const float direction = IS_SHORT ? short_quotient<Rule>(u, g[2 * i + j], own) : quotient<Rule>(u, g[2 * i + j], own);
                 p[j] = __fmaf_rn(step, direction, parameter[2 * i + j]);
             }
             parameter.set(i, p[0], p[1]);
@@ -429,7 +454,7 @@ __device__ __forceinline__ uint2 codes_of(bool is_positive, const uint32 *entrie
 // Blocks of 256 elements, numbered over all parameters, whose counts are multiples of 256. Where a decay comes before the step, none enters the gradient.
 template <typename Rule, typename T>
 __device__ __forceinline__ void step_runs(
-    const ParameterStep *steps, int count, int64 blocks, uint32 *noted, const Numbers &u, float step, float first_decay, float last_decay,
+    const ParameterStep *steps, int count, int blocks, uint32 *noted, const Numbers &u, float step, float first_decay, float last_decay,
     float coupled_decay) {
     extern __shared__ uint32 shared[];
     // Of each moment: its codebook, then the entries of its table.
@@ -447,40 +472,43 @@ __device__ __forceinline__ void step_runs(
         end += 256 + (entries + 3) / 4 * 4;
     }
     __syncthreads();
-    const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
-    const int64 begin = blocks * blockIdx.x / gridDim.x, stop = blocks * (blockIdx.x + 1) / gridDim.x;
-    int left = (int)(stop - begin) - (threadIdx.x >> 5);  // before `stop`, those that other warps do among them
-    if (left <= 0) return;
+    // All warps go through memory side by side, which is what it is fastest at; where parameters are small, a block of threads keeps to its own, as finding
+    // the next takes longer than that gains.
+    const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, all_warps = warps * (int)gridDim.x, share = (blocks + (int)gridDim.x - 1) / (int)gridDim.x;
+    const bool is_spread = blocks / count >= all_warps;
+    const int begin = (int)blockIdx.x * (is_spread ? warps : share), end_of_own = is_spread ? blocks : min(begin + share, blocks);
+    const int stride = is_spread ? all_warps : warps;
     Place place;
-    place.owner = owner_of(stop - left, count, [=](int k) { return steps[k].first; });
-    place.index = (int)(stop - left - steps[place.owner].first);
+    place.number = begin + (int)(threadIdx.x >> 5);
+    if (place.number >= end_of_own) return;
+    place.find(steps, count);
     Lane<Rule, T> now;
     now.load(steps[place.owner], place.index, lane);
-    now.load_factors(steps[place.owner]);
+    Factors factors;
+    factors.load(steps[place.owner]);
     for (;;) {
-        const bool is_last = left <= warps;
+        now.load_parameter(steps[place.owner], place.index, lane);
+        const bool is_last = place.number + stride >= end_of_own;
         Place next = place;
         Lane<Rule, T> ahead;
         if (!is_last) {
-            next.advance(steps, warps);
+            next.advance(steps, count, stride);
             ahead.load(steps[next.owner], next.index, lane);
-            ahead.scale = now.scale, ahead.trust = now.trust;
-            if (next.owner != place.owner) ahead.load_factors(steps[next.owner]);
         }
-        float s[Rule::MOMENTS][8];
-        uint32 largest[Rule::MOMENTS], smallest;
-        const float scaled_step = step * now.trust;
-        if (first_decay != 1) now.multiply(first_decay);
-        if (coupled_decay != 0) now.template update<true>(u, tables, coupled_decay, scaled_step, s, largest, smallest);
-        else now.template update<false>(u, tables, coupled_decay, scaled_step, s, largest, smallest);
+        float g[8], s[Rule::MOMENTS][8];
+        uint32 largest[Rule::MOMENTS];
+        const float scaled_step = step * factors.trust;
+        if (!Rule::HAS_ROOT && first_decay != 1) now.multiply(first_decay);
+        now.read_gradient(factors.scale, coupled_decay, g);
+        const bool are_short = now.update(u, tables, scaled_step, g, s, largest) && u.epsilon >= 0 && u.epsilon <= 0x1p60f;
         bool is_ordinary = is_exact;
 #pragma unroll
         for (int k = 0; k < Rule::MOMENTS; k++) is_ordinary &= largest[k] < 0x7e800000;  // of which there is a `reciprocal`, where it is not too small
         if constexpr (Rule::HAS_ROOT) {
             // Of what is not ordinary nothing is kept.
-            if (coupled_decay != 0) now.template move<true, false>(u, coupled_decay, scaled_step, s);
-            else if (__all_sync(FULL_WARP, smallest >= SMALLEST_ROOTED)) now.template move<false, true>(u, coupled_decay, scaled_step, s);
-            else now.template move<false, false>(u, coupled_decay, scaled_step, s);
+            if (first_decay != 1) now.multiply(first_decay);
+            if (__all_sync(FULL_WARP, are_short)) now.template move<true>(u, scaled_step, g, s);
+            else now.template move<false>(u, scaled_step, g, s);
         }
         if (last_decay != 1) now.multiply(last_decay);
         const ParameterStep &own = steps[place.owner];
@@ -495,12 +523,12 @@ __device__ __forceinline__ void step_runs(
                 if (lane == 0) own.absmax[k][place.index] = __uint_as_float(largest[k]);
             }
         } else if (lane == 0) {
-            noted[1 + atomicAdd(noted, 1u)] = (uint32)(stop - left);
+            noted[1 + atomicAdd(noted, 1u)] = (uint32)place.number;
         }
         if (is_last) break;
+        if (next.owner != place.owner) factors.load(steps[next.owner]);
         place = next;
         now = ahead;
-        left -= warps;
     }
 }
 
@@ -512,7 +540,7 @@ template <typename Rule, typename T> constexpr int THREADS = 4 * Rule::MOMENTS +
         const ParameterStep *steps, int count, int64 blocks, uint32 *noted, float beta1, float gain1, float beta2, float gain2, float beta3,      \
         float gain3, float alpha, float bias, float epsilon, int flags, float step, float first_decay, float last_decay, float coupled_decay) {   \
         const Numbers numbers = {beta1, gain1, beta2, gain2, beta3, gain3, alpha, bias, epsilon, flags};                                          \
-        step_runs<Rule, T>(steps, count, blocks, noted, numbers, step, first_decay, last_decay, coupled_decay);                                                 \
+        step_runs<Rule, T>(steps, count, (int)blocks, noted, numbers, step, first_decay, last_decay, coupled_decay);                                                 \
     }
 #define STEP_RUNS(name, Rule)                     \
     STEP_RUNS_OF(name, Rule, f32, float)          \
@@ -584,7 +612,7 @@ __device__ __forceinline__ void step_floats(
             float direction;
             if constexpr (Rule::HAS_ROOT) {
                 Rule::update(n, x, own);
-                direction = quotient<Rule>(n, x, own, false);
+                direction = quotient<Rule>(n, x, own);
             } else {
                 direction = Rule::direction(n, x, own);
             }

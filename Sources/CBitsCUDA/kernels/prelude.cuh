@@ -152,8 +152,14 @@ __device__ __forceinline__ float reciprocal(float x) {
     return __fmaf_rn(y, -__fmaf_rn(x, y, -1.0f), y);
 }
 
+// a / b rounded to nearest: what __fdiv_rn does where it need not ask, as where magnitudes are from 2^-60 to 2^70 and from 2^-51 to 2^64.
+__device__ __forceinline__ float quotient_of_ordinary(float a, float b) {
+    const float inverse = reciprocal(b), near = a * inverse;
+    return __fmaf_rn(-inverse, __fmaf_rn(b, near, -a), near);
+}
+
 // The square root rounded to nearest of a number from 2^-101 on: what __fsqrt_rn does where it need not ask.
-#define SMALLEST_ROOTED 0x0d000000u
+#define SMALLEST_ROOTED __int_as_float(0x0d000000)
 __device__ __forceinline__ float root_of_ordinary(float x) {
     float y;
     asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
