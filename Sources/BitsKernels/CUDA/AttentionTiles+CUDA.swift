@@ -42,7 +42,7 @@ struct AttentionTiles: TiledAttention {
     func launch(_ kernel: Attention, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
-            kernels.forward.functions[dtype], blocks: tilesOfQueries, threads: kernels.forward.threads,
+            kernels.forward.functions[dtype], blocks: kernels.forward.blocks(for: tilesOfQueries, on: queue), threads: kernels.forward.threads,
             sharedByteCount: kernels.forward.sharedByteCount, AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp, flaws)
         return AttentionFlaws(tiles: flaws, length: Self.length)
     }
@@ -50,7 +50,7 @@ struct AttentionTiles: TiledAttention {
     func launchQueries(_ kernel: AttentionGradient, means: Slice, on queue: CUDAQueue) -> AttentionFlaws {
         let flaws = queue.scratch(.int32, count: tilesOfQueries)
         queue.launch(
-            kernels.ofQueries.functions[dtype], blocks: tilesOfQueries, threads: kernels.ofQueries.threads,
+            kernels.ofQueries.functions[dtype], blocks: kernels.ofQueries.blocks(for: tilesOfQueries, on: queue), threads: kernels.ofQueries.threads,
             sharedByteCount: kernels.ofQueries.sharedByteCount, AttentionTilesArguments(inputs: inputs), kernel.output, kernel.logSumExp,
             kernel.outputGradient, means, kernel.gradients.query, flaws)
         return AttentionFlaws(tiles: flaws, length: Self.length)
@@ -75,6 +75,10 @@ private struct AttentionTileKernels: Sendable {
         let functions: CUDAFunctions
         let threads: Int
         let sharedByteCount: Int
+        /// Whether a block of threads computes several tiles, one after the other.
+        var takesTurns = false
+
+        func blocks(for tiles: Int, on queue: CUDAQueue) -> Int { takesTurns ? min(tiles, queue.properties.multiprocessorCount) : tiles }
     }
 
     let width: Int
@@ -113,14 +117,14 @@ private struct AttentionTileKernels: Sendable {
 
     /// Tiles of 128 vectors at multiples of 1024 bytes; and numbers for the rows.
     private static func hopper(width: Int) -> AttentionTileKernels {
-        func kernel(_ name: String, tiles: Int) -> Kernel {
+        func kernel(_ name: String, tiles: Int, takesTurns: Bool = false) -> Kernel {
             Kernel(
                 functions: CUDAFunctions("attention_hopper", "attention_hopper\(name)_\(width)"), threads: 384,
-                sharedByteCount: tiles * 128 * 2 * width + 1024 + 4096)
+                sharedByteCount: tiles * 128 * 2 * width + 1024 + 4096, takesTurns: takesTurns)
         }
         return AttentionTileKernels(
-            width: width, isHopper: true, hasGradients: true, forward: kernel("", tiles: 5), ofQueries: kernel("_query_gradient", tiles: 6),
-            ofKeys: kernel("_key_gradient", tiles: 4))
+            width: width, isHopper: true, hasGradients: true, forward: kernel("", tiles: 6, takesTurns: true),
+            ofQueries: kernel("_query_gradient", tiles: 6), ofKeys: kernel("_key_gradient", tiles: 4))
     }
 }
 

@@ -48,19 +48,25 @@ template <typename Operands> __device__ __forceinline__ KeyRange range_of(const 
     return {(int)min(first, (int64)x.keys), (int)max(end, (int64)0)};
 }
 
+// Waits for as many threads at one of the block's 16 barriers.
+__device__ __forceinline__ void meet(int barrier, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory"); }
+
 // What the rows of a tile of queries see, in shared memory.
 template <int QUERIES, int KEYS> struct TileRanges {
     int firsts[QUERIES], ends[QUERIES];
     // The least first key and the last end of rows that see anything; the last first key and the least end of all.
     int least_first, last_end, last_first, least_end;
 
-    // By all threads, at least as many as queries.
+    // By the first threads of a block, at least as many as queries, which meet at a barrier of their own where they are not all.
     template <typename Operands> __device__ __forceinline__ void fill(const Operands &x, int64 batch, int first_query) {
+        fill(x, batch, first_query, 0, blockDim.x);
+    }
+    template <typename Operands> __device__ __forceinline__ void fill(const Operands &x, int64 batch, int first_query, int barrier, int threads) {
         if (threadIdx.x == 0) {
             least_first = least_end = 0x7fffffff;
             last_end = last_first = 0;
         }
-        __syncthreads();
+        meet(barrier, threads);
         if (threadIdx.x < QUERIES) {
             const int query = first_query + threadIdx.x;
             KeyRange range = {0, 0};
@@ -77,7 +83,7 @@ template <int QUERIES, int KEYS> struct TileRanges {
             firsts[threadIdx.x] = range.first;
             ends[threadIdx.x] = range.end;
         }
-        __syncthreads();
+        meet(barrier, threads);
     }
 
     // Whether every row sees all keys of a tile.

@@ -186,14 +186,6 @@ __device__ __forceinline__ void begin_vectors(float (&sums)[WIDTH / 8][4], const
     end_products();
 }
 
-template <int WIDTH> struct Shared {
-    uint8 query[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
-    // Tiles that have come, and that nobody reads any more.
-    uint64 keys_came[STAGES], keys_left[STAGES], values_came[STAGES], values_left[STAGES];
-    TileRanges<QUERIES, KEYS> ranges;
-    int flawed;
-};
-
 // Says which tiles have come. A tile is announced while the next is on its way, or before its bringer waits for room.
 struct Herald {
     // The barrier of the tile that is on its way.
@@ -227,37 +219,126 @@ struct Herald {
     }
 };
 
-// The group that brings tiles: queries and the first keys together, then values and keys in turn.
-template <typename T, int WIDTH>
-__device__ __forceinline__ void bring(const TileInputs &x, Shared<WIDTH> &shared, int64 batch, int head, int first_query, int start, int low, int high) {
-    const int group = head / (x.heads / x.groups);
-    const int64 query_step = (int64)x.heads * x.width, key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
-    const int64 first_key_vector = batch * x.key_stride * x.groups + group;
-    const T *queries = (const T *)x.query + (batch * x.queries * x.heads + head) * x.width;
-    const T *keys = (const T *)x.key + first_key_vector * x.width, *values = (const T *)x.value + first_key_vector * x.value_width;
+// The keys that a tile of queries sees: tiles of them from `start` to `high`.
+struct Keys {
+    int start, low, high;
 
-    Herald herald;
-    if (start < high) fetch_tile<WIDTH, QUERIES>(shared.query, queries, query_step, first_query, 0, x.queries, x.width);
-    for (int k = start, tile = 0; k < high; k += KEYS, tile++) {
-        const int stage = tile % STAGES, use = tile / STAGES;
-        herald.await_room(&shared.keys_left[stage], use);
-        fetch_tile<WIDTH, KEYS>(shared.key[stage], keys, key_step, k, low, high, x.width);
-        herald.follow(&shared.keys_came[stage]);
-        herald.await_room(&shared.values_left[stage], use);
-        fetch_tile<WIDTH, KEYS>(shared.value[stage], values, value_step, k, low, high, x.value_width);
-        herald.follow(&shared.values_came[stage]);
+    template <typename Ranges> __device__ __forceinline__ explicit Keys(const Ranges &ranges) {
+        high = ranges.last_end;
+        low = min(ranges.least_first, high);
+        start = low / KEYS * KEYS;
     }
-    herald.end();
+};
+
+// A tile of queries of a head, as all threads of a block find it in shared memory.
+struct Job {
+    // -1 after the last one.
+    int entry;
+    int batch, head, first_query, tile, flawed;
+    TileRanges<QUERIES, KEYS> ranges;
+
+    __device__ __forceinline__ int64 first_vector(const TileInputs &x) const { return (int64)batch * x.queries * x.heads + head; }
+    __device__ __forceinline__ int64 first_key_vector(const TileInputs &x) const { return batch * x.key_stride * x.groups + head / (x.heads / x.groups); }
+};
+
+// The jobs of a block, in turns: those with the most keys first, where queries see what is before them, and to and fro, so that all blocks have as much
+// to do. While one is computed, the next is found, and its first tiles come.
+struct Jobs {
+    Job two[2];
+    uint64 found[2], done[2];
+
+    __device__ __forceinline__ void begin() {
+        for (int i = 0; i < 2; i++) {
+            begin_barrier(&found[i], GROUP);
+            begin_barrier(&done[i], 2 * GROUP / 32);
+        }
+    }
+    // By the group that brings tiles; null after the last, when all are done. Of each that is done it is written down whether it is flawed.
+    __device__ __forceinline__ const Job *find(const TileInputs &x, int turn, Herald &herald, int *flaws) {
+        const int entries = (int)x.batch * x.heads, tiles = (x.queries + QUERIES - 1) / QUERIES, blocks = gridDim.x, side = turn % 2;
+        const int place = turn * blocks + (side ? blocks - 1 - (int)blockIdx.x : (int)blockIdx.x);
+        const int entry = place % entries, tile = tiles - 1 - place / entries;
+        Job &job = two[side], &before = two[1 - side];
+        herald.await_room(&done[side], turn / 2);
+        if (threadIdx.x == 0) {
+            if (turn >= 2) flaws[job.tile] = job.flawed;
+            job.entry = tile >= 0 ? entry : -1;
+            job.batch = entry / x.heads;
+            job.head = entry % x.heads;
+            job.first_query = tile * QUERIES;
+            job.tile = entry * tiles + tile;
+            job.flawed = 0;
+        }
+        if (tile >= 0) job.ranges.fill(x, entry / x.heads, tile * QUERIES, 3, GROUP);
+        arrive(&found[side]);
+        if (tile >= 0) return &job;
+        herald.await_room(&done[1 - side], (turn + 1) / 2);
+        if (threadIdx.x == 0) flaws[before.tile] = before.flawed;
+        return nullptr;
+    }
+
+    // By the others; null after the last.
+    __device__ __forceinline__ Job *await(int turn) {
+        await_phase(&found[turn % 2], turn / 2);
+        Job &job = two[turn % 2];
+        return job.entry < 0 ? nullptr : &job;
+    }
+    __device__ __forceinline__ void finish(int turn, Job &job, bool is_flawed) {
+        if (is_flawed) atomicOr(&job.flawed, 1);
+        __syncwarp();
+        if (threadIdx.x % 32 == 0) arrive(&done[turn % 2]);
+    }
+};
+
+template <int WIDTH> struct Shared {
+    uint8 query[QUERIES * WIDTH * 2], output[QUERIES * WIDTH * 2], key[STAGES][KEYS * WIDTH * 2], value[STAGES][KEYS * WIDTH * 2];
+    // Tiles that have come, and that nobody reads any more.
+    uint64 keys_came[STAGES], keys_left[STAGES], values_came[STAGES], values_left[STAGES], queries_left;
+    Jobs jobs;
+};
+
+// The group that brings tiles: queries and the first keys together, then values and keys in turn.
+template <typename T, int WIDTH> __device__ __forceinline__ void bring(const TileInputs &x, Shared<WIDTH> &shared, int *flaws) {
+    const int64 query_step = (int64)x.heads * x.width, key_step = (int64)x.groups * x.width, value_step = (int64)x.groups * x.value_width;
+    Herald herald;
+    for (int turn = 0, tile = 0;; turn++) {
+        const Job *job = shared.jobs.find(x, turn, herald, flaws);
+        if (!job) break;
+        const Keys seen(job->ranges);
+        const int64 first_key_vector = job->first_key_vector(x);
+        const T *keys = (const T *)x.key + first_key_vector * x.width, *values = (const T *)x.value + first_key_vector * x.value_width;
+        herald.await_room(&shared.queries_left, turn);
+        if (seen.start < seen.high) {
+            const T *queries = (const T *)x.query + job->first_vector(x) * x.width;
+            fetch_tile<WIDTH, QUERIES>(shared.query, queries, query_step, job->first_query, 0, x.queries, x.width);
+        }
+        for (int k = seen.start; k < seen.high; k += KEYS, tile++) {
+            const int stage = tile % STAGES, use = tile / STAGES;
+            herald.await_room(&shared.keys_left[stage], use);
+            fetch_tile<WIDTH, KEYS>(shared.key[stage], keys, key_step, k, seen.low, seen.high, x.width);
+            herald.follow(&shared.keys_came[stage]);
+            herald.await_room(&shared.values_left[stage], use);
+            fetch_tile<WIDTH, KEYS>(shared.value[stage], values, value_step, k, seen.low, seen.high, x.value_width);
+            herald.follow(&shared.values_came[stage]);
+        }
+    }
 }
 
+// Until the other group has begun its products.
+__device__ __forceinline__ void await_turn() { asm volatile("bar.sync %0, 256;" ::"r"(3 + threadIdx.x / GROUP) : "memory"); }
+__device__ __forceinline__ void give_turn() { asm volatile("bar.arrive %0, 256;" ::"r"(6 - threadIdx.x / GROUP) : "memory"); }
+
 // A group with 64 queries.
+//
+// The two groups multiply in turns, so that one computes exponentials while the other multiplies.
 template <typename T, int WIDTH>
-__device__ __forceinline__ void attend(const TileInputs &x, Shared<WIDTH> &shared, int64 batch, int head, int first_query, int start, int high, T *output,
-                                       float *log_sum_exp) {
+__device__ __forceinline__ bool attend(const TileInputs &x, Shared<WIDTH> &shared, const Job &job, int &tile, T *output, float *log_sum_exp) {
+    const TileRanges<QUERIES, KEYS> &ranges = job.ranges;
+    const Keys seen(ranges);
     const int lane = threadIdx.x % 32, half_tile = threadIdx.x / GROUP - 1, warp = threadIdx.x / 32 % 4;
     const int first_row = half_tile * 64 + warp * 16 + lane / 4;
-    const float unit = x.scale * LOG2_E, lag = LAG / unit, slope = x.slopes ? x.slopes[head] / x.scale : 0;
-    float sums[WIDTH / 8][4], scores[KEYS / 8][4], tops[2] = {-INFINITE, -INFINITE}, totals[2] = {0, 0};
+    const float unit = x.scale * LOG2_E, lag = LAG / unit, slope = x.slopes ? x.slopes[job.head] / x.scale : 0;
+    float sums[WIDTH / 8][4], scores[KEYS / 8][4], tops[2] = {-INFINITE, -INFINITE}, totals[4] = {0, 0, 0, 0};
 #pragma unroll
     for (int n = 0; n < WIDTH / 8; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
     uint32 weights[KEYS / 16][4];
@@ -265,27 +346,37 @@ __device__ __forceinline__ void attend(const TileInputs &x, Shared<WIDTH> &share
     // Makes the scores of a tile weights. Returns the factors of all sums before it, if any is not 1.
     float decays[2];
     const auto weigh = [&](int k) {
-        if (x.slopes || !shared.ranges.covers(k)) {
+        const int first_key = k + lane % 4 * 2;
+        if (x.slopes) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
-                const int first = shared.ranges.firsts[first_row + half * 8], end = shared.ranges.ends[first_row + half * 8];
+                const float distance = (float)(first_key - (ranges.ends[first_row + half * 8] - 1));
 #pragma unroll
                 for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
-                    for (int i = 0; i < 2; i++) {
-                        const int key = k + n * 8 + lane % 4 * 2 + i;
-                        float &score = scores[n][2 * half + i];
-                        score = first <= key && key < end ? __fmaf_rn(slope, (float)(key - (end - 1)), score) : -INFINITE;
-                    }
+                    for (int i = 0; i < 2; i++) scores[n][2 * half + i] = __fmaf_rn(slope, distance + (float)(n * 8 + i), scores[n][2 * half + i]);
             }
         }
-        float highest[2];
+        if (!ranges.covers(k)) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int first = ranges.firsts[first_row + half * 8] - first_key, end = ranges.ends[first_row + half * 8] - first_key;
+#pragma unroll
+                for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                    for (int i = 0; i < 2; i++)
+                        if ((n * 8 + i < first) | (end <= n * 8 + i)) scores[n][2 * half + i] = -INFINITE;
+            }
+        }
+        float highest[2] = {-INFINITE, -INFINITE};
         bool exceeds = false;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            float top = -INFINITE;
+        for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
-            for (int n = 0; n < KEYS / 8; n++) top = fmaxf(top, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
+            for (int half = 0; half < 2; half++) highest[half] = fmaxf(highest[half], fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            float top = highest[half];
             top = fmaxf(top, __shfl_xor_sync(FULL_WARP, top, 1));
             top = fmaxf(top, __shfl_xor_sync(FULL_WARP, top, 2));
             highest[half] = top;
@@ -298,37 +389,39 @@ __device__ __forceinline__ void attend(const TileInputs &x, Shared<WIDTH> &share
                 const float top = fmaxf(tops[half], highest[half]);
                 decays[half] = top == -INFINITE ? 1 : exp2_of((tops[half] - top) * unit);
                 tops[half] = top;
-                totals[half] *= decays[half];
+                totals[2 * half] *= decays[half];
+                totals[2 * half + 1] *= decays[half];
             }
         }
+        float base[2];
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const float base = tops[half] == -INFINITE ? 0 : tops[half] * unit;
+        for (int half = 0; half < 2; half++) base[half] = tops[half] == -INFINITE ? 0 : tops[half] * unit;
 #pragma unroll
-            for (int n = 0; n < KEYS / 8; n++)
+        for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    float &score = scores[n][2 * half + i];
-                    score = exp2_of(__fmaf_rn(score, unit, -base));
-                    totals[half] += score;
-                }
-        }
+            for (int i = 0; i < 4; i++) {
+                scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -base[i / 2]));
+                totals[i] += scores[n][i];
+            }
         return exceeds;
     };
-    if (start < high) {
-        await_phase(&shared.keys_came[0], 0);
-        begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[0]);
+    if (seen.start < seen.high) {
+        int stage = tile % STAGES;
+        await_phase(&shared.keys_came[stage], tile / STAGES);
+        begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
         await_products<0>(scores);
-        if (lane == 0) arrive(&shared.keys_left[0]);
-        weigh(start);
+        if (lane == 0) arrive(&shared.keys_left[stage]);
+        weigh(seen.start);
         round_rows<T, KEYS>(weights, scores);
-        int k = start + KEYS, tile = 1;
-        for (; k < high; k += KEYS, tile++) {
+        tile++;
+        for (int k = seen.start + KEYS; k < seen.high; k += KEYS, tile++) {
             const int stage = tile % STAGES, last = (tile - 1) % STAGES;
             await_phase(&shared.keys_came[stage], tile / STAGES);
+            await_turn();
             begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
             await_phase(&shared.values_came[last], (tile - 1) / STAGES);
             begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.value[last]);
+            give_turn();
             await_products<1>(scores);
             if (lane == 0) arrive(&shared.keys_left[stage]);
             const bool decayed = weigh(k);
@@ -345,60 +438,65 @@ __device__ __forceinline__ void attend(const TileInputs &x, Shared<WIDTH> &share
             }
             round_rows<T, KEYS>(weights, scores);
         }
-        await_phase(&shared.values_came[(tile - 1) % STAGES], (tile - 1) / STAGES);
-        begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.value[(tile - 1) % STAGES]);
+        if (lane == 0) arrive(&shared.queries_left);
+        stage = (tile - 1) % STAGES;
+        await_phase(&shared.values_came[stage], (tile - 1) / STAGES);
+        begin_vectors<T, WIDTH, KEYS>(sums, weights, shared.value[stage]);
         await_products<0>(sums);
+        if (lane == 0) arrive(&shared.values_left[stage]);
+    } else if (lane == 0) {
+        arrive(&shared.queries_left);
     }
 
     bool flawed = false;
     float factors[2];
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        float total = totals[half];
+        float total = totals[2 * half] + totals[2 * half + 1];
         total += __shfl_xor_sync(FULL_WARP, total, 1);
         total += __shfl_xor_sync(FULL_WARP, total, 2);
-        const int row = first_row + half * 8, query = first_query + row;
-        const bool counts = query < x.queries, sees = counts && shared.ranges.firsts[row] < shared.ranges.ends[row];
+        const int row = first_row + half * 8, query = job.first_query + row;
+        const bool counts = query < x.queries, sees = counts && ranges.firsts[row] < ranges.ends[row];
         const float log_sum = __fmaf_rn(tops[half], x.scale, log2f(total) * LN_2);
         factors[half] = sees ? 1 / total : 0;
         flawed |= sees && !(fabsf(log_sum) < INFINITE);
-        if (log_sum_exp && counts && lane % 4 == 0) log_sum_exp[(batch * x.heads + head) * x.queries + query] = sees ? log_sum : -INFINITE;
+        if (log_sum_exp && counts && lane % 4 == 0) log_sum_exp[(int64)job.entry * x.queries + query] = sees ? log_sum : -INFINITE;
     }
     flawed |= store_rows<T, WIDTH>(
-        output + (batch * x.queries * x.heads + head) * x.value_width, (int64)x.heads * x.value_width, first_query, x.queries, x.value_width, sums,
-        factors, shared.query);
-    if (flawed) atomicOr(&shared.flawed, 1);
+        output + job.first_vector(x) * x.value_width, (int64)x.heads * x.value_width, job.first_query, x.queries, x.value_width, sums, factors,
+        shared.output);
+    return flawed;
 }
 
 extern __shared__ uint8 block_memory[];
 
-template <typename T, int WIDTH> __device__ __forceinline__ void attend_tile(const TileInputs &x, T *output, float *log_sum_exp, int *flaws) {
+template <typename T, int WIDTH> __device__ __forceinline__ void attend_tiles(const TileInputs &x, T *output, float *log_sum_exp, int *flaws) {
     Shared<WIDTH> &shared = *(Shared<WIDTH> *)(block_memory + (1024 - shared_address(block_memory) % 1024) % 1024);
-    // Tiles with the most keys first, where queries see what is before them.
-    const int64 tiles = (x.queries + QUERIES - 1) / QUERIES, entries = x.batch * x.heads, entry = blockIdx.x % entries;
-    const int64 tile = tiles - 1 - blockIdx.x / entries, batch = entry / x.heads;
-    const int head = (int)(entry % x.heads), first_query = (int)tile * QUERIES;
     if (threadIdx.x == 0) {
-        for (int stage = 0; stage < STAGES; stage++) {
-            begin_barrier(&shared.keys_came[stage], GROUP);
-            begin_barrier(&shared.values_came[stage], GROUP);
-            begin_barrier(&shared.keys_left[stage], 2 * GROUP / 32);
-            begin_barrier(&shared.values_left[stage], 2 * GROUP / 32);
+        for (int i = 0; i < STAGES; i++) {
+            begin_barrier(&shared.keys_came[i], GROUP);
+            begin_barrier(&shared.values_came[i], GROUP);
+            begin_barrier(&shared.keys_left[i], 2 * GROUP / 32);
+            begin_barrier(&shared.values_left[i], 2 * GROUP / 32);
         }
+        begin_barrier(&shared.queries_left, 2 * GROUP / 32);
+        shared.jobs.begin();
         show_to_products();
-        shared.flawed = 0;
-    }
-    shared.ranges.fill(x, batch, first_query);
-    const int high = shared.ranges.last_end, low = min(shared.ranges.least_first, high), start = low / KEYS * KEYS;
-    if (threadIdx.x < GROUP) {
-        give_registers<40>();
-        bring<T, WIDTH>(x, shared, batch, head, first_query, start, low, high);
-    } else {
-        take_registers<232>();
-        attend<T, WIDTH>(x, shared, batch, head, first_query, start, high, output, log_sum_exp);
     }
     __syncthreads();
-    if (threadIdx.x == 0) flaws[entry * tiles + tile] = shared.flawed;
+    if (threadIdx.x < GROUP) {
+        give_registers<40>();
+        bring<T, WIDTH>(x, shared, flaws);
+    } else {
+        take_registers<232>();
+        if (threadIdx.x >= 2 * GROUP) give_turn();
+        for (int turn = 0, tile = 0;; turn++) {
+            Job *job = shared.jobs.await(turn);
+            if (!job) break;
+            const bool is_flawed = attend<T, WIDTH>(x, shared, *job, tile, output, log_sum_exp);
+            shared.jobs.finish(turn, *job, is_flawed);
+        }
+    }
 }
 
 // MARK: Gradients of queries
@@ -489,20 +587,31 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
             begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
             begin_rows<T, WIDTH, KEYS>(changes, shared.gradient, shared.value[stage]);
             await_products<1>(scores);
-            const bool whole = !x.slopes && shared.ranges.covers(k);
+            const int first_key = k + lane % 4 * 2;
+            if (x.slopes) {
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const int first = whole ? 0 : shared.ranges.firsts[first_row + half * 8], end = whole ? 0 : shared.ranges.ends[first_row + half * 8];
+                for (int half = 0; half < 2; half++) {
+                    const float distance = (float)(first_key - (shared.ranges.ends[first_row + half * 8] - 1));
 #pragma unroll
-                for (int n = 0; n < KEYS / 8; n++)
+                    for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
-                    for (int i = 0; i < 2; i++) {
-                        float &score = scores[n][2 * half + i];
-                        const int key = k + n * 8 + lane % 4 * 2 + i;
-                        if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
-                        score = exp2_of(__fmaf_rn(score, unit, -log_sums[half]));
-                        if (!whole && !(first <= key && key < end)) score = 0;
-                    }
+                        for (int i = 0; i < 2; i++) scores[n][2 * half + i] = __fmaf_rn(slope, distance + (float)(n * 8 + i), scores[n][2 * half + i]);
+                }
+            }
+#pragma unroll
+            for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -log_sums[i / 2]));
+            if (!shared.ranges.covers(k)) {
+#pragma unroll
+                for (int half = 0; half < 2; half++) {
+                    const int first = shared.ranges.firsts[first_row + half * 8] - first_key, end = shared.ranges.ends[first_row + half * 8] - first_key;
+#pragma unroll
+                    for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+                        for (int i = 0; i < 2; i++)
+                            if ((n * 8 + i < first) | (end <= n * 8 + i)) scores[n][2 * half + i] = 0;
+                }
             }
             await_products<0>(changes);
 #pragma unroll
@@ -527,8 +636,11 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
 
 template <int WIDTH> struct SharedOfKeys {
     uint8 key[KEYS * WIDTH * 2], value[KEYS * WIDTH * 2], query[STAGES][BACK_QUERIES * WIDTH * 2], gradient[STAGES][BACK_QUERIES * WIDTH * 2];
-    float log_sums[STAGES][BACK_QUERIES], means[STAGES][BACK_QUERIES];
+    alignas(8) float log_sums[STAGES][BACK_QUERIES], means[STAGES][BACK_QUERIES];
     int firsts[STAGES][BACK_QUERIES], ends[STAGES][BACK_QUERIES];
+    // Whose queries they are, -1 after the last; and whether all of them see all keys.
+    int head[STAGES];
+    bool covers[STAGES];
     // Tiles of queries and gradients that have come, and that nobody reads any more.
     uint64 came[STAGES], left[STAGES];
     // From the first tile of queries that sees a key to the one after the last.
@@ -564,47 +676,50 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
         atomicMax(&shared.end_tile, i + 1);
     }
     __syncthreads();
-    bounds += shared.first_tile;
-    const int query_tiles = max(shared.end_tile - shared.first_tile, 0), places = heads_per_group * query_tiles;
-    // The next place from `place` on whose queries see a key of the tile: a head of the group and a tile of queries.
-    const auto next_place = [&](int place) {
-        while (place < places && !bounds[place % query_tiles].meets(first_key, key_end)) place++;
-        return place;
-    };
-    const int first_query_of_all = shared.first_tile * BACK_QUERIES;
     if (threadIdx.x < GROUP) {
         give_registers<56>();
         Herald herald;
         int number = 0;
-        for (int place = next_place(0); place < places; place = next_place(place + 1), number++) {
-            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles;
-            const int first_query = first_query_of_all + place % query_tiles * BACK_QUERIES;
-            const int64 vector = batch * x.queries * x.heads + head, row = (batch * x.heads + head) * x.queries + first_query;
-            herald.await_room(&shared.left[stage], number / STAGES);
-            if (number == 0) {
-                fetch_tile<WIDTH, KEYS>(
-                    shared.key, (const T *)x.key + first_key_vector * x.width, key_step, first_key, 0, x.keys, x.width);
-                fetch_tile<WIDTH, KEYS>(
-                    shared.value, (const T *)x.value + first_key_vector * x.value_width, value_step, first_key, 0, x.keys, x.value_width);
+        const int first_tile = shared.first_tile, end_tile = shared.end_tile;
+        for (int head = group * heads_per_group; head < (group + 1) * heads_per_group; head++)
+            for (int tile = first_tile; tile < end_tile; tile++) {
+                if (!bounds[tile].meets(first_key, key_end)) continue;
+                const int stage = number % STAGES, first_query = tile * BACK_QUERIES;
+                const int64 vector = batch * x.queries * x.heads + head, row = (batch * x.heads + head) * x.queries + first_query;
+                herald.await_room(&shared.left[stage], number / STAGES);
+                if (number == 0) {
+                    fetch_tile<WIDTH, KEYS>(
+                        shared.key, (const T *)x.key + first_key_vector * x.width, key_step, first_key, 0, x.keys, x.width);
+                    fetch_tile<WIDTH, KEYS>(
+                        shared.value, (const T *)x.value + first_key_vector * x.value_width, value_step, first_key, 0, x.keys, x.value_width);
+                }
+                fetch_tile<WIDTH, BACK_QUERIES>(
+                    shared.query[stage], (const T *)x.query + vector * x.width, (int64)x.heads * x.width, first_query, 0, x.queries, x.width);
+                fetch_tile<WIDTH, BACK_QUERIES>(
+                    shared.gradient[stage], output_gradient + vector * x.value_width, (int64)x.heads * x.value_width, first_query, 0, x.queries,
+                    x.value_width);
+                const int own = threadIdx.x % BACK_QUERIES;
+                const bool counts = first_query + own < x.queries;
+                if (threadIdx.x < BACK_QUERIES) {
+                    fetch_number(shared_address(&shared.log_sums[stage][own]), counts ? log_sum_exp + row + own : log_sum_exp, counts);
+                    const KeyRange range = counts ? range_of(x, batch, first_query + own) : KeyRange{0, 0};
+                    shared.firsts[stage][own] = range.first;
+                    shared.ends[stage][own] = range.end;
+                } else {
+                    fetch_number(shared_address(&shared.means[stage][own]), counts ? means + row + own : means, counts);
+                }
+                if (threadIdx.x == 0) {
+                    shared.head[stage] = head;
+                    // A slope may make anything of a score beyond the last query.
+                    shared.covers[stage] = !x.slopes && bounds[tile].covers(first_key, key_end);
+                }
+                herald.follow(&shared.came[stage]);
+                number++;
             }
-            fetch_tile<WIDTH, BACK_QUERIES>(
-                shared.query[stage], (const T *)x.query + vector * x.width, (int64)x.heads * x.width, first_query, 0, x.queries, x.width);
-            fetch_tile<WIDTH, BACK_QUERIES>(
-                shared.gradient[stage], output_gradient + vector * x.value_width, (int64)x.heads * x.value_width, first_query, 0, x.queries,
-                x.value_width);
-            const int own = threadIdx.x % BACK_QUERIES;
-            const bool counts = first_query + own < x.queries;
-            if (threadIdx.x < BACK_QUERIES) {
-                fetch_number(shared_address(&shared.log_sums[stage][own]), counts ? log_sum_exp + row + own : log_sum_exp, counts);
-                const KeyRange range = counts ? range_of(x, batch, first_query + own) : KeyRange{0, 0};
-                shared.firsts[stage][own] = range.first;
-                shared.ends[stage][own] = range.end;
-            } else {
-                fetch_number(shared_address(&shared.means[stage][own]), counts ? means + row + own : means, counts);
-            }
-            herald.follow(&shared.came[stage]);
-        }
+        herald.await_room(&shared.left[number % STAGES], number / STAGES);
+        if (threadIdx.x == 0) shared.head[number % STAGES] = -1;
         herald.end();
+        arrive(&shared.came[number % STAGES]);
     } else {
         take_registers<224>();
         const int lane = threadIdx.x % 32, first_row = (threadIdx.x / GROUP - 1) * 64 + threadIdx.x / 32 % 4 * 16 + lane / 4;
@@ -614,45 +729,55 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
         for (int n = 0; n < WIDTH / 8; n++)
 #pragma unroll
             for (int i = 0; i < 4; i++) key_sums[n][i] = value_sums[n][i] = 0;
-        int number = 0;
-        for (int place = next_place(0); place < places; place = next_place(place + 1), number++) {
-            const int stage = number % STAGES, head = group * heads_per_group + place / query_tiles;
-            const bool whole = !x.slopes && bounds[place % query_tiles].covers(first_key, key_end);
+        for (int number = 0;; number++) {
+            const int stage = number % STAGES;
+            await_phase(&shared.came[stage], number / STAGES);
+            const int head = shared.head[stage];
+            if (head < 0) break;
             const float slope = x.slopes ? x.slopes[head] / x.scale : 0;
             float scores[BACK_QUERIES / 8][4], changes[BACK_QUERIES / 8][4];
             uint32 weights[BACK_QUERIES / 16][4], rounded_changes[BACK_QUERIES / 16][4];
-            await_phase(&shared.came[stage], number / STAGES);
             begin_rows<T, WIDTH, BACK_QUERIES>(scores, shared.key, shared.query[stage]);
             begin_rows<T, WIDTH, BACK_QUERIES>(changes, shared.value, shared.gradient[stage]);
             await_products<1>(scores);
+            const int own_query = lane % 4 * 2, own_key = first_key + first_row;
+            if (x.slopes) {
 #pragma unroll
-            for (int n = 0; n < BACK_QUERIES / 8; n++)
+                for (int n = 0; n < BACK_QUERIES / 8; n++)
 #pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    const int query = n * 8 + lane % 4 * 2 + i;
-                    const float log_sum = shared.log_sums[stage][query] * LOG2_E;
-                    const int first = whole ? 0 : shared.firsts[stage][query], end = whole ? 0 : shared.ends[stage][query];
-#pragma unroll
-                    for (int half = 0; half < 2; half++) {
-                        float &score = scores[n][2 * half + i];
-                        const int key = first_key + first_row + half * 8;
-                        if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
-                        score = exp2_of(__fmaf_rn(score, unit, -log_sum));
-                        if (!whole && !(first <= key && key < end)) score = 0;
+                    for (int i = 0; i < 4; i++) {
+                        const int distance = own_key + i / 2 * 8 - (shared.ends[stage][n * 8 + own_query + i % 2] - 1);
+                        scores[n][i] = __fmaf_rn(slope, (float)distance, scores[n][i]);
                     }
-                }
+            }
+#pragma unroll
+            for (int n = 0; n < BACK_QUERIES / 8; n++) {
+                const float2 two = *(const float2 *)&shared.log_sums[stage][n * 8 + own_query];
+                const float log_sums[2] = {two.x * LOG2_E, two.y * LOG2_E};
+#pragma unroll
+                for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -log_sums[i % 2]));
+            }
+            if (!shared.covers[stage]) {
+#pragma unroll
+                for (int n = 0; n < BACK_QUERIES / 8; n++)
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        const int query = n * 8 + own_query + i % 2, key = own_key + i / 2 * 8;
+                        if ((key < shared.firsts[stage][query]) | (shared.ends[stage][query] <= key)) scores[n][i] = 0;
+                    }
+            }
             round_rows<T, BACK_QUERIES>(weights, scores);
             begin_vectors<T, WIDTH, BACK_QUERIES>(value_sums, weights, shared.gradient[stage]);
             await_products<1>(changes);
             // Of the rounded weights: there are no registers for both.
 #pragma unroll
             for (int n = 0; n < BACK_QUERIES / 8; n++) {
-                const float mean = shared.means[stage][n * 8 + lane % 4 * 2], other = shared.means[stage][n * 8 + lane % 4 * 2 + 1];
+                const float2 two = *(const float2 *)&shared.means[stage][n * 8 + own_query];
 #pragma unroll
                 for (int half = 0; half < 2; half++) {
                     const uint32 pair = weights[n / 2][n % 2 * 2 + half];
-                    changes[n][2 * half] = unpack_low<T>(pair) * (changes[n][2 * half] - mean);
-                    changes[n][2 * half + 1] = unpack_high<T>(pair) * (changes[n][2 * half + 1] - other);
+                    changes[n][2 * half] = unpack_low<T>(pair) * (changes[n][2 * half] - two.x);
+                    changes[n][2 * half + 1] = unpack_high<T>(pair) * (changes[n][2 * half + 1] - two.y);
                 }
             }
             round_rows<T, BACK_QUERIES>(rounded_changes, changes);
@@ -680,7 +805,7 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
 #define FORWARD(T, NAME, WIDTH)                                                                                                                        \
     extern "C" __global__ void __launch_bounds__(THREADS, 1)                                                                                           \
         attention_hopper_##WIDTH##_##NAME(TileInputs x, T *output, float *log_sum_exp, int *flaws) {                                                   \
-        CALL((attend_tile<T, WIDTH>(x, output, log_sum_exp, flaws)));                                                                                  \
+        CALL((attend_tiles<T, WIDTH>(x, output, log_sum_exp, flaws)));                                                                                  \
     }
 
 FORWARD(float16, f16, 64)
