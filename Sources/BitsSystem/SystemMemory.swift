@@ -5,12 +5,17 @@ package enum SystemMemory {
     /// Bytes that can be had without paging; nil where the system does not say.
     package static var availableByteCount: Int? {
         let machine = SystemFile.byteCount("MemAvailable", of: "/proc/meminfo")
-        return [machine, groupRemainder].compactMap { $0 }.min()
+        return [machine, ControlGroup().availableByteCount].compactMap { $0 }.min()
     }
 
     /// Whether the system could give `byteCount` more, with what it can page out: it promises more than that, and ends the process when it is used.
     package static func has(_ byteCount: Int) -> Bool {
         availableByteCount.map { byteCount <= $0 + (SystemFile.byteCount("SwapFree", of: "/proc/meminfo") ?? 0) } ?? true
+    }
+
+    /// How much at least of the `mapped` bytes that this process has asked for it never wrote to: the system still counts that as left.
+    package static func untouchedByteCount(of mapped: Int) -> Int {
+        SystemFile.byteCount("RssAnon", of: "/proc/self/status").map { max(0, mapped - $0) } ?? 0
     }
 
     /// Bytes of the machine's memory; nil where the system does not say.
@@ -21,26 +26,6 @@ package enum SystemMemory {
 
     /// Has the C library keep the memory of freed blocks smaller than `byteCount` (and twice that) for the next ones.
     package static func keepSmallBlocks(below byteCount: Int) { bits_memory_keep_small_blocks(Int64(byteCount)) }
-
-    /// What is left of the limit of this process's control group.
-    private static var groupRemainder: Int? {
-        guard let groups = SystemFile.text(of: "/proc/self/cgroup") else { return nil }
-        var smallest: Int?
-        for line in groups.split(separator: "\n") where line.hasPrefix("0::") {
-            var path = String(line.dropFirst(3))
-            while true {
-                let folder = "/sys/fs/cgroup" + (path == "/" ? "" : path)
-                if let limit = number(in: "\(folder)/memory.max"), let used = number(in: "\(folder)/memory.current") {
-                    smallest = min(smallest ?? Int.max, max(0, limit - used))
-                }
-                if path == "/" || path.isEmpty { break }
-                path = FileSystem.parent(of: path)
-            }
-        }
-        return smallest
-    }
-
-    private static func number(in path: String) -> Int? { SystemFile.line(of: path).flatMap { Int($0) } }
 }
 
 /// What the process has waited for so far.

@@ -14,13 +14,16 @@ package final class BlockAllocator: Sendable {
     /// would be a good part.
     package static let largeByteCount = 4 * HugePages.byteCount
 
-    /// From here on it is asked before whether there is so much memory.
-    package static let hugeByteCount = 64 << 20
+    /// After so many bytes from the system, and before as many at once, the system is asked whether they are there.
+    private static let askedByteCount = 64 << 20
 
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
         var byteCount = 0
         var limit: WaitingLimit
+        /// What came from the system, and how much of it since it was last asked.
+        var mappedByteCount = 0
+        var unaskedByteCount = 0
     }
 
     private let waiting: Mutex<Waiting>
@@ -45,8 +48,27 @@ package final class BlockAllocator: Sendable {
         default:
             let size = BlockAllocator.mappedByteCount(byteCount)
             if let waiting = takeWaiting(size) { return waiting }
-            return size < BlockAllocator.hugeByteCount || SystemMemory.has(byteCount) ? HugePages.map(size) : 0
+            return map(size)
         }
+    }
+
+    /// Maps a block, where the system has the memory as far as it is asked: to ask takes as long as to clear some hundred kilobytes.
+    private func map(_ size: Int) -> UInt {
+        let (mapped, unasked) = waiting.withLock { ($0.mappedByteCount, $0.unaskedByteCount + size) }
+        let asks = unasked >= BlockAllocator.askedByteCount
+        if asks {
+            // With what is promised already, and what may come unasked.
+            let needed = size + SystemMemory.untouchedByteCount(of: mapped) + BlockAllocator.askedByteCount
+            guard SystemMemory.has(needed) else { return 0 }
+        }
+        let address = HugePages.map(size)
+        if address != 0 {
+            waiting.withLock {
+                $0.mappedByteCount += size
+                $0.unaskedByteCount = asks ? 0 : unasked
+            }
+        }
+        return address
     }
 
     /// Takes back what ``allocate(byteCount:)`` gave for the same count.
@@ -85,6 +107,7 @@ package final class BlockAllocator: Sendable {
                 surplus += 1
             }
             defer { waiting.blocks.removeFirst(surplus) }
+            waiting.mappedByteCount -= waiting.blocks.prefix(surplus).reduce(0) { $0 + $1.byteCount }
             return Array(waiting.blocks.prefix(surplus))
         }
         for block in surplus { HugePages.unmap(block.address, block.byteCount) }
