@@ -2,7 +2,7 @@ package import BitsSystem
 
 /// Memory of a device that need not be in it all the time. It holds the same wherever it is: work on what is away is slow, not wrong.
 ///
-/// It is in at first. Each function is work in the order of the device's queue, and the memory goes, in that order, with the last reference.
+/// Each function is work in the order of the device's queue, and the memory goes, in that order, with the last reference.
 package protocol DevicePages: AnyObject, Sendable {
     var address: UInt { get }
     var byteCount: Int { get }

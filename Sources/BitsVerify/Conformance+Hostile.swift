@@ -6,7 +6,8 @@ extension ConformanceCase {
     static var hostile: [ConformanceCase] {
         floatTypes.flatMap { dtype in
             [32, 64, 100, 256, 4096].flatMap { quantizing(dtype, blockSize: $0) } + int8Rows(dtype)
-                + [32, 256, 2048].flatMap { blockSize in rules.map { step($0.rule, signs: $0.signs, dtype, blockSize: blockSize) } }
+                + [nil, 32, 256, 2048].flatMap { blockSize in rules.map { step($0.rule, signs: $0.signs, dtype, blockSize: blockSize) } }
+                + dequantizing(dtype)
         }
     }
 
@@ -35,6 +36,29 @@ extension ConformanceCase {
                         hostile(device, count, 22, dtype), format: format, blockSize: blockSize, packed: packed, absmax: absmax,
                         nonFiniteCount: nonFinite)
                     return (kernel, [KernelOutput("packed", packed), KernelOutput("absmax", absmax), KernelOutput("count", nonFinite)])
+                }
+            }
+    }
+
+    /// From scales that are no ordinary numbers: damaged files hold them.
+    private static func dequantizing(_ dtype: DType) -> [ConformanceCase] {
+        let (count, blockSize) = (9001, 64)
+        return [
+            ConformanceCase("\(dtype.rawValue) of hostile scales") { device in
+                let output = device.output(dtype, count: count)
+                let kernel = DequantizeBlockwise(
+                    codes(device, count), codebook: device.input(dynamicMap(isSigned: true)),
+                    absmax: hostile(device, blockCount(count, blockSize: blockSize), 25, .float32), blockSize: blockSize, into: output)
+                return (kernel, [KernelOutput("output", output)])
+            }
+        ]
+            + FourBitFormat.allCases.map { format in
+                ConformanceCase("\(dtype.rawValue) of \(format), hostile scales") { device in
+                    let output = device.output(dtype, count: count)
+                    let matrix = FourBitMatrix(
+                        packed: codes(device, (count + 1) / 2), rows: 1, columns: count, blockSize: blockSize, code: device.input(format.values),
+                        scales: .plain(hostile(device, blockCount(count, blockSize: blockSize), 26, .float32)))
+                    return (DequantizeFourBit(matrix, into: output), [KernelOutput("output", output)])
                 }
             }
     }
@@ -77,12 +101,19 @@ extension ConformanceCase {
         (.adagrad(.init(epsilon: 1e-10)), [false]), (.lion(.init(beta1: 0.9, gain1: 0.1, beta2: 0.99, gain2: 0.01)), [true]),
     ]
 
-    private static func step(_ rule: ElementRule, signs: [Bool], _ dtype: DType, blockSize: Int) -> ConformanceCase {
+    /// - Parameter blockSize: of 8-bit moments; nil for moments of 32 bits.
+    private static func step(_ rule: ElementRule, signs: [Bool], _ dtype: DType, blockSize: Int?) -> ConformanceCase {
         let count = 5003
-        return ConformanceCase("\(rule.caseName) of \(signs.count) moments, hostile \(dtype.rawValue), blocks of \(blockSize)") { device in
+        let kind = blockSize.map { "blocks of \($0)" } ?? "32 bits"
+        return ConformanceCase("\(rule.caseName) of \(signs.count) moments, hostile \(dtype.rawValue), \(kind)") { device in
             let parameter = ordinary(device, count, 31, dtype)
             var outputs = [KernelOutput("parameter", parameter)]
             let moments = signs.enumerated().map { index, isSigned in
+                guard let blockSize else {
+                    let values = (isSigned ? ordinary : positive)(device, count, UInt64(32 + index), .float32)
+                    outputs.append(KernelOutput("moment \(index)", values))
+                    return MomentSlice(values, blocks: nil)
+                }
                 let codes = device.integers((0..<count).map { $0 * 37 % 256 }, as: .uint8)
                 let absmax = positive(device, blockCount(count, blockSize: blockSize), UInt64(32 + index), .float32)
                 outputs += [KernelOutput("moment \(index)", codes), KernelOutput("absmax \(index)", absmax)]

@@ -109,7 +109,7 @@ extension ConformanceCase {
             code: device.input(FourBitFormat.nf4.values), scales: scales)
     }
 
-    private static func codes(_ device: Device, _ count: Int) -> Slice {
+    static func codes(_ device: Device, _ count: Int) -> Slice {
         device.integers((0..<count).map { $0 * 37 % 256 }, as: .uint8)
     }
 

@@ -1,7 +1,8 @@
 import BitsKernels
 
 extension LongCase {
-    /// Quantizing and dequantizing in 8 and 4 bits, a cast, and a step of an optimizer with 8-bit moments.
+    /// Quantizing and dequantizing in 8 and 4 bits, with scales of both kinds; a cast, a sum, a gated activation; steps of optimizers with moments of 8 and
+    /// of 32 bits.
     package static let all: [LongCase] = [
         LongCase([bfloat16, codes, scales]) { device, operands, _ in
             QuantizeBlockwise(operands[0], codebook: codebook(device), blockSize: 256, codes: operands[1], absmax: operands[2])
@@ -17,6 +18,30 @@ extension LongCase {
                 packed: operands[0], rows: 1, columns: range.count, blockSize: 64, code: device.upload(FourBitFormat.nf4.values, as: .float32),
                 scales: .plain(operands[1]))
             return DequantizeFourBit(matrix, into: operands[2])
+        },
+        LongCase([packed, LongOperand(dtype: .uint8, share: 64), LongOperand(dtype: .float32, share: 64 * 64, isPositive: true), bfloat16]) {
+            device, operands, range in
+            let matrix = FourBitMatrix(
+                packed: operands[0], rows: 1, columns: range.count, blockSize: 64, code: device.upload(FourBitFormat.nf4.values, as: .float32),
+                scales: .nested(
+                    codes: operands[1], code: codebook(device), absmax: operands[2], offset: device.upload([Float(0.2)], as: .float32), blockSize: 64)
+            )
+            return DequantizeFourBit(matrix, into: operands[3])
+        },
+        LongCase([bfloat16, bfloat16, bfloat16]) { _, operands, range in
+            BinaryElementwise(
+                .add, StridedSlice(contiguous: operands[0], shape: [range.count]), StridedSlice(contiguous: operands[1], shape: [range.count]),
+                into: operands[2])
+        },
+        LongCase([bfloat16, bfloat16, bfloat16]) { _, operands, _ in
+            GatedActivation(.relu, gate: operands[0], up: operands[1], into: operands[2])
+        },
+        LongCase([bfloat16, bfloat16, LongOperand(dtype: .float32)]) { _, operands, _ in
+            let rule = ElementRule.lion(.init(beta1: 0.9, gain1: 0.1, beta2: 0.99, gain2: 0.01))
+            return OptimizerStep([
+                ParameterStep(
+                    ElementUpdate(rule, step: -0.01), parameter: operands[0], gradient: operands[1], moments: [MomentSlice(operands[2], blocks: nil)])
+            ])
         },
         LongCase([bfloat16, LongOperand(dtype: .float32)]) { _, operands, range in
             StridedCopy(

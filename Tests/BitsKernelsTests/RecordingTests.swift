@@ -83,9 +83,9 @@ struct RecordingTests {
 
     @Test(
         "Products of one input have the bits that each has alone, whatever a device joins, and see what earlier work wrote",
-        arguments: [1, 3, 9, 130])
-    func products(rows M: Int) throws {
-        let (K, widths) = (192, [70, 5, 64, 129, 33])
+        arguments: [1, 3, 9, 130], [192, 256])
+    func products(rows M: Int, columns K: Int) throws {
+        let widths = [70, 5, 64, 129, 33]
         let input = device.input(HostileFloats.ordinary(count: M * K, seed: 1), as: .bfloat16)
         let weights = widths.map { FourBitLinearTests.fourBitMatrix($0, K, blockSize: 64, nested: $0 % 2 == 0) }
         let bias = device.input(HostileFloats.ordinary(count: 5, seed: 2), as: .float32)

@@ -1,9 +1,10 @@
 internal import CBitsCUDA
 internal import Synchronization
 
-/// Pinned host memory through which bytes go to the GPU, so that the caller has its own back at once and nobody waits for work in the queue.
+/// Pinned host memory through which bytes go to the GPU, so that the caller has its own back before the work that is queued is done.
 ///
-/// Segments are used in turn. One that is full is marked by an event, and filled again when what it held has been copied.
+/// Segments are used in turn. One that is full is marked by an event, and filled again when what it held has been copied: who brings more than they hold together
+/// waits for that.
 final class CUDAStaging: Sendable {
     private static let segmentByteCount = 4 << 20
     private static let segmentCount = 8

@@ -17,7 +17,7 @@ struct CodeTableRequest: BitwiseCopyable, Hashable {
 
 extension CUDAQueue {
     private static let codeTables = CUDAFunction("code_tables", "code_tables")
-    /// Of one table: `CodeTable` in `prelude.cuh`.
+    /// Of one table: `CodeTable` in `codes.cuh`.
     static let codeTableByteCount = 25_632
 
     /// Tables for the searches that `requests` ask for, one after the other.
