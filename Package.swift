@@ -121,7 +121,8 @@ let package = Package(
                 "CLexicon",
             ]),
         tests(
-            "CommandTests", uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer"],
+            "CommandTests",
+            uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer", "BitsKernels"],
             exclude: ["FakeDriver"]),
     ],
     cLanguageStandard: .gnu2x

@@ -100,6 +100,29 @@ struct FourBitLinearTests {
         KernelOutput("output", output, absolute: 3e-7 * Float(terms + 1), relative: 2e-7)
     }
 
+    @Test("A product sees what was written to its weight right before, however often that is", arguments: [1, 5, 16])
+    func writtenBefore(rows M: Int) throws {
+        let device = Device.tested
+        // On a GPU large enough for the weight to be still on its way as the product is launched.
+        let (N, K) = device == .cpu ? (32, 256) : (8192, 4096)
+        let weight = FourBitMatrix(
+            packed: device.allocate(.uint8, count: N * K / 2), rows: N, columns: K, blockSize: 64, code: device.input(FourBitFormat.nf4.values),
+            scales: .plain(device.allocate(.float32, count: N * K / 64)))
+        let input = device.input(HostileFloats.ordinary(count: M * K, seed: 1), as: .bfloat16)
+        let values = (0..<2).map { device.input(HostileFloats.ordinary(count: N * K, seed: UInt64(2 + $0)), as: .bfloat16) }
+        func product(with values: Slice) -> Slice {
+            let output = device.allocate(.bfloat16, count: M * N)
+            guard case .plain(let absmax) = weight.scales else { return output }
+            device.run(QuantizeFourBit(values, format: .nf4, blockSize: 64, packed: weight.packed, absmax: absmax))
+            device.run(FourBitLinear(input, weight: weight, bias: nil, into: output, precision: .bfloat16))
+            return output
+        }
+        let expected = try values.map { try product(with: $0).downloadBytes() }
+        try #require(expected[0] != expected[1])
+        let outputs = (0..<100).map { product(with: values[$0 * $0 % 3 % 2]) }
+        for (index, output) in outputs.enumerated() { #expect(try output.downloadBytes() == expected[index * index % 3 % 2], "\(index)") }
+    }
+
     static func fourBitMatrix(_ rows: Int, _ columns: Int, blockSize: Int, nested: Bool) -> FourBitMatrix {
         let device = Device.tested
         let count = rows * columns

@@ -8,10 +8,12 @@ protocol CUDAArgument {
 struct CUDAArguments {
     private(set) var bytes: [UInt8] = []
 
+    /// With room for the longest list: it is made for every launch.
+    init() { bytes.reserveCapacity(384) }
+
     mutating func append<T: FixedWidthInteger>(_ value: T) {
-        let width = MemoryLayout<T>.size
-        while bytes.count % width != 0 { bytes.append(0) }
-        for shift in 0..<width { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * shift))) }
+        while bytes.count % MemoryLayout<T>.size != 0 { bytes.append(0) }
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 }
 

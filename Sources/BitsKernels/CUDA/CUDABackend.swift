@@ -29,6 +29,8 @@ final class CUDABackend: DeviceBackend {
     let recordedTables = Mutex<[CUDAPinnedMemory.Block]?>(nil)
     /// What was submitted for the recording that is under way and is not queued yet; nil at other times. Under ``turn``.
     let submitted = Mutex<CUDAFusion?>(nil)
+    /// Under ``turn``.
+    let unsettled = Mutex(CUDAUnsettledMemory())
     /// Whether each launch is waited for, so that an error is told with the kernel that made it: `BNB_CUDA_WAIT=1`.
     let waitsForEach = FileSystem.environment("BNB_CUDA_WAIT") == "1"
 
@@ -106,6 +108,7 @@ final class CUDABackend: DeviceBackend {
                 let upload = CUDARecordedUpload(table: table, target: slice)
                 if !keepForRecording(upload) { upload.launch(on: CUDAQueue(backend: self)) }
             } else {
+                settle(before: slice)
                 note(unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer), in: "copy to the device")
             }
         }
@@ -137,6 +140,7 @@ final class CUDABackend: DeviceBackend {
             let (block, status) = pinned.take(byteCount: byteCount)
             note(status, in: "pinned memory for a copy from the device")
             guard let block else { return nil }
+            settle()
             note(
                 unsafe bits_cuda_copy_out(context.pointer, stream.pointer, block.pointer, UInt64(address), byteCount), in: "copy from the device")
             note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "copy from the device")
@@ -173,12 +177,18 @@ final class CUDABackend: DeviceBackend {
     func copyWithin(_ source: Slice, to destination: Slice) {
         guard source.byteCount > 0, source.hasMemory, destination.hasMemory else { return }
         let (from, to) = (UInt64(source.deviceAddress), UInt64(destination.deviceAddress))
-        turn.hold { note(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy") }
+        turn.hold {
+            settle(before: destination)
+            note(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy")
+        }
     }
 
     func clear(_ slice: Slice) {
         guard slice.byteCount > 0, slice.hasMemory else { return }
-        turn.hold { note(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear") }
+        turn.hold {
+            settle(before: slice)
+            note(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear")
+        }
     }
 
     /// Gives what is idle back to the driver.
@@ -195,7 +205,9 @@ final class CUDABackend: DeviceBackend {
         if hasFailed.load(ordering: .acquiring) { return }
         if let native = kernel as? any CUDAKernel, native.suitsCUDA {
             return turn.hold {
-                if !keepForRecording(native) { native.launch(on: CUDAQueue(backend: self)) }
+                if keepForRecording(native) { return }
+                native.launch(on: CUDAQueue(backend: self))
+                noteWrites(of: native)
             }
         }
         if submitted.withLock({ $0 != nil }) {
@@ -208,6 +220,9 @@ final class CUDABackend: DeviceBackend {
     /// Queues `function` with `arguments`, laid out as its own struct would be.
     func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8]) {
         if hasFailed.load(ordering: .acquiring) { return }
+        var shape = shape
+        if unsettled.withLock({ $0.needsEnd }) { shape.overlaps = false }
+        if !shape.overlaps { settle() }
         do {
             let handle = try function.handle(on: context.ordinal) { () throws(DeviceError) in try find(function) }
             let pointer = unsafe UnsafeMutableRawPointer(bitPattern: handle)
@@ -218,6 +233,20 @@ final class CUDABackend: DeviceBackend {
             note(status, in: function.name)
         } catch { record(error) }
     }
+
+    /// What is queued next begins when all before it is done, and writes `slice`.
+    private func settle(before slice: Slice) {
+        settle()
+        unsettled.withLock { $0.write([slice.addresses]) }
+    }
+
+    private func settle() { unsettled.withLock { $0.settle() } }
+
+    private func noteWrites(of kernel: some Kernel) {
+        if unsettled.withLock({ $0.isWanted }) { unsettled.withLock { $0.write(kernel.written.map(\.addresses)) } }
+    }
+
+    func isSettled(_ ranges: [Range<UInt>]) -> Bool { submitted.withLock { $0 == nil } && unsettled.withLock { $0.isSettled(ranges) } }
 
     private func find(_ function: CUDAFunction) throws(DeviceError) -> UInt {
         let module = try modules.withLock { modules throws(DeviceError) in

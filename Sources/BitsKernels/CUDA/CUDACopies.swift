@@ -1,4 +1,5 @@
 internal import CBitsCUDA
+internal import Synchronization
 
 /// A stream for copies between the GPU and pinned host memory, which go on beside the work. Each has an event behind it.
 struct CUDACopies: Sendable {
@@ -27,7 +28,12 @@ struct CUDACopies: Sendable {
     }
 
     /// Lets the work that is queued from now on wait for the copy before `event`.
-    func settle(_ event: UnsafeMutableRawPointer?, on backend: CUDABackend) { unsafe wait(event, backend.stream, on: backend) }
+    func settle(_ event: UnsafeMutableRawPointer?, on backend: CUDABackend) {
+        backend.turn.hold {
+            unsafe wait(event, backend.stream, on: backend)
+            backend.unsettled.withLock { $0.writeAnything() }
+        }
+    }
 
     private func follow(_ event: UnsafeMutableRawPointer?, on backend: CUDABackend) {
         unsafe record(event, backend.stream, on: backend)

@@ -36,7 +36,7 @@ struct CUDAFusion {
     /// What is submitted and not queued, in order.
     private var steps: [Step] = []
     /// What has been written by what is queued.
-    private var written: [Range<UInt>] = []
+    private var written: Set<Range<UInt>> = []
     private var contents: [UInt: [UInt8]] = [:]
     /// Whether what comes is part of a launch that is being queued.
     var isQueueing = false
@@ -55,7 +55,7 @@ struct CUDAFusion {
         isQueueing = true
         steps[0].isTaken = true
         let launch = products() ?? normedSum() ?? rotations() ?? steps[0].launch
-        for step in steps where step.isTaken { written += step.footprint?.writes ?? [] }
+        for step in steps where step.isTaken { written.formUnion(step.footprint?.writes ?? []) }
         steps.removeAll(where: \.isTaken)
         return launch
     }
@@ -91,6 +91,7 @@ struct CUDAFusion {
                 guard !candidate.overwrites, !candidate.isDependent, let product = candidate.launch as? FourBitLinear else { return (false, false) }
                 return (group.add(product, on: queue), false)
             }
+            group.isConstant = group.products.allSatisfy { isConstant($0.weight) }
             return group
         }
         guard var group = CUDAFourBitFewRows(product, on: queue) else { return nil }
@@ -144,9 +145,8 @@ struct CUDAFusion {
 
     /// Whether nothing before it in the recording writes the weight.
     private func isConstant(_ weight: FourBitMatrix) -> Bool {
-        let scales = weight.scaleParts
-        let slices = [weight.packed, weight.code] + [scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset].compactMap { $0 }
-        func touches(_ range: Range<UInt>) -> Bool { slices.contains { $0.addresses.overlaps(range) } }
+        let memory = weight.memory
+        func touches(_ range: Range<UInt>) -> Bool { memory.contains { $0.overlaps(range) } }
         return !written.contains(where: touches) && steps.allSatisfy { $0.footprint?.writes.contains(where: touches) == false }
     }
 

@@ -12,6 +12,8 @@ protocol CUDALaunchTarget: AnyObject, Sendable {
     var isSound: Bool { get }
 
     func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8])
+    /// Whether nothing that may still run as the next launch begins writes memory in `ranges`.
+    func isSettled(_ ranges: [Range<UInt>]) -> Bool
     func upload(_ bytes: RawSpan, to slice: Slice)
     /// Copies within the device.
     func copyWithin(_ source: Slice, to destination: Slice)
@@ -48,6 +50,7 @@ extension CountingBackend: CUDALaunchTarget {
     var isSound: Bool { true }
 
     func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8]) {}
+    func isSettled(_ ranges: [Range<UInt>]) -> Bool { true }
     func copyWithin(_ source: Slice, to destination: Slice) {}
     func clear(_ slice: Slice) {}
     /// What the library takes beside its operands depends on its version, and is little.

@@ -30,6 +30,7 @@ extension CUDABackend {
         return turn.hold {
             // What was submitted before is there: operands may be looked at while work is recorded.
             note(unsafe bits_cuda_stream_wait(context.pointer, stream.pointer), in: "work before a recording")
+            unsettled.withLock { $0.settle() }
             guard !hasFailed.load(ordering: .acquiring) else { return .unsupported }
             recordedTables.withLock { $0 = [] }
             memory.beginRecording()
@@ -96,6 +97,7 @@ extension CUDABackend {
     func launch(graph: UInt) {
         if hasFailed.load(ordering: .acquiring) { return }
         turn.hold {
+            unsettled.withLock { $0.writeAnything() }
             note(unsafe bits_cuda_graph_launch(context.pointer, UnsafeMutableRawPointer(bitPattern: graph), stream.pointer), in: "recorded work")
         }
     }

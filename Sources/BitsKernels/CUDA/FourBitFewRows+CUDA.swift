@@ -16,6 +16,11 @@ struct CUDAFourBitFewRows: CUDALaunching {
 
     private(set) var products: [FourBitLinear]
     private(set) var gated: GatedActivation?
+    private let (m, columns): (Int, Int)
+    /// Of each product.
+    private var tiles: [Int]
+    /// What is dealt out to blocks of threads: tiles, or pairs of them.
+    private var tilesOfItem = 1
     /// Whether nothing that is still to run before the launch writes the weights.
     var isConstant = false
     private let multiprocessors: Int
@@ -34,6 +39,8 @@ struct CUDAFourBitFewRows: CUDALaunching {
             scaleByteCount /= 2
         }
         products = [product]
+        (m, columns) = (product.m, weight.columns)
+        tiles = [Self.tiles(of: weight)]
         multiprocessors = properties.multiprocessorCount
         // A warp has its chunks of one row there, of 16 bits each.
         let inputByteCount = product.m == 1 ? Self.warps * waves * Self.chunk * 2 : 0
@@ -46,10 +53,12 @@ struct CUDAFourBitFewRows: CUDALaunching {
         weight.rows >= tile && weight.packed.deviceAddress % 16 == 0 && (weight.scaleParts.codes?.deviceAddress ?? 0) % 4 == 0
     }
 
+    private static func tiles(of weight: FourBitMatrix) -> Int { (weight.rows + tile - 1) / tile }
+
     private var first: FourBitLinear { products[0] }
 
     /// Whether no further weight can be taken.
-    var isFull: Bool { products.count == Self.mostWeights || gated != nil }
+    var isFull: Bool { products.count == Self.mostWeights || tilesOfItem > 1 }
 
     /// Takes another product of the same input.
     ///
@@ -66,9 +75,13 @@ struct CUDAFourBitFewRows: CUDALaunching {
             guard size == otherSize, haveSameContents(otherCode, code) else { return false }
         default: return false
         }
+        tiles.append(Self.tiles(of: other))
+        if turns > Self.mostTurns {
+            tiles.removeLast()
+            return false
+        }
         products.append(product)
-        if turns > Self.mostTurns { products.removeLast() }
-        return products.last!.output.isSame(as: product.output)
+        return true
     }
 
     /// Takes the gated activation of the outputs of both products.
@@ -79,22 +92,23 @@ struct CUDAFourBitFewRows: CUDALaunching {
             activation.up.isSame(as: products[1].output), activation.output.dtype == first.precision.dtype,
             products.allSatisfy({ $0.weight.rows == first.weight.rows && $0.output.dtype == first.precision.dtype })
         else { return false }
+        tilesOfItem = 2
+        if turns > Self.mostTurns {
+            tilesOfItem = 1
+            return false
+        }
         gated = activation
-        if turns > Self.mostTurns { gated = nil }
-        return gated != nil
+        return true
     }
 
     // MARK: Sharing
 
-    private var tiles: [Int] { products.map { ($0.weight.rows + Self.tile - 1) / Self.tile } }
-    /// What is dealt out to blocks of threads: tiles, or pairs of them.
-    private var items: Int { gated == nil ? tiles.reduce(0, +) : tiles[0] }
-    private var tilesOfItem: Int { gated == nil ? 1 : 2 }
+    private var items: Int { tilesOfItem == 1 ? tiles.reduce(0, +) : tiles[0] }
     private var blocks: Int { min(items, multiprocessors) }
     /// The most that a block has.
     private var tilesOfBlock: Int { (items + blocks - 1) / blocks * tilesOfItem }
-    private var chunks: Int { first.weight.columns / Self.chunk }
-    private var rowsOfInput: Int { first.m == 1 ? 1 : 8 }
+    private var chunks: Int { columns / Self.chunk }
+    private var rowsOfInput: Int { m == 1 ? 1 : 8 }
 
     /// Warps that share the columns of a tile; a matter of their number alone, so that sums are the same whatever else is in the launch.
     private var across: Int { [16, 8, 4, 2].first { $0 <= chunks } ?? 1 }
@@ -117,13 +131,13 @@ struct CUDAFourBitFewRows: CUDALaunching {
     func launch(on queue: CUDAQueue) {
         var arguments = CUDAFewRowsArguments(self)
         let (x, dtype) = (first.input, first.precision.dtype)
-        let isTaken = x.deviceAddress % 16 == 0 && (x.dtype == dtype || x.dtype == .float32 && first.m == 1)
+        let isTaken = x.deviceAddress % 16 == 0 && (x.dtype == dtype || x.dtype == .float32 && m == 1)
         if !isTaken {
             arguments.input = queue.scratch(dtype, count: x.count)
             queue.convert(x, rows: 1, width: x.count, stride: x.count, to: arguments.input)
         }
         queue.launch(
-            Self.functions[first.weight.scaleParts.codes == nil ? 0 : 1][first.m == 1 ? 0 : 1][dtype], blocks: blocks, threads: 32 * Self.warps,
+            Self.functions[first.weight.scaleParts.codes == nil ? 0 : 1][m == 1 ? 0 : 1][dtype], blocks: blocks, threads: 32 * Self.warps,
             sharedByteCount: Self.sharedByteCount,
             overlaps: true, arguments)
     }
@@ -146,22 +160,22 @@ struct CUDAFourBitFewRows: CUDALaunching {
             weight.code.append(to: &arguments)
             parts[0].code.append(to: &arguments)
             (group.gated?.output).append(to: &arguments)
-            for i in 0..<mostWeights {
-                guard i < products.count else {
-                    for _ in 0..<8 { Slice?.none.append(to: &arguments) }
-                    continue
-                }
-                products[i].weight.packed.append(to: &arguments)
-                for slice in [parts[i].absmax, parts[i].codes, parts[i].nestedAbsmax, parts[i].offset, products[i].bias, products[i].output] {
+            for (product, parts) in zip(products, parts) {
+                product.weight.packed.append(to: &arguments)
+                for slice in [parts.absmax, parts.codes, parts.nestedAbsmax, parts.offset, product.bias, product.output] {
                     slice.append(to: &arguments)
                 }
-                products[i].weight.rows.append(to: &arguments)
+                product.weight.rows.append(to: &arguments)
             }
-            for i in 0..<mostWeights { (i < products.count ? products[i].bias?.dtype.code ?? 0 : 0).append(to: &arguments) }
-            for i in 0..<mostWeights { (i < products.count ? products[i].output.dtype.code : 0).append(to: &arguments) }
+            let missing = mostWeights - products.count
+            for _ in 0..<8 * missing { Slice?.none.append(to: &arguments) }
+            for product in products { (product.bias?.dtype.code ?? 0).append(to: &arguments) }
+            for _ in 0..<missing { Int32(0).append(to: &arguments) }
+            for product in products { product.output.dtype.code.append(to: &arguments) }
+            for _ in 0..<missing { Int32(0).append(to: &arguments) }
             for i in 0...mostWeights { Int32(group.tiles.prefix(i).reduce(0, +)).append(to: &arguments) }
             let shifts = [weight.blockSize, parts[0].blockSize].map { Int32($0.trailingZeroBitCount) }
-            let numbers = [input.dtype.code, Int32(group.first.m), Int32(products.count)] + shifts + [group.gated?.output.dtype.code ?? 0]
+            let numbers = [input.dtype.code, Int32(group.m), Int32(products.count)] + shifts + [group.gated?.output.dtype.code ?? 0]
             for number in numbers + [Int32(group.across), Int32(group.room)] { number.append(to: &arguments) }
             let (each, withMore) = group.items.quotientAndRemainder(dividingBy: group.blocks)
             for number in [Int32(each), Int32(withMore), group.isConstant ? 1 : 0, 0] { number.append(to: &arguments) }

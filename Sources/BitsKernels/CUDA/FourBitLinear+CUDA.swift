@@ -16,8 +16,14 @@ extension FourBitLinear: CUDAKernel {
 
     private func launchAlone(on queue: CUDAQueue) {
         guard output.count > 0 else { return }
-        if let product = CUDAFourBitFewRows(self, on: queue) { return product.launch(on: queue) }
-        if let product = CUDAFourBitWide(self, on: queue) { return product.launch(on: queue) }
+        if var product = CUDAFourBitFewRows(self, on: queue) {
+            product.isConstant = queue.backend.isSettled(weight.memory)
+            return product.launch(on: queue)
+        }
+        if var product = CUDAFourBitWide(self, on: queue) {
+            product.isConstant = queue.backend.isSettled(weight.memory)
+            return product.launch(on: queue)
+        }
         if m > 8, CUDAFourBitWide.takes(weight, precision, on: queue) { return launchDequantized(on: queue) }
         if m <= CUDAFourBitProduct.mostRows(weight, on: queue), let product = CUDAFourBitProduct(weight, precision, on: queue) {
             for first in stride(from: 0, to: m, by: 64) {
@@ -171,6 +177,15 @@ extension FourBitMatrix {
         let values = queue.scratch(dtype, count: rows * columns)
         DequantizeFourBit(self, into: values).launch(on: queue)
         return values
+    }
+
+    /// Where everything of it lies.
+    var memory: [Range<UInt>] {
+        switch scales {
+        case .plain(let absmax): [packed.addresses, code.addresses, absmax.addresses]
+        case .nested(let codes, let nestedCode, let absmax, let offset, _):
+            [packed.addresses, code.addresses, codes.addresses, nestedCode.addresses, absmax.addresses, offset.addresses]
+        }
     }
 
     /// The scales as the functions take them: either the first or all others.

@@ -15,7 +15,9 @@ struct CUDAFourBitWide: CUDALaunching {
     static let mostRows = 128
     private static let rowsAtOnce = 64
 
-    private var products: [FourBitLinear]
+    private(set) var products: [FourBitLinear]
+    /// Whether nothing that is still to run before the launches writes the weights.
+    var isConstant = false
 
     /// nil where the kernels do not take the weight, or the input has other numbers of rows.
     init?(_ product: FourBitLinear, on queue: CUDAQueue) {
@@ -56,7 +58,9 @@ struct CUDAFourBitWide: CUDALaunching {
             queue.launch(
                 Self.arrange[dtype], blocks: (arranged.count / 8 + 255) / 256, threads: 256, overlaps: true, x, x.dtype.code, arranged, Int32(rows),
                 Int32(some.count), columns)
-            for product in products { product.launchWide(functions[dtype], arranged, of: some, byteCount: Self.byteCount(rows: rows), on: queue) }
+            for product in products {
+                product.launchWide(functions[dtype], arranged, of: some, byteCount: Self.byteCount(rows: rows), isConstant, on: queue)
+            }
         }
     }
 
@@ -69,7 +73,9 @@ struct CUDAFourBitWide: CUDALaunching {
 
 extension FourBitLinear {
     /// The product of some rows that have been arranged.
-    fileprivate func launchWide(_ function: CUDAFunction, _ arranged: Slice, of some: Range<Int>, byteCount: Int, on queue: CUDAQueue) {
+    fileprivate func launchWide(
+        _ function: CUDAFunction, _ arranged: Slice, of some: Range<Int>, byteCount: Int, _ isConstant: Bool, on queue: CUDAQueue
+    ) {
         let (across, parts) = CUDAFourBitWide.blocks(of: weight, on: queue)
         let output = output.block(some, of: weight.rows)
         let sums = parts == 1 ? nil : queue.scratch(.float32, count: parts * output.count)
@@ -79,7 +85,7 @@ extension FourBitLinear {
             function, blocks: CUDAGrid(across, parts), threads: 512, sharedByteCount: byteCount, overlaps: true,
             arranged, weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
             Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), ownBias, ownBias?.dtype.code ?? 0, result,
-            result.dtype.code, Int32(some.count), weight.rows, weight.columns)
+            result.dtype.code, Int32(some.count), weight.rows, weight.columns, Int32(isConstant ? 1 : 0))
         if let sums { queue.addParts(sums, parts, bias: bias, into: output, m: some.count, n: weight.rows) }
     }
 }

@@ -4,7 +4,7 @@
 // memory. Registers hold the weight: a lane replaces a byte by the two codes that it stands for, by one access to a table of which each lane has a copy
 // (see four_bit_hopper.cu), and the sums of 64 elements are multiplied with their scale in float32. x comes in the order and layout that
 // `four_bit_arrange_tokens` gives it, a chunk of k at a time, which one thread asks for. A warp copies its rows' bytes to shared memory two units ahead: of
-// loads to registers it would have to wait for the latest. Blocks along y take parts of k.
+// loads to registers it would have to wait for the latest. Blocks along y take parts of k. Where `is_constant`, nothing that may still run writes the weight.
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -174,7 +174,7 @@ struct weight_units {
 
 template <typename T, int TOKENS>
 __device__ __forceinline__ void multiply_wide(
-    const uint8 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m) {
+    const uint8 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m, bool is_constant) {
     enum { DECODES_AHEAD = TOKENS < 64, RUN_BYTES = TOKENS * RUN * 2, STAGE_BYTES = TOKENS * CHUNK * 2 };
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, units = (int)(w.columns / UNIT);
     const int from = (int)((int64)units * blockIdx.y / gridDim.y), to = (int)((int64)units * (blockIdx.y + 1) / gridDim.y);
@@ -189,7 +189,8 @@ __device__ __forceinline__ void multiply_wide(
         }
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     }
-    begin_launch();
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+    if (!is_constant) wait_for_launches_before();
     // By one thread: a chunk of x on its way, where there is one.
     const auto fetch_chunk = [&](int number) {
         const int stage = number % STAGES, use = number / STAGES;
@@ -197,8 +198,6 @@ __device__ __forceinline__ void multiply_wide(
         if (use > 0) await_phase(left + 8 * stage, use - 1);
         fetch_run(STAGES_AT + stage * STAGE_BYTES, x + (from * 2 + number) * (int64)STAGE_BYTES, STAGE_BYTES, came + 8 * stage);
     };
-    if (threadIdx.x == 0)
-        for (int number = 0; number < AHEAD; number++) fetch_chunk(number);
     weight_units own_units(w, from);
 #pragma unroll 1
     for (int unit = 0; unit < 2; unit++) {
@@ -211,9 +210,12 @@ __device__ __forceinline__ void multiply_wide(
 #pragma unroll
     for (int i = 0; i < 4; i++) row[(threadIdx.x / 256 * 4 + i + byte) % 8] = make_uint4(pair, pair, pair, pair);
     if (threadIdx.x < 256) *(float *)at_address(NESTED_AT + 4 * byte) = w.absmax ? 0.0f : w.nested_code[byte];
+    const float offset = w.absmax ? 0.0f : *w.nested_offset;
+    if (is_constant) wait_for_launches_before();
+    if (threadIdx.x == 0)
+        for (int number = 0; number < AHEAD; number++) fetch_chunk(number);
     __syncthreads();
     const int local_row = warp * 16 + lane / 4;
-    const float offset = w.absmax ? 0.0f : *w.nested_offset;
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
     asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8));
@@ -288,10 +290,10 @@ __device__ __forceinline__ void multiply_wide(
     extern "C" __global__ void __launch_bounds__(THREADS, 1) four_bit_wide_##TOKENS##_##NAME( \
         const uint8 *x, const uint8 *packed, const float *code, const float *absmax, const uint8 *absmax_codes, const float *nested_code, \
         const float *nested_absmax, const float *nested_offset, int block_shift, int nested_shift, const void *bias, int bias_type, void *output, \
-        int output_type, int m, int64 n, int64 k) { \
+        int output_type, int m, int64 n, int64 k, int is_constant) { \
         const four_bit_weight w = { \
             packed, code, absmax, absmax_codes, nested_code, nested_absmax, nested_offset, block_shift, nested_shift, n, k}; \
-        multiply_wide<T, TOKENS>(x, w, bias, bias_type, output, output_type, m); \
+        multiply_wide<T, TOKENS>(x, w, bias, bias_type, output, output_type, m, is_constant); \
     }
 WIDE(f16, float16, 16)
 WIDE(f16, float16, 32)

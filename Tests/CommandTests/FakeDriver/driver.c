@@ -2,6 +2,8 @@
 //   FAKE_CUDA_MEMORY   bytes that it has (1 GB if not said)
 //   FAKE_CUDA_FAILS    the number of a launch, from 1, that ends the device's use
 //   FAKE_CUDA_REFUSES  whether PTX is refused
+//   FAKE_CUDA_VERSION  of CUDA that it speaks (12000 if not said)
+//   FAKE_CUDA_LAUNCHES a file that gets a line for each launch: the function, whether it overlaps with what is before it, its last two numbers of 32 bits
 //   FAKE_CUDA_LOG      a file that every program appends the number of PTX files to that it had assembled
 #include <pthread.h>
 #include <stdbool.h>
@@ -40,7 +42,7 @@ int cuInit(unsigned flags) {
     atexit(tell);
     return 0;
 }
-int cuDriverGetVersion(int *version) { return *version = 12000, 0; }
+int cuDriverGetVersion(int *version) { return *version = (int)setting("FAKE_CUDA_VERSION", 12000), 0; }
 int cuGetErrorName(int status, const char **name) {
     *name = status == OUT_OF_MEMORY     ? "CUDA_ERROR_OUT_OF_MEMORY"
             : status == BAD_PTX         ? "CUDA_ERROR_INVALID_PTX"
@@ -169,6 +171,16 @@ int cuLinkComplete(void *link, void **code, size_t *bytes) {
 }
 int cuLinkDestroy(void *link) { return (void)link, 0; }
 
+// `arguments` are marks and values in turn, up to a mark of 0: 1 for the bytes of all parameters, 2 for their number.
+static void note_launch(const char *name, bool overlaps, void **arguments) {
+    const char *path = getenv("FAKE_CUDA_LAUNCHES");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file) return;
+    const int *end = (const int *)((char *)arguments[1] + *(size_t *)arguments[3]);
+    fprintf(file, "%s %d %d %d\n", name, overlaps, end[-2], end[-1]);
+    fclose(file);
+}
+
 static int launch(void) {
     pthread_mutex_lock(&lock);
     if (++launches == (long)setting("FAKE_CUDA_FAILS", 0)) is_lost = true;
@@ -179,11 +191,26 @@ static int launch(void) {
 int cuLaunchKernel(
     void *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned b, unsigned c, unsigned shared, void *stream, void **arguments,
     void **extra) {
-    (void)function, (void)x, (void)y, (void)z, (void)threads, (void)b, (void)c, (void)shared, (void)stream, (void)arguments, (void)extra;
+    (void)x, (void)y, (void)z, (void)threads, (void)b, (void)c, (void)shared, (void)stream, (void)arguments;
+    note_launch(function, false, extra);
     return launch();
 }
-int cuLaunchKernelEx(const void *configuration, void *function, void **arguments, void **extra) {
-    (void)configuration, (void)function, (void)arguments, (void)extra;
+
+typedef struct {
+    unsigned blocks[3], threads[3], shared;
+    void *stream;
+    struct {
+        int id, padding;
+        int value[16];
+    } *attributes;
+    unsigned attribute_count;
+} configuration;
+
+int cuLaunchKernelEx(const configuration *shape, void *function, void **arguments, void **extra) {
+    (void)arguments;
+    bool overlaps = false;
+    for (unsigned i = 0; i < shape->attribute_count; i++) overlaps |= shape->attributes[i].id == 6 && shape->attributes[i].value[0];
+    note_launch(function, overlaps, extra);
     return launch();
 }
 
