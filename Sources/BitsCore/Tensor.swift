@@ -9,18 +9,29 @@ package import BitsKernels
 public struct Tensor: Sendable {
     /// Dimensions, outermost first; empty for a scalar.
     public let shape: [Int]
-    /// The window of memory that starts at the first element and covers every element.
-    package private(set) var slice: Slice
+    /// ``slice``; nil where it is only computed when somebody asks for it.
+    private var here: Slice?
+    private let late: LateElements?
     /// Elements from one index to the next, per axis.
     package let strides: [Int]
     /// How it was computed; nil where no gradient is wanted.
     package let node: TapeNode?
 
     package init(_ slice: Slice, shape: [Int], strides: [Int], node: TapeNode? = nil) {
-        self.slice = slice
+        (here, late) = (slice, nil)
         self.shape = shape
         self.strides = strides
         self.node = node
+    }
+
+    /// A contiguous tensor over elements that are computed when somebody asks for them.
+    init(_ late: LateElements, shape: [Int]) {
+        (here, self.late, self.shape, strides, node) = (nil, late, shape, rowMajorStrides(shape), nil)
+    }
+
+    /// `other` as the result of `node`.
+    private init(_ other: Tensor, node: TapeNode?) {
+        (here, late, shape, strides, self.node) = (other.here, other.late, other.shape, other.strides, node)
     }
 
     /// A contiguous tensor over `slice`.
@@ -29,8 +40,15 @@ public struct Tensor: Sendable {
         self.init(slice, shape: shape, strides: rowMajorStrides(shape), node: node)
     }
 
-    public var dtype: DType { slice.dtype }
-    public var device: Device { slice.device }
+    /// The window of memory that starts at the first element and covers every element.
+    package var slice: Slice {
+        if let here { return here }
+        guard let late else { preconditionFailure("a tensor without elements") }
+        return late.slice
+    }
+
+    public var dtype: DType { late?.dtype ?? slice.dtype }
+    public var device: Device { late?.device ?? slice.device }
     /// Whether the device had the memory; where it had not, the next wait says so.
     package var hasMemory: Bool { slice.hasMemory }
     /// The number of elements.
@@ -41,7 +59,10 @@ public struct Tensor: Sendable {
     public var carriesGradient: Bool { node != nil }
 
     /// The same values, with no memory of how they were computed.
-    public func detached() -> Tensor { Tensor(slice, shape: shape, strides: strides) }
+    public func detached() -> Tensor { Tensor(self, node: nil) }
+
+    /// The same values, computed as `node` says.
+    func with(_ node: TapeNode?) -> Tensor { Tensor(self, node: node) }
 
     /// Whether the elements lie row-major without gaps.
     package var isContiguous: Bool {
@@ -59,7 +80,7 @@ public struct Tensor: Sendable {
     package var elements: Slice { isContiguous ? slice[0..<count] : contiguous().slice }
 
     /// Whether these are `elements`, in a row and with no other reference to their memory.
-    mutating func owns(_ elements: Slice) -> Bool { slice.isSame(as: elements) && isContiguous && slice.isOnlyReference() }
+    mutating func owns(_ elements: Slice) -> Bool { slice.isSame(as: elements) && isContiguous && here?.isOnlyReference() == true }
 
     /// A fresh contiguous tensor without contents, on this tensor's device.
     package func empty(_ shape: [Int], _ dtype: DType? = nil) -> Tensor {

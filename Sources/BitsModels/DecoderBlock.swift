@@ -25,7 +25,8 @@ public struct DecoderPass {
     func run(_ blocks: [any DecoderBlock], on x: Tensor) -> Tensor {
         blocks.enumerated().reduce(x) { x, block in
             let run = { block.element($0, self, layer: block.offset) }
-            return recomputes && cache == nil ? checkpointed(x, run) : run(x)  // a cache takes what it is given once
+            // A cache takes what it is given once. The way back begins with the last block, whose inside would be there again before the rest has made room.
+            return recomputes && cache == nil && block.offset < blocks.count - 1 ? checkpointed(x, run) : run(x)
         }
     }
 

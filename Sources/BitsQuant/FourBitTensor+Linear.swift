@@ -17,8 +17,10 @@ extension Tensor {
             rank >= 1 && weight.shape.count == 2 && shape[rank - 1] == weight.shape[1], "product of \(shape) and 4-bit \(weight.shape) transposed")
         let precision = ProductPrecision(activations: computeDType ?? dtype)
         let matrix = weight.matrix
-        let result = empty(shape.dropLast() + [matrix.rows])
-        device.run(FourBitLinear(elements, weight: matrix, bias: bias?.elements, into: result.slice, precision: precision))
+        let (input, shift, device) = (awaitedElements, bias?.elements, device)
+        let result = result(shape.dropLast() + [matrix.rows]) {
+            device.run(FourBitLinear(input(), weight: matrix, bias: shift, into: $0, precision: precision))
+        }
         let (wantsInput, whole) = (carriesGradient, shape)
         let biasType: DType? = bias?.carriesGradient == true ? bias?.dtype : nil
         return result.recorded(from: [self] + (bias.map { [$0] } ?? [])) { gradient in

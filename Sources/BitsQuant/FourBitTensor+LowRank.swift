@@ -23,14 +23,28 @@ extension Tensor {
             return linear(weight, bias: bias, computeDType: computeDType)
                 .addingLowRank(of: self, down: down, up: up, scale: scale, computeDType: computeDType)
         }
-        let (input, a, b, matrix, precision) = (elements, down.elements, up.elements, weight.matrix, ProductPrecision(activations: computeDType))
+        let (a, b, matrix, precision) = (down.elements, up.elements, weight.matrix, ProductPrecision(activations: computeDType))
+        let (input, shift, device) = (awaitedElements, bias?.elements, device)
         let (wantsInput, wantsDown, wantsUp) = (carriesGradient, down.carriesGradient, Tensor.records([up]))
-        let (result, narrow) = (empty(shape.dropLast() + [n]), wantsUp ? empty([m, rank], precision.dtype) : nil)
-        let update = LowRankUpdate(down: a, up: b, scale: scale, rank: rank, narrow: narrow?.slice)
-        device.run(FourBitLinear(input, weight: matrix, update: update, bias: bias?.elements, into: result.slice, precision: precision))
-        let operand = wantsDown ? KeptElements(of: self, input) : nil
+        // scale * self · downᵀ comes with the product, or, where that may never be computed, from what is kept of the input.
+        let comesLate = Tape.putsResultsOff
+        let operand = wantsDown || wantsUp && comesLate ? KeptElements(of: self, input()) : nil
+        let written = wantsUp && !comesLate ? device.allocate(precision.dtype, count: m * rank) : nil
+        let update = LowRankUpdate(down: a, up: b, scale: scale, rank: rank, narrow: written)
+        let result = result(shape.dropLast() + [n]) {
+            device.run(FourBitLinear(input(), weight: matrix, update: update, bias: shift, into: $0, precision: precision))
+        }
+        var narrow = written.map { KeptElements($0) }
+        if wantsUp, comesLate, let operand {
+            narrow = KeptElements(
+                LateElements(precision.dtype, device) {
+                    let result = device.allocate(precision.dtype, count: m * rank)
+                    device.run(ScaledProduct(scale, operand.slice, a, into: result, m: m, n: rank, k: k, transposesB: true, precision: precision))
+                    return result
+                })
+        }
         let (inputShape, inputType, downType, upType) = (shape, dtype, down.dtype, up.dtype)
-        return result.recorded(from: [self, down, up]) { gradient in
+        return result.recorded(from: [self, down, up]) { [narrow] gradient in
             let (g, device) = (gradient.slice, gradient.device)
             var (dx, da, db): (Tensor?, Tensor?, Tensor?)
             let back = wantsDown ? gradient.empty([m, rank], precision.dtype) : nil  // scale * gradient · up
@@ -42,7 +56,7 @@ extension Tensor {
             } else if let back {
                 device.run(ScaledProduct(scale, g, b, into: back.slice, m: m, n: rank, k: n, precision: precision))
             }
-            if let back, let input = operand?.slice {
+            if wantsDown, let back, let input = operand?.slice {
                 let result = gradient.empty([rank, k], downType)
                 device.run(MatrixProduct(back.slice, input, into: result.slice, m: rank, n: k, k: m, transposesA: true, precision: precision))
                 da = result

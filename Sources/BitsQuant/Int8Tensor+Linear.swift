@@ -37,13 +37,14 @@ extension Tensor {
             rank >= 1 && weight.shape.count == 2 && width == weight.shape[1], "product of \(shape) and int8 \(weight.shape) transposed")
         precondition(outlierThreshold >= 0, "outlier threshold \(outlierThreshold); use 0 for none")
         let (m, n, k) = (rows, weight.shape[0], weight.shape[1])
-        let (x, matrix) = (elements, weight.matrix)
-        let result = empty(shape.dropLast() + [n])
-        device.run(Int8Linear(x, weight: matrix, bias: bias?.elements, threshold: outlierThreshold, into: result.slice, m: m))
+        let (x, matrix, shift, device) = (awaitedElements, weight.matrix, bias?.elements, device)
+        let result = result(shape.dropLast() + [n]) {
+            device.run(Int8Linear(x(), weight: matrix, bias: shift, threshold: outlierThreshold, into: $0, m: m))
+        }
 
         let (trains, hasBias) = (trained != nil, bias != nil)
         let (wantsInput, whole, precision) = (carriesGradient, shape, ProductPrecision(activations: dtype))
-        let weightOperand = trained?.carriesGradient == true ? trained.map { (input: KeptElements(of: self, x), type: $0.dtype) } : nil
+        let weightOperand = trained?.carriesGradient == true ? trained.map { (input: KeptElements(of: self, x()), type: $0.dtype) } : nil
         let biasType = bias?.carriesGradient == true ? bias?.dtype : nil
         return result.recorded(from: [self] + (trained.map { [$0] } ?? []) + (bias.map { [$0] } ?? [])) { gradient in
             var inputGradient: Tensor?

@@ -76,6 +76,39 @@ struct CheckpointingTests {
         }
     }
 
+    @Test("What a block ends with is not computed again: nobody asks for its last product and sum")
+    func end() {
+        func runs(_ nesting: Nesting) -> [Int] {
+            let meter = Meter()
+            let block = Block(seed: 1, device: meter.device)
+            nesting.run([block], Tensor.ones([2, 8], device: meter.device)).sum().backward()
+            return ["matrix_product", "binary", "dropout"].map { meter.runs(of: $0) }
+        }
+        let plain = runs(.none)
+        // Once more the product that the activation is computed from, and the dropout before the last product.
+        #expect(runs(.each) == [plain[0] + 1, plain[1], plain[2] + 1])
+    }
+
+    @Test("Elements that are put off are computed once, for all who ask, and nothing that led to them is held")
+    func late() throws {
+        let meter = Meter()
+        let parameter = Parameter(.ones([1000], device: meter.device))
+        var held: [Int] = []
+        checkpointed {
+            var sum = parameter.tensor + parameter.tensor
+            let before = meter.byteCount
+            sum = sum + sum
+            held.append(meter.byteCount - before)
+            let squares = [sum.squared(), sum.squared()]
+            held.append(meter.byteCount - before)
+            return squares[0] + squares[1]
+        }.sum().backward()
+        // The first time a sum replaces what it was made of. The second time it is there with both squares, and its own operands are not.
+        #expect(held == [0, 8000, 0, 12000])
+        #expect(try #require(parameter.gradient).floats() == [Float](repeating: 64, count: 1000))
+        #expect(meter.runs(of: "binary") == 3 + 2)
+    }
+
     @Test("Tensors from outside that a block uses get their gradients, also through several blocks")
     func outside() throws {
         func gradients(_ run: (@escaping () -> Tensor) -> Tensor) throws -> [[Float]] {
@@ -136,6 +169,13 @@ struct CheckpointingTests {
         chain().backward()
         #expect(try p.gradient?.item() == 1)
         _ = chain()
+    }
+
+    @Test("A long chain inside of a block is computed again, and freed, without deep recursion")
+    func longBlock() throws {
+        let p = Parameter(Tensor([Float]([1])))
+        checkpointed { (0..<100_000).reduce(p.tensor) { x, _ in x + p.tensor } }.backward()
+        #expect(try p.gradient?.item() == 100_001)
     }
 
     @Test("A step through twelve blocks holds the inputs of twelve and the inside of one")

@@ -62,7 +62,7 @@ struct RecomputationTests {
         let input = 24 * 32 * 4
         let (here, away) = (try run(layers: 12, recomputes: true, offloads: false), try run(layers: 12, recomputes: true, offloads: true))
         #expect(away.gradients == here.gradients)
-        #expect(here.copies == 0 && away.copies == 12)
+        #expect(here.copies == 0 && away.copies == 11, "the last block's input is needed at once")
         #expect(away.peak <= here.peak - 8 * input)
         let kept = try run(layers: 3, recomputes: false, offloads: true)
         #expect(kept.copies == 0, "what is kept has no inputs that could go")

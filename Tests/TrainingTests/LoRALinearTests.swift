@@ -3,6 +3,7 @@ import BitsNN
 import BitsQuant
 import BitsTune
 import Testing
+import _BitsTestSupport
 
 @Suite("Layers with a low-rank update")
 struct LoRALinearTests {
@@ -47,6 +48,29 @@ struct LoRALinearTests {
             let distance = zip(found, expected).map { ($0 - $1) * ($0 - $1) }.reduce(0, +).squareRoot()
             #expect(distance <= limit * size, "\(distance / size)")
         }
+    }
+
+    @Test(
+        "In a block that is computed again gradients are the same bits, and a product that ends the block is not computed again",
+        arguments: [true, false])
+    func recomputed(endsBlock: Bool) throws {
+        let (meter, k, n, rank, rows) = (Meter(), 64, 40, 3, 150)
+        func gradients(_ run: (@escaping () -> Tensor) -> Tensor) throws -> [[Float]] {
+            var random = RandomGenerator(seed: 7)
+            func normal(_ shape: [Int]) -> Parameter { Parameter(.normal(shape, using: &random, dtype: .bfloat16, device: meter.device)) }
+            let (weight, down, up, x) = (normal([n, k]), normal([rank, k]), normal([n, rank]), normal([rows, k]))
+            let layer = LoRALinear(base: try Linear4bit(Linear(weight: weight)), down: down, up: up, scale: 0.5)
+            layer.computeDType = nil
+            run {
+                let y = layer(x.tensor.activated(.silu))
+                return endsBlock ? y : y.squared()
+            }.sum().backward()
+            return try [x, down, up].map { try #require($0.gradient).floats() }
+        }
+        let plain = try gradients { $0() }
+        let before = meter.runs(of: "four_bit_linear")
+        #expect(try gradients(checkpointed) == plain)
+        #expect(meter.runs(of: "four_bit_linear") == before + (endsBlock ? 1 : 2))
     }
 }
 

@@ -26,7 +26,7 @@ public func checkpointed(_ block: @escaping () -> Tensor) -> Tensor {
         precondition(result.shape == shape, "a checkpointed block gave shape \(shape), and \(result.shape) when it ran again")
         return result.node.map { [($0, gradient)] } ?? []
     }
-    return Tensor(result.slice, shape: shape, strides: result.strides, node: node)
+    return result.with(node)
 }
 
 /// What the first run of a checkpointed block leaves for the second.
@@ -70,9 +70,11 @@ private struct SecondRun: @unchecked Sendable {
     }
 }
 
-/// What a block drew the first time, for its second run.
+/// A block's second run: what it drew the first time, and what it puts off.
 final class DrawReplay: Sendable {
     private let left: Mutex<ArraySlice<RandomStream>>
+    /// Results that may still be put off. Where they lead to one another, each is computed and released inside of the next, so there is an end to them.
+    private let room = Atomic<Int>(128)
 
     init(_ draws: [RandomStream]) { left = Mutex(draws[...]) }
 
@@ -82,6 +84,9 @@ final class DrawReplay: Sendable {
         }
         return draw
     }
+
+    /// Whether one more result may be put off.
+    func putsOff() -> Bool { room.wrappingSubtract(1, ordering: .relaxed).newValue >= 0 }
 }
 
 extension Tape {

@@ -9,8 +9,11 @@ package enum Tape {
     /// Set while a checkpointed block runs for the first time: its operations record nothing, and note there what the second run needs.
     @TaskLocal static var firstRun: FirstRun?
 
-    /// Set while a checkpointed block runs again: what it drew the first time.
+    /// Set while a checkpointed block runs again.
     @TaskLocal static var replay: DrawReplay?
+
+    /// Whether what operations give may be computed when somebody asks for it, see ``Tensor/result(_:_:compute:)``.
+    package static var putsResultsOff: Bool { replay != nil }
 
     /// Set while inputs of checkpointed blocks go to the host's memory.
     @TaskLocal static var blockInputs: BlockInputs?
@@ -48,11 +51,12 @@ extension Tensor {
     ) -> Tensor {
         guard Tensor.records(inputs) else { return self }
         let nodes = inputs.map(\.node)
-        let node = TapeNode(inputs: nodes, recomputation: again.map(Recomputation.init)) { gradient in
+        let recomputation = again.map { LateElements(dtype, device, compute: $0) }
+        let node = TapeNode(inputs: nodes, recomputation: recomputation) { gradient in
             zip(nodes, backward(gradient)).compactMap { node, gradient in
                 if let node, let gradient { (node, gradient) } else { nil }
             }
         }
-        return Tensor(slice, shape: shape, strides: strides, node: node)
+        return with(node)
     }
 }

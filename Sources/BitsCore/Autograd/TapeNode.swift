@@ -9,7 +9,7 @@ package final class TapeNode: Sendable {
     /// What an operation keeps until its gradient has been computed.
     private struct Recorded: Sendable {
         let inputs: [TapeNode?]
-        let recomputation: Recomputation?
+        let recomputation: LateElements?
         let wayBack: WayBack
     }
 
@@ -20,7 +20,7 @@ package final class TapeNode: Sendable {
     private let recorded: Mutex<Recorded?>
 
     /// - Parameter inputs: the nodes that `wayBack` refers to.
-    init(inputs: [TapeNode?], recomputation: Recomputation? = nil, wayBack: @escaping WayBack) {
+    init(inputs: [TapeNode?], recomputation: LateElements? = nil, wayBack: @escaping WayBack) {
         sequence = Tape.nextSequence()
         slot = nil
         recorded = Mutex(Recorded(inputs: inputs, recomputation: recomputation, wayBack: wayBack))
@@ -33,7 +33,7 @@ package final class TapeNode: Sendable {
     }
 
     /// How the operation's result is computed again; nil where it is to be kept.
-    var recomputation: Recomputation? { recorded.withLock { $0?.recomputation } }
+    var recomputation: LateElements? { recorded.withLock { $0?.recomputation } }
 
     /// The way back, which is gone from here afterwards unless it is kept.
     func wayBack(keeping: Bool) -> WayBack {

@@ -8,11 +8,10 @@ extension Tensor {
             preconditionFailure("\(operation): shapes \(a.shape) and \(b.shape) do not broadcast")
         }
         precondition(a.device == b.device, "\(operation): operands on \(a.device.name) and \(b.device.name)")
-        let result = a.empty(shape, a.dtype == b.dtype ? a.dtype : .float32)
-        noGradient {
-            a.device.run(BinaryElementwise(operation, a.broadcast(to: shape).strided, b.broadcast(to: shape).strided, into: result.slice))
+        let (x, y, device) = (a.detached(), b.detached(), a.device)
+        return a.result(shape, a.dtype == b.dtype ? a.dtype : .float32) {
+            device.run(BinaryElementwise(operation, x.broadcast(to: shape).strided, y.broadcast(to: shape).strided, into: $0))
         }
-        return result
     }
 
     /// `a + b`, element by element; the result has their type, or float32 where they differ. Shapes broadcast.
@@ -122,13 +121,14 @@ public enum Activation: String, Sendable, CaseIterable {
 /// `activation(gate) * up`, the gate of a gated feed-forward layer (Shazeer 2020); shapes equal.
 public func gated(_ activation: Activation, gate: Tensor, up: Tensor) -> Tensor {
     precondition(gate.shape == up.shape && gate.dtype == up.dtype, "gate \(gate) and up \(up) differ")
-    let (g, u) = (gate.elements, up.elements)
-    let compute: @Sendable () -> Slice = {
-        let result = g.device.allocate(g.dtype, count: g.count)
-        g.device.run(GatedActivation(activation.operation, gate: g, up: u, into: result))
+    let (g, u, device) = (gate.elements, up.elements, gate.device)
+    let compute: @Sendable (Slice) -> Void = { device.run(GatedActivation(activation.operation, gate: g, up: u, into: $0)) }
+    let again: @Sendable () -> Slice = {
+        let result = device.allocate(g.dtype, count: g.count)
+        compute(result)
         return result
     }
-    return Tensor(compute(), shape: gate.shape).recorded(from: [gate, up], again: compute) { gradient in
+    return gate.result(gate.shape, compute: compute).recorded(from: [gate, up], again: again) { gradient in
         let (gateGradient, upGradient) = (gradient.empty(gradient.shape), gradient.empty(gradient.shape))
         gradient.device.run(
             GatedActivationGradient(

@@ -30,13 +30,13 @@ extension Tensor {
         let (k, n) = transposesOther ? (other.shape[1], other.shape[0]) : (other.shape[0], other.shape[1])
         precondition(shape[rank - 1] == k, "product of \(shape) and \(other.shape)\(transposesOther ? " transposed" : "")")
         let m = Shape.count(Array(shape.dropLast()))
-        let (x, w) = (elements, other.elements)
+        let (x, w, shift, device) = (awaitedElements, other.elements, bias?.elements, device)
         let precision = ProductPrecision(activations: computeDType ?? dtype)
-        let result = empty(shape.dropLast() + [n])
-        device.run(
-            MatrixProduct(x, w, into: result.slice, m: m, n: n, k: k, transposesB: transposesOther, bias: bias?.elements, precision: precision))
+        let result = result(shape.dropLast() + [n]) {
+            device.run(MatrixProduct(x(), w, into: $0, m: m, n: n, k: k, transposesB: transposesOther, bias: shift, precision: precision))
+        }
         let (wantsInput, otherType, whole) = (node != nil, other.dtype, shape)
-        let operand = other.node == nil ? nil : KeptElements(of: self, x)
+        let operand = other.node == nil ? nil : KeptElements(of: self, x())
         let biasType: DType? = bias?.node == nil ? nil : bias?.dtype
         return result.recorded(from: [self, other] + (bias.map { [$0] } ?? [])) { gradient in
             let g = gradient.slice
