@@ -361,6 +361,34 @@ template <typename T> __device__ __forceinline__ uint32 load_ranks(const float *
     return pack<T>(r < rank ? from[r * stride] : 0, r + 1 < rank ? from[(r + 1) * stride] : 0);
 }
 
+// The same of a row of pairs: of an even rank, from where two can be loaded together.
+template <typename T> __device__ __forceinline__ uint32 load_pair(const float *row, int r, int rank) {
+    const float2 two = r < rank ? *(const float2 *)(row + r) : make_float2(0, 0);
+    return pack<T>(two.x, two.y);
+}
+
+// What a lane reads of 16 rows of W: words of two of them, and of one what its block's scale is made of.
+struct strip_rows {
+    uint32 words[2][2];
+    uint32 scale;
+    float nested_absmax;
+
+    __device__ __forceinline__ void load(const Matrix &matrix, int64 first, int64 strip, int64 rows, int64 columns, int block_shift, int nested_shift) {
+        const int lane = threadIdx.x & 31;
+        // Rows behind the last are the last again, and are not stored.
+        const int64 block = (min(first + lane % STRIP_ROWS, rows - 1) * columns + strip) >> block_shift;
+        const bool is_nested = matrix.absmax == nullptr;
+        scale = is_nested ? matrix.absmax_codes[block] : __float_as_uint(matrix.absmax[block]);
+        nested_absmax = is_nested ? matrix.nested_absmax[block >> nested_shift] : 0;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            const int64 row = min(first + lane / 4 + 8 * r, rows - 1);
+#pragma unroll
+            for (int h = 0; h < 2; h++) words[r][h] = __ldcs((const uint32 *)(matrix.packed + (row * columns + strip) / 2) + 4 * h + lane % 4);
+        }
+    }
+};
+
 // W + scale * up · down by the tensor cores, for up [N, rank], down [rank, K] and a rank of at most 16 * PARTS: operands rounded to T, the sum in float32.
 // A warp keeps to the columns of its strip, whose part of `down` it has in registers. Which columns make one product is chosen so that a lane gets eight
 // that lie together.
@@ -386,24 +414,29 @@ __device__ __forceinline__ void dequantize_updated(
                 const int64 column = strip + j / 4 * 32 + lane / 8 * 8 + j % 4 * 2 + row_of_lane % 2;
                 b[p][j][h] = load_ranks<T>(down + column, 16 * p + 8 * h + 2 * place, rank, columns);
             }
-    for (int64 first = blockIdx.y * (int64)STRIP_ROWS; first < rows; first += gridDim.y * (int64)STRIP_ROWS) {
-        // Rows behind the last are the last again, and are not stored.
-        const int64 block = (min(first + lane % STRIP_ROWS, rows - 1) * columns + strip) >> block_shift;
-        const float block_scale = scale_of(matrix, nested_code, offset, block, nested_shift);
-        int64 row[2];
-        uint32 words[2][2], a[PARTS][4];
-        float scales[2];
+    const bool has_pairs = rank % 2 == 0 && ((uint64)up & 7) == 0;
+    const int64 step = gridDim.y * (int64)STRIP_ROWS;
+    strip_rows ahead;
+    ahead.load(matrix, blockIdx.y * (int64)STRIP_ROWS, strip, rows, columns, block_shift, nested_shift);
+    for (int64 first = blockIdx.y * (int64)STRIP_ROWS; first < rows; first += step) {
+        const strip_rows now = ahead;
+        uint32 a[PARTS][4];
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            row[r] = min(first + row_of_lane + 8 * r, rows - 1);
-            scales[r] = __shfl_sync(FULL_WARP, block_scale, row_of_lane + 8 * r);
-#pragma unroll
-            for (int h = 0; h < 2; h++) words[r][h] = __ldcs((const uint32 *)(matrix.packed + (row[r] * columns + strip) / 2) + 4 * h + place);
+            const float *row = up + min(first + row_of_lane + 8 * r, rows - 1) * rank;
 #pragma unroll
             for (int p = 0; p < PARTS; p++)
 #pragma unroll
-                for (int h = 0; h < 2; h++) a[p][2 * h + r] = load_ranks<T>(up + row[r] * rank, 16 * p + 8 * h + 2 * place, rank, 1);
+                for (int h = 0; h < 2; h++) {
+                    const int rank_of_lane = 16 * p + 8 * h + 2 * place;
+                    a[p][2 * h + r] = has_pairs ? load_pair<T>(row, rank_of_lane, rank) : load_ranks<T>(row, rank_of_lane, rank, 1);
+                }
         }
+        if (first + step < rows) ahead.load(matrix, first + step, strip, rows, columns, block_shift, nested_shift);
+        const float block_scale = is_nested ? nested_code[now.scale] * now.nested_absmax + offset : __uint_as_float(now.scale);
+        float scales[2];
+#pragma unroll
+        for (int r = 0; r < 2; r++) scales[r] = __shfl_sync(FULL_WARP, block_scale, row_of_lane + 8 * r);
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             float y[2][8];
@@ -414,14 +447,15 @@ __device__ __forceinline__ void dequantize_updated(
                 for (int p = 0; p < PARTS; p++) multiply<T>(sums, a[p], b[p][4 * h + j]);
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
-                    const float2 pair = own[(words[r][h] >> (8 * j) & 255) * COPIES];
+                    const float2 pair = own[(now.words[r][h] >> (8 * j) & 255) * COPIES];
                     y[r][2 * j] = __fmaf_rn(scale, sums[2 * r], pair.x * scales[r]);
                     y[r][2 * j + 1] = __fmaf_rn(scale, sums[2 * r + 1], pair.y * scales[r]);
                 }
             }
 #pragma unroll
             for (int r = 0; r < 2; r++)
-                if (first + row_of_lane + 8 * r < rows) store_vector(output + row[r] * columns + strip + 32 * h + 8 * place, y[r]);
+                if (first + row_of_lane + 8 * r < rows)
+                    store_vector(output + (first + row_of_lane + 8 * r) * columns + strip + 32 * h + 8 * place, y[r]);
         }
     }
 }

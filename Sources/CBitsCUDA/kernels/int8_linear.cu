@@ -19,6 +19,14 @@ __device__ __forceinline__ float decoded(int8 code, float scale, int type) {
     return x;
 }
 
+// An element of a floating-point array as it lies there, so that a thread has several under way before it looks at the first; and what it stands for.
+__device__ __forceinline__ uint32 load_bits(const void *array, int type, int64 i) {
+    return type == FLOAT32 ? ((const uint32 *)array)[i] : ((const uint16 *)array)[i];
+}
+__device__ __forceinline__ float float_of(uint32 bits, int type) {
+    return type == FLOAT32 ? __uint_as_float(bits) : type == FLOAT16 ? widen(float16{(uint16)bits}) : widen(bfloat16{(uint16)bits});
+}
+
 // Columns that are multiplied as they are: how many, then which, in ascending order.
 struct outlier_list {
     const void *input;
@@ -34,15 +42,13 @@ struct outlier_list {
             int8 codes[8];
 #pragma unroll
             for (int e = 0; e < 8; e++) {
-                int64 t = columns[1 + min(from + e, count - 1)], i = input_row * k + t;
-                x[e] = type == FLOAT32 ? ((const uint32 *)input)[i] : ((const uint16 *)input)[i];
+                int64 t = columns[1 + min(from + e, count - 1)];
+                x[e] = load_bits(input, type, input_row * k + t);
                 codes[e] = weight_row[t];
             }
 #pragma unroll
-            for (int e = 0; e < 8; e++) {
-                float y = type == FLOAT32 ? __uint_as_float(x[e]) : type == FLOAT16 ? widen(float16{(uint16)x[e]}) : widen(bfloat16{(uint16)x[e]});
-                if (from + e < count) value = __fmaf_rn(y, decoded(codes[e], scale, type), value);
-            }
+            for (int e = 0; e < 8; e++)
+                if (from + e < count) value = __fmaf_rn(float_of(x[e], type), decoded(codes[e], scale, type), value);
         }
         return value;
     }
@@ -271,6 +277,7 @@ extern "C" __global__ void __launch_bounds__(256, 3) int8_rescale_products(
     const int64 across = (n + RESCALED_COLUMNS - 1) / RESCALED_COLUMNS;
     const int64 first_row = blockIdx.x / across * block_rows, first_column = blockIdx.x % across * RESCALED_COLUMNS;
     const int64 column = first_column + threadIdx.x % 64 * 4, own_column = first_column + threadIdx.x;
+    const int64 own_at = min(own_column, n - 1) * b_stride;
     const int rows = (int)min((int64)block_rows, m - first_row), first = threadIdx.x / 64 * RESCALED_ROWS;
     const bool fours = n % 4 == 0 && takes_fours(output, output_type);
     begin_launch();
@@ -280,41 +287,53 @@ extern "C" __global__ void __launch_bounds__(256, 3) int8_rescale_products(
         const int64 at = min(column + c, n - 1);
         scales[c] = b_scales[at], shifts[c] = bias ? load_float(bias, bias_type, at) : 0.0f;
     }
-    const auto load = [&](uint4 (&ahead)[RESCALED_ROWS], int row) {
+    const auto load = [&](uint4 (&ahead)[RESCALED_ROWS], float (&row_scales)[RESCALED_ROWS], int row) {
 #pragma unroll
         for (int r = 0; r < RESCALED_ROWS; r++) {
-            const int64 at = (first_row + min(row + r, rows - 1)) * n;
+            const int64 own_row = first_row + min(row + r, rows - 1), at = own_row * n;
+            row_scales[r] = a_scales[own_row];
             ahead[r] = fours && column < n ? *(const uint4 *)(products + at + column) : load_up_to_four(products, FLOAT32, at + column, at + n);
         }
     };
+    const float own_scale = b_scales[min(own_column, n - 1)];
     const int count = outlier_columns ? outlier_columns[0] : 0;
     for (int from = 0; from == 0 || from < count; from += CHUNK) {
         const int width = min((int)CHUNK, count - from);
         uint4 ahead[RESCALED_ROWS];
+        float row_scales[RESCALED_ROWS];
         __syncthreads();
-        if (first < rows) load(ahead, first);
-#pragma unroll 8
-        for (int e = 0; e < width; e++)
-            outliers[e * RESCALED_COLUMNS + threadIdx.x] =
-                own_column < n ? decoded(b[own_column * b_stride + outlier_columns[1 + from + e]], b_scales[own_column], outlier_type) : 0.0f;
-        if (width > 0)
-#pragma unroll 4
-            for (int i = threadIdx.x; i < rows * CHUNK; i += 256) {
-                const int e = min(i % CHUNK, width - 1);
-                inputs[e * block_rows + i / CHUNK] = load_float(outlier_input, outlier_type, (first_row + i / CHUNK) * k + outlier_columns[1 + from + e]);
+        if (first < rows) load(ahead, row_scales, first);
+        // Eight at a time are on their way before the first is stored: a load cannot move up past a store.
+        for (int e = 0; e < width; e += 8) {
+            int8 codes[8];
+#pragma unroll
+            for (int i = 0; i < 8; i++) codes[i] = b[own_at + outlier_columns[1 + from + min(e + i, width - 1)]];
+#pragma unroll
+            for (int i = 0; i < 8; i++) outliers[(e + i) * RESCALED_COLUMNS + threadIdx.x] = own_column < n ? decoded(codes[i], own_scale, outlier_type) : 0.0f;
+        }
+        const int e = threadIdx.x % CHUNK;
+        if (e < width) {
+            const int64 at = first_row * k + outlier_columns[1 + from + e];
+            for (int row = threadIdx.x / CHUNK; row < rows; row += 8 * (256 / CHUNK)) {
+                uint32 x[8];
+#pragma unroll
+                for (int i = 0; i < 8; i++) x[i] = load_bits(outlier_input, outlier_type, at + min(row + i * (256 / CHUNK), rows - 1) * k);
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+                    if (row + i * (256 / CHUNK) < rows) inputs[e * block_rows + row + i * (256 / CHUNK)] = float_of(x[i], outlier_type);
             }
+        }
         __syncthreads();
         for (int row = first; row < rows; row += TEAMS * RESCALED_ROWS) {
             float values[RESCALED_ROWS][4];
 #pragma unroll
             for (int r = 0; r < RESCALED_ROWS; r++) {
                 const uint32 words[4] = {ahead[r].x, ahead[r].y, ahead[r].z, ahead[r].w};
-                const float row_scale = a_scales[first_row + min(row + r, rows - 1)];
 #pragma unroll
                 for (int c = 0; c < 4; c++)
-                    values[r][c] = from > 0 ? __uint_as_float(words[c]) : rescaled((int)words[c], row_scale, scales[c], shifts[c]);
+                    values[r][c] = from > 0 ? __uint_as_float(words[c]) : rescaled((int)words[c], row_scales[r], scales[c], shifts[c]);
             }
-            if (row + TEAMS * RESCALED_ROWS < rows) load(ahead, row + TEAMS * RESCALED_ROWS);
+            if (row + TEAMS * RESCALED_ROWS < rows) load(ahead, row_scales, row + TEAMS * RESCALED_ROWS);
 #pragma unroll 2
             for (int e = 0; e < width; e++) {
                 const float4 weights = *(const float4 *)(outliers + e * RESCALED_COLUMNS + threadIdx.x % 64 * 4);

@@ -500,7 +500,8 @@ SEVERAL_ROWS(tensor_rows_16_bf16, bfloat16, 2)
 // MARK: Few columns
 
 // scale * a [M, K] · b [K, N], which has up to 8 * TILES columns: a is read once. A block takes NARROW_ROWS rows, of which its warps take turns at TURN
-// elements, each some turns ahead, and adds up at the end. A lane takes 16 bytes of a row at a time, and the same 8 elements of b, which is rounded on the way.
+// elements, each some turns ahead, and adds up at the end. A lane takes 16 bytes of a row at a time, and the same 8 elements of TILES columns of b, which is
+// rounded on the way: columns that lie together, one of each product.
 enum { NARROW_WARPS = 16, NARROW_ROWS = 32, TURN = 32, TURNS_AHEAD = 2 };
 
 // A lane's elements of four rows of a.
@@ -517,22 +518,38 @@ struct narrow_turn {
     }
 };
 
-// Eight elements of a column of b, rounded; zeros behind the last column. `IS_TRANSPOSED`: b lies as [N, K].
-template <typename T, bool IS_TRANSPOSED> __device__ __forceinline__ void load_column(uint32 (&words)[4], const float *b, int column, int n, int64 k, int64 at) {
-    float x[8];
-    if (column >= n) {
+// Eight elements each of COUNT columns of b that lie together, rounded; zeros behind the last column. `IS_TRANSPOSED`: b lies as [N, K].
+template <typename T, bool IS_TRANSPOSED, int COUNT>
+__device__ __forceinline__ void load_columns(uint32 (&words)[COUNT][4], const float *b, int column, int n, int64 k, int64 at) {
+    float x[COUNT][8] = {};
+    if (IS_TRANSPOSED) {
 #pragma unroll
-        for (int e = 0; e < 8; e++) x[e] = 0;
-    } else if (IS_TRANSPOSED) {
-        const float4 *from = (const float4 *)(b + column * k + at);
-        const float4 low = from[0], high = from[1];
-        x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w, x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
+        for (int j = 0; j < COUNT; j++) {
+            if (column + j >= n) continue;
+            const float4 *from = (const float4 *)(b + (column + j) * k + at);
+            const float4 low = from[0], high = from[1];
+            x[j][0] = low.x, x[j][1] = low.y, x[j][2] = low.z, x[j][3] = low.w, x[j][4] = high.x, x[j][5] = high.y, x[j][6] = high.z, x[j][7] = high.w;
+        }
+    } else if (n % COUNT == 0 && column < n) {
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+#pragma unroll
+            for (int j = 0; j < COUNT; j += 2) {
+                const float2 two = *(const float2 *)(b + (at + e) * n + column + j);
+                x[j][e] = two.x, x[j + 1][e] = two.y;
+            }
+        }
     } else {
 #pragma unroll
-        for (int e = 0; e < 8; e++) x[e] = b[(at + e) * n + column];
+        for (int e = 0; e < 8; e++)
+#pragma unroll
+            for (int j = 0; j < COUNT; j++)
+                if (column + j < n) x[j][e] = b[(at + e) * n + column + j];
     }
 #pragma unroll
-    for (int e = 0; e < 4; e++) words[e] = pack<T>(x[2 * e], x[2 * e + 1]);
+    for (int j = 0; j < COUNT; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) words[j][e] = pack<T>(x[j][2 * e], x[j][2 * e + 1]);
 }
 
 template <typename T, bool IS_TRANSPOSED, int TILES>
@@ -553,16 +570,16 @@ __device__ __forceinline__ void multiply_narrow(float scale, const T *a, const f
             if (at >= k) break;
             const narrow_turn now = ahead[i];
             if (at + TURNS_AHEAD * step < k) ahead[i].load(a, first, m, k, at + TURNS_AHEAD * step);
+            uint32 words[TILES][4];
+            load_columns<T, IS_TRANSPOSED>(words, b, lane / 4 * TILES, n, k, at);
 #pragma unroll
-            for (int j = 0; j < TILES; j++) {
-                uint32 words[4];
-                load_column<T, IS_TRANSPOSED>(words, b, 8 * j + lane / 4, n, k, at);
+            for (int r = 0; r < NARROW_ROWS / 16; r++) {
+                const uint4 u = now.rows[2 * r], v = now.rows[2 * r + 1];
+                const uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
 #pragma unroll
-                for (int r = 0; r < NARROW_ROWS / 16; r++) {
-                    const uint4 u = now.rows[2 * r], v = now.rows[2 * r + 1];
-                    const uint32 low[4] = {u.x, v.x, u.y, v.y}, high[4] = {u.z, v.z, u.w, v.w};
-                    multiply<T>(sums[j][r], low, words[0], words[1]);
-                    multiply<T>(sums[j][r], high, words[2], words[3]);
+                for (int j = 0; j < TILES; j++) {
+                    multiply<T>(sums[j][r], low, words[j][0], words[j][1]);
+                    multiply<T>(sums[j][r], high, words[j][2], words[j][3]);
                 }
             }
             at += step;
@@ -577,7 +594,7 @@ __device__ __forceinline__ void multiply_narrow(float scale, const T *a, const f
             for (int c = 0; c < 4; c++) shared[warp][(16 * r + lane / 4 + c / 2 * 8) * 8 + lane % 4 * 2 + c % 2] = sums[j][r][c];
         __syncthreads();
         const int64 row = first + threadIdx.x / 8;
-        const int column = 8 * j + threadIdx.x % 8;
+        const int column = threadIdx.x % 8 * TILES + j;
         if (threadIdx.x >= NARROW_ROWS * 8 || row >= m || column >= n) continue;
         float sum = 0;
 #pragma unroll
