@@ -29,7 +29,8 @@ struct CUDAFourBitWide: CUDALaunching {
 
     static func takes(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) -> Bool {
         guard queue.properties.computeCapability == 90, queue.properties.sharedByteCount >= byteCount(rows: rowsAtOnce), precision != .float32,
-            weight.rows > 0, weight.columns > 0, weight.columns % unit == 0, weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 64,
+            (1...rowsOfBlock * 65535).contains(weight.rows), weight.columns > 0, weight.columns % unit == 0, weight.packed.deviceAddress % 16 == 0,
+            weight.blockSize >= 64,
             weight.blockSize.isPowerOfTwo
         else { return false }
         // Codes are copied by words, of which each has those of a unit or fewer.
@@ -78,11 +79,13 @@ extension FourBitLinear {
     ) {
         let (across, parts) = CUDAFourBitWide.blocks(of: weight, on: queue)
         let output = output.block(some, of: weight.rows)
-        let sums = parts == 1 ? nil : queue.scratch(.float32, count: parts * output.count)
+        // Two blocks add up what they have themselves; larger clusters do not all find room on the GPU at once.
+        let cluster = parts == 2 ? 2 : 1
+        let sums = parts == cluster ? nil : queue.scratch(.float32, count: parts * output.count)
         let (result, ownBias) = (sums ?? output, sums == nil ? bias : nil)
         let scales = weight.scaleParts
         queue.launch(
-            function, blocks: CUDAGrid(across, parts), threads: 512, sharedByteCount: byteCount, overlaps: true,
+            function, blocks: CUDAGrid(parts, across), threads: 512, sharedByteCount: byteCount, cluster: cluster, overlaps: true,
             arranged, weight.packed, weight.code, scales.absmax, scales.codes, scales.code, scales.nestedAbsmax, scales.offset,
             Int32(weight.blockSize.trailingZeroBitCount), Int32(scales.blockSize.trailingZeroBitCount), ownBias, ownBias?.dtype.code ?? 0, result,
             result.dtype.code, Int32(some.count), weight.rows, weight.columns, Int32(isConstant ? 1 : 0))

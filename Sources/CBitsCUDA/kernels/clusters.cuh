@@ -38,3 +38,15 @@ __device__ __forceinline__ uint32 load_of(const uint32 *own, int rank) {
     return *own;
 #endif
 }
+__device__ __forceinline__ float4 load_four_of(const float *own, int rank) {
+#if __CUDA_ARCH__ >= 900
+    float4 x;
+    asm volatile("{\n.reg .u32 a;\nmapa.shared::cluster.u32 a, %4, %5;\nld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [a];\n}"
+                 : "=f"(x.x), "=f"(x.y), "=f"(x.z), "=f"(x.w)
+                 : "r"(shared_address(own)), "r"(rank)
+                 : "memory");
+    return x;
+#else
+    return *(const float4 *)own;
+#endif
+}

@@ -4,7 +4,10 @@
 // memory. Registers hold the weight: a lane replaces a byte by the two codes that it stands for, by one access to a table of which each lane has a copy
 // (see four_bit_hopper.cu), and the sums of 64 elements are multiplied with their scale in float32. x comes in the order and layout that
 // `four_bit_arrange_tokens` gives it, a chunk of k at a time, which one thread asks for. A warp copies its rows' bytes to shared memory two units ahead: of
-// loads to registers it would have to wait for the latest. Blocks along y take parts of k. Where `is_constant`, nothing that may still run writes the weight.
+// loads to registers it would have to wait for the latest. Blocks along x take parts of k; where they are a cluster, they add up what they have themselves.
+// Where `is_constant`, nothing that may still run writes the weight.
+
+#include "clusters.cuh"
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
@@ -31,7 +34,9 @@ struct four_bit_weight {
     int64 rows, columns;
 };
 
-__device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (address - shared_address(memory)); }
+// Addresses of a block in a cluster have its number in their highest byte.
+__device__ __forceinline__ uint32 own_window() { return shared_address(memory) & 0xff000000; }
+__device__ __forceinline__ uint8 *at_address(uint32 address) { return memory + (own_window() + address - shared_address(memory)); }
 
 // MARK: Instructions
 
@@ -119,7 +124,7 @@ struct weight_units {
 
     __device__ __forceinline__ weight_units(const four_bit_weight &w, int unit) {
         lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-        const int64 first = min(blockIdx.x * (int64)BLOCK_ROWS + 16 * warp, w.rows - 1);
+        const int64 first = min(blockIdx.y * (int64)BLOCK_ROWS + 16 * warp, w.rows - 1);
         per_row = (uint32)(w.columns / RUN);
         last = (uint32)min(w.rows - 1 - first, (int64)15);
         copied = read = (uint32)(first * per_row) + 4 * unit;
@@ -128,9 +133,11 @@ struct weight_units {
 
     // Where a row lies, and a word of the scales.
     __device__ __forceinline__ uint32 row_at(uint32 row, int turn) const {
-        return turn ? TABLE_ADDRESS + 128 + (warp * 16 + row) * 256 : BYTES_AT + (warp * 16 + row) * ROW_BYTES;
+        return own_window() + (turn ? TABLE_ADDRESS + 128 + (warp * 16 + row) * 256 : BYTES_AT + (warp * 16 + row) * ROW_BYTES);
     }
-    __device__ __forceinline__ uint32 word_at(uint32 word, int turn) const { return SCALES_AT + (warp * 2 + turn) * SCALE_BYTES + 4 * word; }
+    __device__ __forceinline__ uint32 word_at(uint32 word, int turn) const {
+        return own_window() + SCALES_AT + (warp * 2 + turn) * SCALE_BYTES + 4 * word;
+    }
     __device__ __forceinline__ uint32 block_of(uint32 row) const { return min(row, last) * per_row; }
 
     __device__ __forceinline__ void copy(const four_bit_weight &w, int turn) {
@@ -163,7 +170,7 @@ struct weight_units {
                 scales[r] = load_number(word_at(lane + 32 * r, turn));
             } else {
                 const uint32 block = (read + block_of(row) + lane % 4) >> (w.block_shift - 6), code = load_byte(word_at(row, turn) + block % 4);
-                scales[r] = __fadd_rn(__fmul_rn(load_number(NESTED_AT + 4 * code), load_number(word_at(16 + row, turn))), offset);
+                scales[r] = __fadd_rn(__fmul_rn(load_number(own_window() + NESTED_AT + 4 * code), load_number(word_at(16 + row, turn))), offset);
             }
         }
         read += 4;
@@ -177,7 +184,7 @@ __device__ __forceinline__ void multiply_wide(
     const uint8 *x, const four_bit_weight &w, const void *bias, int bias_type, void *output, int output_type, int m, bool is_constant) {
     enum { DECODES_AHEAD = TOKENS < 64, RUN_BYTES = TOKENS * RUN * 2, STAGE_BYTES = TOKENS * CHUNK * 2 };
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, units = (int)(w.columns / UNIT);
-    const int from = (int)((int64)units * blockIdx.y / gridDim.y), to = (int)((int64)units * (blockIdx.y + 1) / gridDim.y);
+    const int from = (int)((int64)units * blockIdx.x / gridDim.x), to = (int)((int64)units * (blockIdx.x + 1) / gridDim.x);
     // Barriers for chunks of x that have come, and that nobody reads any more. The address is to stay in a register.
     uint32 came;
     asm volatile("mov.u32 %0, %1;" : "=r"(came) : "r"(shared_address(memory)));
@@ -196,7 +203,7 @@ __device__ __forceinline__ void multiply_wide(
         const int stage = number % STAGES, use = number / STAGES;
         if (number >= 2 * (to - from)) return;
         if (use > 0) await_phase(left + 8 * stage, use - 1);
-        fetch_run(STAGES_AT + stage * STAGE_BYTES, x + (from * 2 + number) * (int64)STAGE_BYTES, STAGE_BYTES, came + 8 * stage);
+        fetch_run(own_window() + STAGES_AT + stage * STAGE_BYTES, x + (from * 2 + number) * (int64)STAGE_BYTES, STAGE_BYTES, came + 8 * stage);
     };
     weight_units own_units(w, from);
 #pragma unroll 1
@@ -218,7 +225,7 @@ __device__ __forceinline__ void multiply_wide(
     const int local_row = warp * 16 + lane / 4;
     // Of the table's address and a lane's place in its rows; known from here on, so that nothing is looked up before it is there.
     uint32 copy;
-    asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8));
+    asm volatile("mov.u32 %0, %1;" : "=r"(copy) : "r"(lane * 4 | TABLE_ADDRESS >> 8 | own_window() >> 8));
     uint2 words[4][2];
     float scales[2];
     // Takes a unit, and asks for the one after the next in its place.
@@ -268,22 +275,36 @@ __device__ __forceinline__ void multiply_wide(
                 for (int c = 0; c < 4; c++) sums[n][c] = __fmaf_rn(products[n][c], c < 2 ? upper : lower, sums[n][c]);
         }
     }
-    // Stored by rows of the output, from shared memory.
+    // Stored by rows of the output, from shared memory, of which the blocks of a cluster take a share each.
     float *total = (float *)at_address(STAGES_AT);
     __syncthreads();
 #pragma unroll
     for (int n = 0; n < TOKENS / 8; n++)
 #pragma unroll
         for (int c = 0; c < 4; c++) total[(n * 8 + lane % 4 * 2 + c % 2) * SUM_PITCH + local_row + c / 2 * 8] = sums[n][c];
-    __syncthreads();
+    cluster_barrier();
+    const int size = cluster_size(), fours = BLOCK_ROWS / 4 / size, own = cluster_rank() * fours;
+    const bool in_fours = w.rows % 4 == 0 && takes_fours(output, output_type);
 #pragma unroll 1
-    for (int e = threadIdx.x; e < m * BLOCK_ROWS; e += THREADS) {
-        const int64 row = blockIdx.x * (int64)BLOCK_ROWS + e % BLOCK_ROWS, token = e / BLOCK_ROWS;
+    for (int e = threadIdx.x; e < m * fours; e += THREADS) {
+        const int local = 4 * (own + e % fours), token = e / fours;
+        const int64 row = blockIdx.y * (int64)BLOCK_ROWS + local, start = (blockIdx.x / size * (int64)m + token) * w.rows;
         if (row >= w.rows) continue;
-        const float sum = total[token * SUM_PITCH + e % BLOCK_ROWS];
-        if (gridDim.y > 1) ((float *)output)[(blockIdx.y * (int64)m + token) * w.rows + row] = sum;
-        else store_float(output, output_type, token * w.rows + row, bias ? sum + load_float(bias, bias_type, row) : sum);
+        float4 sum = load_four_of(total + token * SUM_PITCH + local, 0);
+#pragma unroll 1
+        for (int rank = 1; rank < size; rank++) {
+            const float4 more = load_four_of(total + token * SUM_PITCH + local, rank);
+            sum.x += more.x, sum.y += more.y, sum.z += more.z, sum.w += more.w;
+        }
+        if (bias) {
+            const float4 shift = widen_four(load_up_to_four(bias, bias_type, row, w.rows), bias_type);
+            sum.x += shift.x, sum.y += shift.y, sum.z += shift.z, sum.w += shift.w;
+        }
+        if (in_fours) store_four(output, output_type, start + row, sum);
+        else store_up_to_four(output, output_type, start + row, start + w.rows, sum);
     }
+    // Nobody goes while others read its sums.
+    cluster_barrier();
 }
 
 #define WIDE(NAME, T, TOKENS) \
