@@ -99,6 +99,47 @@ struct TileBounds {
     __device__ __forceinline__ bool covers(int first, int end) const { return last_first <= first && end <= least_end; }
 };
 
+// MARK: Scores
+
+// A thread's scores as matrix instructions lay them out: of two rows, eight apart, and of every eight keys from `first_key` on the first two. Each gets a
+// slope times how far its key is from the last that the row sees.
+template <int EIGHTS> __device__ __forceinline__ void lean(float (&scores)[EIGHTS][4], float slope, int first_key, const int (&ends)[2]) {
+    const float distances[2] = {(float)(first_key - (ends[0] - 1)), (float)(first_key - (ends[1] - 1))};
+#pragma unroll
+    for (int n = 0; n < EIGHTS; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) scores[n][i] = __fmaf_rn(slope, distances[i / 2] + (float)(n * 8 + i % 2), scores[n][i]);
+}
+// `hidden` takes the place of those of keys that a row does not see.
+template <int EIGHTS>
+__device__ __forceinline__ void hide(float (&scores)[EIGHTS][4], float hidden, int first_key, const int (&firsts)[2], const int (&ends)[2]) {
+    const int first[2] = {firsts[0] - first_key, firsts[1] - first_key}, end[2] = {ends[0] - first_key, ends[1] - first_key};
+#pragma unroll
+    for (int n = 0; n < EIGHTS; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if ((n * 8 + i % 2 < first[i / 2]) | (end[i / 2] <= n * 8 + i % 2)) scores[n][i] = hidden;
+}
+// The same where rows are keys: `firsts` and `ends` of the queries from the thread's first on.
+template <int EIGHTS> __device__ __forceinline__ void lean_keys(float (&scores)[EIGHTS][4], float slope, int first_key, const int *ends) {
+#pragma unroll
+    for (int n = 0; n < EIGHTS; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int distance = first_key + i / 2 * 8 - (ends[n * 8 + i % 2] - 1);
+            scores[n][i] = __fmaf_rn(slope, (float)distance, scores[n][i]);
+        }
+}
+template <int EIGHTS> __device__ __forceinline__ void hide_keys(float (&scores)[EIGHTS][4], int first_key, const int *firsts, const int *ends) {
+#pragma unroll
+    for (int n = 0; n < EIGHTS; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int query = n * 8 + i % 2, key = first_key + i / 2 * 8;
+            if ((key < firsts[query]) | (ends[query] <= key)) scores[n][i] = 0;
+        }
+}
+
 // MARK: Exponentials
 
 // Scores are kept in powers of 2.

@@ -346,28 +346,10 @@ __device__ __forceinline__ bool attend(const TileInputs &x, Shared<WIDTH> &share
     // Makes the scores of a tile weights. Returns the factors of all sums before it, if any is not 1.
     float decays[2];
     const auto weigh = [&](int k) {
-        const int first_key = k + lane % 4 * 2;
-        if (x.slopes) {
-#pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const float distance = (float)(first_key - (ranges.ends[first_row + half * 8] - 1));
-#pragma unroll
-                for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-                    for (int i = 0; i < 2; i++) scores[n][2 * half + i] = __fmaf_rn(slope, distance + (float)(n * 8 + i), scores[n][2 * half + i]);
-            }
-        }
-        if (!ranges.covers(k)) {
-#pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const int first = ranges.firsts[first_row + half * 8] - first_key, end = ranges.ends[first_row + half * 8] - first_key;
-#pragma unroll
-                for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-                    for (int i = 0; i < 2; i++)
-                        if ((n * 8 + i < first) | (end <= n * 8 + i)) scores[n][2 * half + i] = -INFINITE;
-            }
-        }
+        const int first_key = k + lane % 4 * 2, firsts[2] = {ranges.firsts[first_row], ranges.firsts[first_row + 8]};
+        const int ends[2] = {ranges.ends[first_row], ranges.ends[first_row + 8]};
+        if (x.slopes) lean(scores, slope, first_key, ends);
+        if (!ranges.covers(k)) hide(scores, -INFINITE, first_key, firsts, ends);
         float highest[2] = {-INFINITE, -INFINITE};
         bool exceeds = false;
 #pragma unroll
@@ -587,32 +569,15 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
             begin_rows<T, WIDTH, KEYS>(scores, shared.query, shared.key[stage]);
             begin_rows<T, WIDTH, KEYS>(changes, shared.gradient, shared.value[stage]);
             await_products<1>(scores);
-            const int first_key = k + lane % 4 * 2;
-            if (x.slopes) {
-#pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    const float distance = (float)(first_key - (shared.ranges.ends[first_row + half * 8] - 1));
-#pragma unroll
-                    for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-                        for (int i = 0; i < 2; i++) scores[n][2 * half + i] = __fmaf_rn(slope, distance + (float)(n * 8 + i), scores[n][2 * half + i]);
-                }
-            }
+            const TileRanges<QUERIES, KEYS> &ranges = shared.ranges;
+            const int first_key = k + lane % 4 * 2, firsts[2] = {ranges.firsts[first_row], ranges.firsts[first_row + 8]};
+            const int ends[2] = {ranges.ends[first_row], ranges.ends[first_row + 8]};
+            if (x.slopes) lean(scores, slope, first_key, ends);
 #pragma unroll
             for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
                 for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -log_sums[i / 2]));
-            if (!shared.ranges.covers(k)) {
-#pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    const int first = shared.ranges.firsts[first_row + half * 8] - first_key, end = shared.ranges.ends[first_row + half * 8] - first_key;
-#pragma unroll
-                    for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-                        for (int i = 0; i < 2; i++)
-                            if ((n * 8 + i < first) | (end <= n * 8 + i)) scores[n][2 * half + i] = 0;
-                }
-            }
+            if (!ranges.covers(k)) hide(scores, 0, first_key, firsts, ends);
             await_products<0>(changes);
 #pragma unroll
             for (int n = 0; n < KEYS / 8; n++)
@@ -741,15 +706,8 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
             begin_rows<T, WIDTH, BACK_QUERIES>(changes, shared.value, shared.gradient[stage]);
             await_products<1>(scores);
             const int own_query = lane % 4 * 2, own_key = first_key + first_row;
-            if (x.slopes) {
-#pragma unroll
-                for (int n = 0; n < BACK_QUERIES / 8; n++)
-#pragma unroll
-                    for (int i = 0; i < 4; i++) {
-                        const int distance = own_key + i / 2 * 8 - (shared.ends[stage][n * 8 + own_query + i % 2] - 1);
-                        scores[n][i] = __fmaf_rn(slope, (float)distance, scores[n][i]);
-                    }
-            }
+            const int *firsts = shared.firsts[stage] + own_query, *ends = shared.ends[stage] + own_query;
+            if (x.slopes) lean_keys(scores, slope, own_key, ends);
 #pragma unroll
             for (int n = 0; n < BACK_QUERIES / 8; n++) {
                 const float2 two = *(const float2 *)&shared.log_sums[stage][n * 8 + own_query];
@@ -757,15 +715,7 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
 #pragma unroll
                 for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -log_sums[i % 2]));
             }
-            if (!shared.covers[stage]) {
-#pragma unroll
-                for (int n = 0; n < BACK_QUERIES / 8; n++)
-#pragma unroll
-                    for (int i = 0; i < 4; i++) {
-                        const int query = n * 8 + own_query + i % 2, key = own_key + i / 2 * 8;
-                        if ((key < shared.firsts[stage][query]) | (shared.ends[stage][query] <= key)) scores[n][i] = 0;
-                    }
-            }
+            if (!shared.covers[stage]) hide_keys(scores, own_key, firsts, ends);
             round_rows<T, BACK_QUERIES>(weights, scores);
             begin_vectors<T, WIDTH, BACK_QUERIES>(value_sums, weights, shared.gradient[stage]);
             await_products<1>(changes);

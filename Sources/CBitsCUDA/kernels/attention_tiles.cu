@@ -148,20 +148,14 @@ template <typename T, int WIDTH, int BLOCKS> __device__ __forceinline__ void att
                     for (int i = 0; i < 4; i++) scores[m][n][i] = cap * short_tanh(scores[m][n][i] * share);
         }
         if (x.slopes || !ranges.covers(k)) {
+            const int first_key = k + lane % 4 * 2;
 #pragma unroll
-            for (int m = 0; m < BLOCKS; m++)
-#pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    const int row = (warp * BLOCKS + m) * 16 + half * 8 + lane / 4, first = ranges.firsts[row], end = ranges.ends[row];
-#pragma unroll
-                    for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-                        for (int i = 0; i < 2; i++) {
-                            const int key = k + n * 8 + lane % 4 * 2 + i;
-                            float &score = scores[m][n][2 * half + i];
-                            score = first <= key && key < end ? __fmaf_rn(slope, (float)(key - (end - 1)), score) : -INFINITE;
-                        }
-                }
+            for (int m = 0; m < BLOCKS; m++) {
+                const int row = (warp * BLOCKS + m) * 16 + lane / 4;
+                const int firsts[2] = {ranges.firsts[row], ranges.firsts[row + 8]}, ends[2] = {ranges.ends[row], ranges.ends[row + 8]};
+                if (x.slopes) lean(scores[m], slope, first_key, ends);
+                if (!ranges.covers(k)) hide(scores[m], -INFINITE, first_key, firsts, ends);
+            }
         }
 
         // From here on nobody reads this tile's keys, and everybody may read its values.
@@ -408,22 +402,18 @@ __device__ __forceinline__ void attend_queries_back(const TileInputs &x, const T
         clear(changes);
         multiply_rows<T, WIDTH, KEYS>(scores, query_tile + warp * 16 * ROW, key_tile, lane);
         multiply_rows<T, WIDTH, KEYS>(changes, gradient_tile + warp * 16 * ROW, value_tile, lane);
-        const bool whole = !x.slopes && ranges.covers(k);
+        const int row = warp * 16 + lane / 4, first_key = k + lane % 4 * 2;
+        const int firsts[2] = {ranges.firsts[row], ranges.firsts[row + 8]}, ends[2] = {ranges.ends[row], ranges.ends[row + 8]};
+        if (x.slopes) lean(scores, slope, first_key, ends);
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            const int row = warp * 16 + half * 8 + lane / 4, first = whole ? 0 : ranges.firsts[row], end = whole ? 0 : ranges.ends[row];
+        for (int n = 0; n < KEYS / 8; n++)
 #pragma unroll
-            for (int n = 0; n < KEYS / 8; n++)
+            for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -log_sums[i / 2]));
+        if (!ranges.covers(k)) hide(scores, 0, first_key, firsts, ends);
 #pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    float &score = scores[n][2 * half + i];
-                    const int key = k + n * 8 + lane % 4 * 2 + i;
-                    if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
-                    float p = exp2_of(__fmaf_rn(score, unit, -log_sums[half]));
-                    if (!whole && !(first <= key && key < end)) p = 0;
-                    score = p * (changes[n][2 * half + i] - row_means[half]);
-                }
-        }
+        for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) scores[n][i] *= changes[n][i] - row_means[i / 2];
         multiply_vectors<T, WIDTH, KEYS>(sums, scores, key_tile, lane);
         // Nobody reads this stage any more.
         __syncthreads();
@@ -509,22 +499,13 @@ __device__ __forceinline__ void attend_keys_back(const TileInputs &x, const floa
         float scores[BACK_QUERIES / 8][4], changes[BACK_QUERIES / 8][4];
         clear(scores);
         multiply_rows<T, WIDTH, BACK_QUERIES>(scores, key_tile + warp * 16 * ROW, query_tile, lane);
+        const int own_query = lane % 4 * 2, own_key = first_key + warp * 16 + lane / 4;
+        if (x.slopes) lean_keys(scores, slope, own_key, ends + own_query);
 #pragma unroll
         for (int n = 0; n < BACK_QUERIES / 8; n++)
 #pragma unroll
-            for (int i = 0; i < 2; i++) {
-                const int query = n * 8 + lane % 4 * 2 + i;
-                const float log_sum = log_sums[query] * LOG2_E;
-                const int first = whole ? 0 : firsts[query], end = whole ? 0 : ends[query];
-#pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    float &score = scores[n][2 * half + i];
-                    const int key = first_key + warp * 16 + half * 8 + lane / 4;
-                    if (!whole) score = __fmaf_rn(slope, (float)(key - (end - 1)), score);
-                    score = exp2_of(__fmaf_rn(score, unit, -log_sum));
-                    if (!whole && !(first <= key && key < end)) score = 0;
-                }
-            }
+            for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(__fmaf_rn(scores[n][i], unit, -(log_sums[n * 8 + own_query + i % 2] * LOG2_E)));
+        if (!whole) hide_keys(scores, own_key, firsts + own_query, ends + own_query);
         multiply_vectors<T, WIDTH, BACK_QUERIES>(value_sums, scores, gradient_tile, lane);
         clear(changes);
         multiply_rows<T, WIDTH, BACK_QUERIES>(changes, value_tile + warp * 16 * ROW, gradient_tile, lane);
