@@ -122,7 +122,9 @@ let package = Package(
             ]),
         tests(
             "CommandTests",
-            uses: ["bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer", "BitsKernels"],
+            uses: [
+                "bnb", "DebertaClassification", "QLoRA", "FullFineTuning", "MergeAdapter", "CustomLoop", "HubServer", "BitsKernels", "BitsSystem",
+            ],
             exclude: ["FakeDriver"]),
     ],
     cLanguageStandard: .gnu2x

@@ -8,6 +8,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case kernelFailed(String, device: String, status: Int)
     /// `byteCount` bytes could not be had on `device`, where that much was held.
     case outOfMemory(byteCount: Int, device: String, held: MemoryUse)
+    /// `byteCount` bytes of host memory that `device` copies from and to by itself could not be had.
+    case outOfHostMemory(byteCount: Int, device: String)
     /// A backend that this build does not have, by name.
     case unsupportedBackend(String)
     /// No device is called so.
@@ -27,6 +29,8 @@ extension DeviceError: CustomStringConvertible {
             "kernel '\(kernel)' failed on \(device) with status \(status)"
         case .outOfMemory(let byteCount, let device, let held):
             "\(device) could not allocate \(byteCount) bytes; it holds \(held); use a smaller batch, a shorter context or a 4-bit model"
+        case .outOfHostMemory(let byteCount, let device):
+            "there is no room for \(byteCount) bytes of pinned host memory, through which \(device) copies; see ulimit -l and the container's limit of memory"
         case .unsupportedBackend(let name):
             "backend '\(name)' is not supported; use cuda or cpu"
         case .unknownDevice(let name):
@@ -67,6 +71,9 @@ package struct DeviceFailure: Sendable {
         isReported = true
         return error
     }
+
+    /// Notes that somebody is told of `error`, which may have been an earlier failure's.
+    package mutating func reported(_ error: DeviceError) { if error == self.error { isReported = true } }
 
     package var isOver: Bool { isReported && missing == 0 }
 }

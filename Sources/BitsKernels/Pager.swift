@@ -37,7 +37,13 @@ package final class Pager {
         }
     }
 
-    package private(set) var counters = PagingCounters()
+    /// What has been done so far, and how much there is now.
+    package var counters: PagingCounters {
+        var counters = counted
+        counters.fileByteCount = store.byteCount
+        return counters
+    }
+    private var counted = PagingCounters()
     private let device: Device
     private let store: any DevicePageStore
     private let limit: Int
@@ -63,22 +69,22 @@ package final class Pager {
     package func allocate(_ dtype: DType, count: Int, in group: Group) throws(FileError) -> Slice {
         let pages = try store.allocatePaged(byteCount: count * dtype.byteCount)
         group.pages.append(pages)
-        counters.fileByteCount = store.byteCount
         return Slice(buffer: Buffer(device: device, pages: pages), dtype: dtype, count: count)
     }
 
     /// Submits `work` on `group`, which is not in, with its memory brought in, while that of `next` is on its way.
     package func use(_ group: Group, next: Group?, _ work: () -> Void) {
+        let faults = store.faultCount
+        // First of all what is needed now: there may not be room for both.
+        wait { for page in group.pages { page.bringIn() } }
+        group.noteIn(device.memory)
         if let next, next.wasGivenUp {
             for page in next.pages { page.prefetch() }
             next.noteIn(device.memory)
         }
-        let faults = store.faultCount
-        wait { for page in group.pages { page.bringIn() } }
-        group.noteIn(device.memory)
-        if group.wasGivenUp { counters.bytesIn += group.byteCount }
+        if group.wasGivenUp { counted.bytesIn += group.byteCount }
         work()
-        counters.faults += store.faultCount - faults
+        counted.faults += store.faultCount - faults
         settle(group)
     }
 
@@ -87,7 +93,7 @@ package final class Pager {
         guard let group = leaving else { return }
         wait { for page in group.pages { page.finishEviction() } }
         group.noteOut()
-        counters.bytesOut += group.byteCount
+        counted.bytesOut += group.byteCount
         group.wasGivenUp = true
         leaving = nil
     }
@@ -103,14 +109,14 @@ package final class Pager {
     /// Counts groups no longer that are about to go.
     package func drop(_ groups: some Sequence<Group>) {
         for group in groups {
-            if group.isResident { counters.residentByteCount -= group.byteCount }
+            if group.isResident { counted.residentByteCount -= group.byteCount }
             if group === leaving { leaving = nil }
         }
     }
 
     private func settle(_ group: Group) {
-        if counters.residentByteCount + group.byteCount <= limit {
-            counters.residentByteCount += group.byteCount
+        if counted.residentByteCount + group.byteCount <= limit {
+            counted.residentByteCount += group.byteCount
             group.isResident = true
             return
         }
@@ -121,7 +127,7 @@ package final class Pager {
 
     private func wait(_ work: () -> Void) {
         let duration = ContinuousClock().measure(work)
-        counters.secondsWaited += Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+        counted.secondsWaited += Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 }
 

@@ -46,6 +46,7 @@ static struct {
     int (*cuDeviceGetAttribute)(int *, int, CUdevice);
     int (*cuDeviceTotalMem)(size_t *, CUdevice);
     int (*cuDevicePrimaryCtxRetain)(void **, CUdevice);
+    int (*cuCtxGetCurrent)(void **);
     int (*cuCtxSetCurrent)(void *);
     int (*cuMemGetInfo)(size_t *, size_t *);
     int (*cuMemAlloc)(CUdeviceptr *, size_t);
@@ -57,6 +58,7 @@ static struct {
     int (*cuMemcpyDtoDAsync)(CUdeviceptr, CUdeviceptr, size_t, void *);
     int (*cuMemsetD8Async)(CUdeviceptr, unsigned char, size_t, void *);
     int (*cuStreamCreate)(void **, unsigned);
+    int (*cuStreamDestroy)(void *);
     int (*cuStreamSynchronize)(void *);
     int (*cuStreamWaitEvent)(void *, void *, unsigned);
     int (*cuEventCreate)(void **, unsigned);
@@ -99,6 +101,7 @@ static const struct {
     FUNCTION(cuDeviceGetAttribute, ""),
     FUNCTION(cuDeviceTotalMem, "_v2"),
     FUNCTION(cuDevicePrimaryCtxRetain, ""),
+    FUNCTION(cuCtxGetCurrent, ""),
     FUNCTION(cuCtxSetCurrent, ""),
     FUNCTION(cuMemGetInfo, "_v2"),
     FUNCTION(cuMemAlloc, "_v2"),
@@ -110,6 +113,7 @@ static const struct {
     FUNCTION(cuMemcpyDtoDAsync, "_v2"),
     FUNCTION(cuMemsetD8Async, ""),
     FUNCTION(cuStreamCreate, ""),
+    FUNCTION(cuStreamDestroy, "_v2"),
     FUNCTION(cuStreamSynchronize, ""),
     FUNCTION(cuStreamWaitEvent, ""),
     FUNCTION(cuEventCreate, ""),
@@ -168,9 +172,13 @@ static void load(void) {
     library = bits_cuda_open("BNB_CUDA_DRIVER", names, "cuInit");
     load_status = BITS_CUDA_NO_DRIVER;
     if (!library.handle) return;
-    load_status = BITS_CUDA_OLD_DRIVER;
     int (*ask)(int *) = (int (*)(int *))dlsym(library.handle, "cuDriverGetVersion");
-    if (ask) ask(&version);
+    if (!ask || ask(&version) != 0 || version == 0) {
+        snprintf(library.problem, sizeof library.problem, "it is no driver of NVIDIA's that tells its version");
+        library.handle = NULL;
+        return;
+    }
+    load_status = BITS_CUDA_OLD_DRIVER;
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         *functions[i].function = dlsym(library.handle, functions[i].name);
         if (!*functions[i].function) {
@@ -240,13 +248,11 @@ int bits_cuda_device_open(int ordinal, bits_cuda_device *device) {
     return status;
 }
 
-// A context is a thread's own setting, and asking the driver costs more than remembering.
+// A context is a thread's own setting, and libraries that share it change it too.
 static int use(void *context) {
-    static _Thread_local void *current;
-    if (current == context) return 0;
-    int status = cu.cuCtxSetCurrent(context);
-    if (!status) current = context;
-    return status;
+    void *current = NULL;
+    if (cu.cuCtxGetCurrent(&current) == 0 && current == context) return 0;
+    return cu.cuCtxSetCurrent(context);
 }
 
 // Makes `context` current, then returns the status of `call`.
@@ -281,6 +287,7 @@ int bits_cuda_clear(void *context, void *stream, uint64_t address, size_t bytes)
 // MARK: Order
 
 int bits_cuda_stream_create(void *context, void **stream) { IN_CONTEXT(cu.cuStreamCreate(stream, STREAM_NON_BLOCKING)); }
+int bits_cuda_stream_destroy(void *context, void *stream) { IN_CONTEXT(cu.cuStreamDestroy(stream)); }
 int bits_cuda_stream_wait(void *context, void *stream) { IN_CONTEXT(cu.cuStreamSynchronize(stream)); }
 int bits_cuda_stream_wait_event(void *context, void *stream, void *event) { IN_CONTEXT(cu.cuStreamWaitEvent(stream, event, 0)); }
 int bits_cuda_event_create(void *context, void **event) { IN_CONTEXT(cu.cuEventCreate(event, EVENT_WITHOUT_TIMES)); }

@@ -174,7 +174,7 @@ extension DeferredBackend {
         return { () throws(DeviceError) in
             self.wait(for: place)
             guard let value = result.value.withLock({ $0 }) else { stop("a read that was waited for has not been done") }
-            if case .failure = value { self.state.withLock { _ = $0.failure?.reported() } }
+            if case .failure(let error) = value { self.state.withLock { $0.failure?.reported(error) } }
             return try value.get()
         }
     }

@@ -73,7 +73,10 @@ extension FileError {
 
 extension DeviceError {
     fileprivate var exitCode: Failure.Code {
-        if case .outOfMemory = self { .memory } else { .unavailable }
+        switch self {
+        case .outOfMemory, .outOfHostMemory: .memory
+        default: .unavailable
+        }
     }
 }
 

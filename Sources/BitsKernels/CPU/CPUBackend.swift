@@ -87,7 +87,7 @@ final class CPUBackend: DeviceBackend {
     func downloadLater(_ slice: Slice) -> LateBytes {
         if let error = failure.withLock({ $0?.error }) {
             return { () throws(DeviceError) in
-                self.changeFailure { _ = $0?.reported() }
+                self.changeFailure { $0?.reported(error) }
                 throw error
             }
         }

@@ -23,6 +23,8 @@ final class CUDAAllocator: Sendable {
         self.limit = limit
     }
 
+    deinit { empty() }
+
     /// Bytes that are in use, as they were asked for and rounded up.
     var usedByteCount: Int { state.withLock { $0.usedByteCount } }
 

@@ -62,7 +62,8 @@ extension CUDABackend {
         }
         guard let place else { return nil }
         let (block, status) = place.memory.take(byteCount: slice.byteCount)
-        note(status, in: "pinned memory for what is kept on the host")
+        // Without room on the host it stays where it is.
+        if status != CUDADriver.outOfMemory { note(status, in: "pinned memory for what is kept on the host") }
         return block.map { CUDAAwayCopy(of: slice, in: $0, place.copies, self) }
     }
 }

@@ -67,6 +67,12 @@ final class CUDABackend: DeviceBackend {
         tables = CUDAPinnedMemory(context)
     }
 
+    deinit {
+        waitForAll()
+        stream.destroy(context)
+        reading.destroy(context)
+    }
+
     var device: Device { Device(backend: self) }
 
     // MARK: Memory
@@ -109,7 +115,8 @@ final class CUDABackend: DeviceBackend {
                 if !keepForRecording(upload) { upload.launch(on: CUDAQueue(backend: self)) }
             } else {
                 settle(before: slice)
-                note(unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer), in: "copy to the device")
+                let status = unsafe staging.copy(bytes, to: slice.deviceAddress, stream: stream.pointer)
+                notePinned(status, CUDAStaging.byteCount, in: "copy to the device")
             }
         }
     }
@@ -138,7 +145,7 @@ final class CUDABackend: DeviceBackend {
     private func startDownload(_ address: UInt, byteCount: Int) -> CUDAPinnedMemory.Block? {
         turn.hold {
             let (block, status) = pinned.take(byteCount: byteCount)
-            note(status, in: "pinned memory for a copy from the device")
+            notePinned(status, byteCount, in: "copy from the device")
             guard let block else { return nil }
             settle()
             note(
@@ -156,7 +163,7 @@ final class CUDABackend: DeviceBackend {
     func downloadLater(_ slice: Slice) -> LateBytes {
         if let error = currentTrouble {
             return { () throws(DeviceError) in
-                self.changeTrouble { _ = $0.failure?.reported() }
+                self.changeTrouble { $0.failure?.reported(error) }
                 throw error
             }
         }
@@ -165,7 +172,7 @@ final class CUDABackend: DeviceBackend {
         return { () throws(DeviceError) in
             guard let block = taken else {
                 try self.throwTrouble()
-                throw .notQueued("late read", device: self.name, reason: "there was no pinned memory for it")
+                throw .outOfHostMemory(byteCount: count, device: self.name)
             }
             self.note(unsafe bits_cuda_event_wait(self.context.pointer, block.event), in: "work before a late read")
             try self.throwTrouble()
@@ -179,7 +186,7 @@ final class CUDABackend: DeviceBackend {
         let (from, to) = (UInt64(source.deviceAddress), UInt64(destination.deviceAddress))
         turn.hold {
             settle(before: destination)
-            note(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy")
+            noteQueued(unsafe bits_cuda_copy(context.pointer, stream.pointer, to, from, source.byteCount), in: "copy")
         }
     }
 
@@ -187,14 +194,18 @@ final class CUDABackend: DeviceBackend {
         guard slice.byteCount > 0, slice.hasMemory else { return }
         turn.hold {
             settle(before: slice)
-            note(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear")
+            noteQueued(unsafe bits_cuda_clear(context.pointer, stream.pointer, UInt64(slice.deviceAddress), slice.byteCount), in: "clear")
         }
     }
 
     /// Gives what is idle back to the driver.
     func emptyCache() {
-        try? synchronize()
-        turn.hold { memory.empty() }
+        // No copy to or from a block is queued meanwhile.
+        turn.hold {
+            waitForAll()
+            memory.empty()
+            for host in [pinned, tables] + (away.withLock { $0.map { [$0.memory] } } ?? []) { host.empty() }
+        }
     }
 
     // MARK: Kernels
@@ -210,7 +221,8 @@ final class CUDABackend: DeviceBackend {
                 noteWrites(of: native)
             }
         }
-        if submitted.withLock({ $0 != nil }) {
+        // A recording of another thread's is waited for.
+        if turn.hold({ submitted.withLock { $0 != nil } }) {
             return record(.notQueued(type(of: kernel).name, device: name, reason: "the host computes it, so it cannot be recorded"))
         }
         references.withLock { $0[type(of: kernel).name, default: 0] += 1 }
@@ -226,11 +238,10 @@ final class CUDABackend: DeviceBackend {
         do {
             let handle = try function.handle(on: context.ordinal) { () throws(DeviceError) in try find(function) }
             let pointer = unsafe UnsafeMutableRawPointer(bitPattern: handle)
-            var status = unsafe arguments.withUnsafeBytes {
+            let status = unsafe arguments.withUnsafeBytes {
                 unsafe bits_cuda_launch(context.pointer, pointer, stream.pointer, shape, $0.baseAddress, $0.count)
             }
-            if status == 0 && waitsForEach { status = unsafe bits_cuda_stream_wait(context.pointer, stream.pointer) }
-            note(status, in: function.name)
+            noteQueued(status, in: function.name)
         } catch { record(error) }
     }
 
@@ -254,7 +265,7 @@ final class CUDABackend: DeviceBackend {
             let image = try CUDAMachineCode.image(of: function.file, on: context)
             var pointer: UnsafeMutableRawPointer?
             let status = unsafe image.withUnsafeBytes { unsafe bits_cuda_module_load(context.pointer, $0.baseAddress, &pointer) }
-            guard status == 0 else { throw .unavailable(name, reason: "\(function.file).cu: \(CUDADriver.text(of: status))") }
+            guard status == 0 else { throw CUDADriver.refusal(status, of: "\(function.file).cu", on: name) }
             let module = UInt(bitPattern: pointer)
             modules[function.file] = module
             return module
@@ -262,38 +273,57 @@ final class CUDABackend: DeviceBackend {
         var handle: UnsafeMutableRawPointer?
         let status = unsafe bits_cuda_function_find(
             context.pointer, UnsafeMutableRawPointer(bitPattern: module), function.name, Int32(context.properties.sharedByteCount), &handle)
-        guard status == 0 else { throw .unavailable(name, reason: "\(function.file).cu has no \(function.name): \(CUDADriver.text(of: status))") }
+        guard status == 0 else { throw CUDADriver.refusal(status, of: "\(function.name) in \(function.file).cu", on: name) }
         return UInt(bitPattern: handle)
     }
 
     // MARK: Failure
 
     func synchronize() throws(DeviceError) {
-        if !isLost {
-            // By an event, as the queue itself cannot be waited for while somebody records.
-            let (block, status) = turn.hold {
-                let taken = pinned.take(byteCount: 0)
-                if let block = taken.block { note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "work") }
-                return taken
-            }
-            note(status, in: "work")
-            if let block { note(unsafe bits_cuda_event_wait(context.pointer, block.event), in: "work") }
-        }
+        waitForAll()
         try throwTrouble()
+    }
+
+    /// Waits for all submitted work. An error stays for those who want what the work computes.
+    func waitForAll() {
+        if isLost { return }
+        // By an event, as the queue itself cannot be waited for while somebody records.
+        let (block, status) = turn.hold {
+            let taken = pinned.take(byteCount: 0)
+            if let block = taken.block { note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "work") }
+            return taken
+        }
+        notePinned(status, CUDAPinnedMemory.leastByteCount, in: "work")
+        if let block { note(unsafe bits_cuda_event_wait(context.pointer, block.event), in: "work") }
     }
 
     /// Notes what the driver said of `work`. What could not be queued fails alone; anything else ends the device's use.
     func note(_ status: Int32, in work: String) {
         guard status != 0 else { return }
-        if CUDADriver.leavesDeviceUsable(status) {
-            return record(.notQueued(work, device: name, reason: CUDADriver.text(of: status)))
-        }
-        let reason = "\(CUDADriver.text(of: status)), found in: \(work)"
-        changeTrouble { $0.loss = $0.loss ?? .deviceLost(name, reason: reason) }
+        record(
+            CUDADriver.leavesDeviceUsable(status)
+                ? .notQueued(work, device: name, reason: CUDADriver.text(of: status)) : CUDADriver.loss(status, in: work, on: name))
+    }
+
+    /// Notes what the driver said as `work` was queued; under ``waitsForEach``, what came of it.
+    func noteQueued(_ status: Int32, in work: String) {
+        note(status == 0 && waitsForEach ? unsafe bits_cuda_stream_wait(context.pointer, stream.pointer) : status, in: work)
+    }
+
+    /// Notes what the driver said as `work` took `byteCount` bytes of pinned host memory.
+    func notePinned(_ status: Int32, _ byteCount: Int, in work: String) {
+        guard status == CUDADriver.outOfMemory else { return note(status, in: work) }
+        record(.outOfHostMemory(byteCount: byteCount, device: name))
     }
 
     func record(_ error: DeviceError, leavesMemoryMissing: Bool = false) {
-        changeTrouble { $0.failure = DeviceFailure($0.failure, error, leavesMemoryMissing: leavesMemoryMissing) }
+        changeTrouble { trouble in
+            if case .deviceLost = error {
+                trouble.loss = trouble.loss ?? error
+            } else {
+                trouble.failure = DeviceFailure(trouble.failure, error, leavesMemoryMissing: leavesMemoryMissing)
+            }
+        }
     }
 
     private var isLost: Bool { trouble.withLock { $0.loss != nil } }
@@ -319,18 +349,7 @@ final class CUDABackend: DeviceBackend {
 extension Slice {
     /// Of the first element, in the device's address space.
     var deviceAddress: UInt { buffer.address + UInt(byteOffset) }
-}
 
-/// A queue of the driver's.
-struct CUDAStream: Sendable {
-    private let bits: UInt
-
-    init(_ context: CUDAContext) throws(DeviceError) {
-        var stream: UnsafeMutableRawPointer?
-        let status = unsafe bits_cuda_stream_create(context.pointer, &stream)
-        guard status == 0 else { throw .unavailable("cuda:\(context.ordinal)", reason: CUDADriver.text(of: status)) }
-        bits = UInt(bitPattern: stream)
-    }
-
-    var pointer: UnsafeMutableRawPointer? { unsafe UnsafeMutableRawPointer(bitPattern: bits) }
+    /// Whether that is a multiple of `byteCount`.
+    func isAligned(to byteCount: Int) -> Bool { deviceAddress % UInt(byteCount) == 0 }
 }

@@ -55,7 +55,9 @@ struct CUDAFusion {
         isQueueing = true
         steps[0].isTaken = true
         let launch = products() ?? normedSum() ?? rotations() ?? steps[0].launch
-        for step in steps where step.isTaken { written.formUnion(step.footprint?.writes ?? []) }
+        for step in steps where step.isTaken {
+            written.formUnion(step.footprint?.writes ?? ((step.launch as? CUDARecordedUpload).map { [$0.target.addresses] } ?? []))
+        }
         steps.removeAll(where: \.isTaken)
         return launch
     }

@@ -39,7 +39,10 @@ extension CUDABackend: CUDALaunchTarget {
     func launch(_ product: bits_cuda_product, workspace: Slice?) -> Bool {
         var product = product
         let address = UInt64(workspace?.deviceAddress ?? 0)
-        return unsafe bits_cuda_product_launch(context.pointer, stream.pointer, &product, address, workspace?.byteCount ?? 0) == 0
+        let status = unsafe bits_cuda_product_launch(context.pointer, stream.pointer, &product, address, workspace?.byteCount ?? 0)
+        guard status == 0 else { return false }
+        noteQueued(0, in: "cuBLASLt")
+        return true
     }
 }
 

@@ -65,9 +65,7 @@ package enum CUDAMachineCode {
         defer { unsafe free(image) }
         let bytes = unsafe image.map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: count)) } ?? []
         guard status == 0, !bytes.isEmpty else {
-            throw .unavailable(
-                "cuda:\(context.ordinal)",
-                reason: "the driver makes nothing of \(file)'s PTX: \(CUDADriver.text(of: status)) \(String(decoding: bytes, as: UTF8.self))")
+            throw CUDADriver.refusal(status, of: "\(file)'s PTX", on: "cuda:\(context.ordinal)", saying: String(decoding: bytes, as: UTF8.self))
         }
         return bytes
     }

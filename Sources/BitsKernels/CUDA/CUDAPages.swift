@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Pinned host memory for what need not be on the GPU all the time.
 final class CUDAPageStore: DevicePageStore {
-    private let backend: CUDABackend
-    private let copies: CUDACopies
+    fileprivate let backend: CUDABackend
+    fileprivate let copies: CUDACopies
     private let counts = Mutex<(bytes: Int, faults: Int)>((0, 0))
 
     init(_ backend: CUDABackend) throws(DeviceError) {
@@ -17,15 +17,14 @@ final class CUDAPageStore: DevicePageStore {
     var faultCount: Int { counts.withLock { $0.faults } }
 
     func allocatePaged(byteCount: Int) throws(FileError) -> any DevicePages {
-        guard let pages = CUDAPages(byteCount: byteCount, backend: backend, copies: copies, noteFault: { self.counts.withLock { $0.faults += 1 } })
-        else {
-            throw FileError(
-                path: "pinned host memory", message: "has no room for \(byteCount) bytes of moments; use a smaller model or 8-bit moments",
-                code: ENOMEM)
-        }
+        let pages = try CUDAPages(byteCount: byteCount, in: self)
         counts.withLock { $0.bytes += byteCount }
         return pages
     }
+
+    fileprivate func noteFault() { counts.withLock { $0.faults += 1 } }
+
+    fileprivate func noteFreed(_ byteCount: Int) { counts.withLock { $0.bytes -= byteCount } }
 }
 
 /// Memory that lies in a block of the GPU's, or in pinned host memory where the GPU reads it over the bus.
@@ -40,21 +39,30 @@ final class CUDAPages: DevicePages {
     let byteCount: Int
     private let host: UInt
     private let event: UInt
-    private let backend: CUDABackend
-    private let copies: CUDACopies
-    private let noteFault: @Sendable () -> Void
+    private let store: CUDAPageStore
+    private var backend: CUDABackend { store.backend }
+    private var copies: CUDACopies { store.copies }
     private let state = Mutex(State())
 
-    init?(byteCount: Int, backend: CUDABackend, copies: CUDACopies, noteFault: @escaping @Sendable () -> Void) {
+    fileprivate init(byteCount: Int, in store: CUDAPageStore) throws(FileError) {
         var (memory, event): (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil)
-        let context = unsafe backend.context.pointer
-        guard unsafe bits_cuda_allocate_host(context, max(byteCount, 1), &memory) == 0, let memory = unsafe memory else { return nil }
-        unsafe _ = bits_cuda_event_create(context, &event)
+        let context = unsafe store.backend.context.pointer
+        var status = unsafe bits_cuda_event_create(context, &event)
+        if status == 0 { status = unsafe bits_cuda_allocate_host(context, max(byteCount, 1), &memory) }
+        guard status == 0, let memory = unsafe memory else {
+            if unsafe event != nil { unsafe _ = bits_cuda_event_destroy(context, event) }
+            if status == CUDADriver.outOfMemory {
+                let message = "has no room for \(byteCount) bytes of moments; use a smaller model or 8-bit moments"
+                throw FileError(path: "pinned host memory", message: message, code: ENOMEM)
+            }
+            store.backend.note(status, in: "paging")
+            throw FileError(path: store.backend.name, message: "gives no memory for paging: \(CUDADriver.text(of: status))")
+        }
         unsafe _ = memset(memory, 0, byteCount)
         self.byteCount = byteCount
         host = UInt(bitPattern: memory)
         self.event = UInt(bitPattern: event)
-        (self.backend, self.copies, self.noteFault) = (backend, copies, noteFault)
+        self.store = store
     }
 
     deinit {
@@ -69,6 +77,7 @@ final class CUDAPages: DevicePages {
         if block != 0 { backend.deallocate(address: block, byteCount: byteCount) }
         unsafe _ = bits_cuda_event_destroy(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: event))
         unsafe _ = bits_cuda_free_host(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: host))
+        store.noteFreed(byteCount)
     }
 
     var address: UInt { state.withLock { $0.block == 0 ? host : $0.block } }
@@ -79,7 +88,7 @@ final class CUDAPages: DevicePages {
         backend.turn.hold {
             state.withLock { state in
                 fetch(&state)
-                guard state.block != 0 else { return noteFault() }
+                guard state.block != 0 else { return store.noteFault() }
                 settle(&state)
             }
         }

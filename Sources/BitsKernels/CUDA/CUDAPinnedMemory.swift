@@ -25,15 +25,33 @@ final class CUDAPinnedMemory: Sendable {
         let byteCount: Int
     }
 
+    /// Of a block.
+    static let leastByteCount = 4096
+
     private let context: CUDAContext
     private let idle = Mutex<[Part]>([])
 
     init(_ context: CUDAContext) { self.context = context }
 
+    deinit { empty() }
+
+    /// Gives idle blocks back to the driver; copies to and from them must be over.
+    func empty() {
+        let parts = idle.withLock { idle in
+            defer { idle = [] }
+            return idle
+        }
+        for part in parts {
+            unsafe _ = bits_cuda_event_destroy(context.pointer, UnsafeMutableRawPointer(bitPattern: part.event))
+            unsafe _ = bits_cuda_free_host(context.pointer, UnsafeMutableRawPointer(bitPattern: part.address))
+        }
+    }
+
     /// A block of at least `byteCount` bytes, or none and what the driver said.
     func take(byteCount: Int) -> (block: Block?, status: Int32) {
         // Small blocks are of few sizes, so that they fit again.
-        let wanted = byteCount > 4 << 20 ? byteCount : 1 << (Int.bitWidth - max(byteCount - 1, 4095).leadingZeroBitCount)
+        let least = max(byteCount, CUDAPinnedMemory.leastByteCount)
+        let wanted = byteCount > 4 << 20 ? byteCount : 1 << (Int.bitWidth - (least - 1).leadingZeroBitCount)
         let kept = idle.withLock { idle in
             idle.firstIndex { $0.byteCount >= wanted && $0.byteCount <= 4 * wanted }.map { idle.remove(at: $0) }
         }

@@ -17,7 +17,7 @@ final class CUDARecording: RecordedWork {
     func submit() { backend.launch(graph: graph) }
 
     deinit {
-        try? backend.synchronize()
+        backend.waitForAll()
         unsafe _ = bits_cuda_graph_destroy(backend.context.pointer, UnsafeMutableRawPointer(bitPattern: graph))
         backend.turn.hold { backend.memory.release(blocks) }
     }
@@ -87,7 +87,7 @@ extension CUDABackend {
     func recordedTable(_ bytes: RawSpan) -> CUDAPinnedMemory.Block? {
         guard recordedTables.withLock({ $0 != nil }) else { return nil }
         let (taken, status) = tables.take(byteCount: bytes.byteCount)
-        note(status, in: "pinned memory for a recording")
+        notePinned(status, bytes.byteCount, in: "recording")
         guard let block = taken else { return nil }
         unsafe bytes.withUnsafeBytes { unsafe block.pointer!.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         recordedTables.withLock { $0?.append(block) }

@@ -8,6 +8,8 @@ internal import Synchronization
 final class CUDAStaging: Sendable {
     private static let segmentByteCount = 4 << 20
     private static let segmentCount = 8
+    /// All that it takes of the host.
+    static let byteCount = segmentByteCount * segmentCount
 
     private struct State: ~Copyable {
         var memory: UInt = 0
@@ -21,6 +23,13 @@ final class CUDAStaging: Sendable {
     private let state = Mutex(State())
 
     init(_ context: CUDAContext) { self.context = context }
+
+    deinit {
+        state.withLock { state in
+            for event in state.events { unsafe _ = bits_cuda_event_destroy(context.pointer, UnsafeMutableRawPointer(bitPattern: event)) }
+            unsafe _ = bits_cuda_free_host(context.pointer, UnsafeMutableRawPointer(bitPattern: state.memory))
+        }
+    }
 
     /// Queues a copy of `bytes` to `address`.
     ///
@@ -52,7 +61,7 @@ final class CUDAStaging: Sendable {
     private func prepare(_ state: inout State) -> Int32 {
         guard state.memory == 0 else { return 0 }
         var memory: UnsafeMutableRawPointer?
-        var status = unsafe bits_cuda_allocate_host(context.pointer, CUDAStaging.segmentByteCount * CUDAStaging.segmentCount, &memory)
+        var status = unsafe bits_cuda_allocate_host(context.pointer, CUDAStaging.byteCount, &memory)
         for _ in 0..<CUDAStaging.segmentCount where status == 0 {
             var event: UnsafeMutableRawPointer?
             status = unsafe bits_cuda_event_create(context.pointer, &event)

@@ -76,6 +76,7 @@ int bits_cuda_clear(void *context, void *stream, uint64_t address, size_t bytes)
 // MARK: Order
 
 int bits_cuda_stream_create(void *context, void **stream);
+int bits_cuda_stream_destroy(void *context, void *stream);
 int bits_cuda_stream_wait(void *context, void *stream);
 // Work that is queued from now on waits for the event.
 int bits_cuda_stream_wait_event(void *context, void *stream, void *event);

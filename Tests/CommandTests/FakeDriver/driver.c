@@ -1,20 +1,28 @@
 // A driver for tests without a GPU: memory is the host's, copies are done at once, and kernels do nothing. What is to go wrong the environment says:
-//   FAKE_CUDA_MEMORY   bytes that it has (1 GB if not said)
-//   FAKE_CUDA_FAILS    the number of a launch, from 1, that ends the device's use
-//   FAKE_CUDA_REFUSES  whether PTX is refused
-//   FAKE_CUDA_VERSION  of CUDA that it speaks (12000 if not said)
-//   FAKE_CUDA_LAUNCHES a file that gets a line for each launch: the function, whether it overlaps with what is before it, its last two numbers of 32 bits
-//   FAKE_CUDA_LOG      a file that every program appends the number of PTX files to that it had assembled
+//   FAKE_CUDA_VERSION     what CUDA it speaks (12000 if not said)
+//   FAKE_CUDA_CAPABILITY  what its GPUs are of (90)
+//   FAKE_CUDA_COUNT       how many there are (1)
+//   FAKE_CUDA_BUSY        the number of one that another process has for itself
+//   FAKE_CUDA_MEMORY      bytes that each has (1 GB)
+//   FAKE_CUDA_PINNED      bytes of pinned memory that the host has (1 GB)
+//   FAKE_CUDA_FAILS       the number of a launch, from 1, that ends the device's use
+//   FAKE_CUDA_CLEAR       whether clearing memory does
+//   FAKE_CUDA_REFUSES     whether PTX is refused
+//   FAKE_CUDA_LAUNCHES    a file that gets a line for each launch: the function, whether it overlaps with what is before it, its last two numbers of 32 bits
+//   FAKE_CUDA_LOG         a file that every program appends the number of PTX files to that it had assembled
+// All but the first four may change while it runs.
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { INVALID = 1, OUT_OF_MEMORY = 2, BAD_PTX = 218, ILLEGAL_ADDRESS = 700 };
+enum { INVALID = 1, OUT_OF_MEMORY = 2, BUSY = 46, NO_CONTEXT = 201, BAD_PTX = 218, ILLEGAL_ADDRESS = 700 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static size_t used;
+static size_t used, pinned;
+static _Thread_local void *current;
 static long launches;
 static int assembled;
 static bool is_lost;
@@ -32,8 +40,8 @@ static void tell(void) {
     fclose(file);
 }
 
-// What every function says once the device is lost.
-#define ANSWER(status) return is_lost ? ILLEGAL_ADDRESS : (status)
+// What every function says once the device is lost, and where no context is current.
+#define ANSWER(status) return is_lost ? ILLEGAL_ADDRESS : !current ? NO_CONTEXT : (status)
 
 // MARK: Devices
 
@@ -57,19 +65,28 @@ int cuGetErrorString(int status, const char **text) {
                                         : "error";
     return 0;
 }
-int cuDeviceGetCount(int *count) { return *count = 1, 0; }
+int cuDeviceGetCount(int *count) { return *count = (int)setting("FAKE_CUDA_COUNT", 1), 0; }
 int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
 int cuDeviceGetName(char *name, int length, int device) { return (void)device, snprintf(name, (size_t)length, "Fake GPU"), 0; }
 int cuDeviceGetPCIBusId(char *bus, int length, int device) { return (void)device, snprintf(bus, (size_t)length, "0000:00:00.0"), 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
-    // Multiprocessors, bytes of L2, compute capability 9.0, shared bytes of a block.
-    *value = attribute == 16 ? 132 : attribute == 38 ? 50 << 20 : attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 97 ? 232448 : 0;
-    return 0;
+    int capability = (int)setting("FAKE_CUDA_CAPABILITY", 90);
+    switch (attribute) {
+    case 16: return *value = 132, 0; // multiprocessors
+    case 38: return *value = 50 << 20, 0; // bytes of L2
+    case 75: return *value = capability / 10, 0;
+    case 76: return *value = capability % 10, 0;
+    case 97: return *value = 232448, 0; // shared bytes of a block
+    default: return *value = 0, 0;
+    }
 }
 int cuDeviceTotalMem_v2(size_t *bytes, int device) { return (void)device, *bytes = setting("FAKE_CUDA_MEMORY", 1 << 30), 0; }
-int cuDevicePrimaryCtxRetain(void **context, int device) { return (void)device, *context = &lock, 0; }
-int cuCtxSetCurrent(void *context) { return (void)context, 0; }
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+    return *context = &lock, (size_t)device == setting("FAKE_CUDA_BUSY", SIZE_MAX) ? BUSY : 0;
+}
+int cuCtxGetCurrent(void **context) { return *context = current, 0; }
+int cuCtxSetCurrent(void *context) { return current = context, 0; }
 int cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
     cuDeviceTotalMem_v2(total, 0);
     *free_bytes = *total - used;
@@ -96,8 +113,25 @@ int cuMemFree_v2(unsigned long long address) {
     free(block);
     ANSWER(0);
 }
-int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) { return (void)flags, (*memory = malloc(bytes)) ? 0 : OUT_OF_MEMORY; }
-int cuMemFreeHost(void *memory) { return free(memory), 0; }
+int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
+    (void)flags;
+    pthread_mutex_lock(&lock);
+    bool fits = pinned + bytes <= setting("FAKE_CUDA_PINNED", 1 << 30);
+    size_t *block = fits && !is_lost ? malloc(bytes + 256) : NULL;
+    if (block) pinned += *block = bytes;
+    pthread_mutex_unlock(&lock);
+    *memory = block ? (char *)block + 256 : NULL;
+    ANSWER(block ? 0 : OUT_OF_MEMORY);
+}
+int cuMemFreeHost(void *memory) {
+    if (!memory) return INVALID;
+    size_t *block = (size_t *)((char *)memory - 256);
+    pthread_mutex_lock(&lock);
+    pinned -= *block;
+    pthread_mutex_unlock(&lock);
+    free(block);
+    ANSWER(0);
+}
 
 static int copy(void *destination, const void *source, size_t bytes) {
     if (!is_lost) memmove(destination, source, bytes);
@@ -111,12 +145,15 @@ int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t 
 int cuMemsetD8Async(unsigned long long address, unsigned char byte, size_t bytes, void *stream) {
     (void)stream;
     if (!is_lost) memset((void *)address, byte, bytes);
-    ANSWER(0);
+    if (!setting("FAKE_CUDA_CLEAR", 0)) ANSWER(0);
+    is_lost = true;
+    return 0;
 }
 
 // MARK: Order
 
 int cuStreamCreate(void **stream, unsigned flags) { return (void)flags, *stream = &used, 0; }
+int cuStreamDestroy_v2(void *stream) { return (void)stream, 0; }
 int cuStreamSynchronize(void *stream) {
     (void)stream;
     ANSWER(0);
@@ -140,7 +177,8 @@ int cuEventSynchronize(void *event) {
 
 int cuModuleLoadData(void **module, const void *image) {
     *module = &assembled;
-    return strncmp(image, "made of PTX", 11) == 0 ? 0 : INVALID;
+    bool is_known = strncmp(image, "made of PTX", 11) == 0 || (strncmp(image, "made for CUDA 13", 16) == 0 && setting("FAKE_CUDA_VERSION", 0) >= 13000);
+    ANSWER(is_known ? 0 : INVALID);
 }
 int cuModuleGetFunction(void **function, void *module, const char *name) { return (void)module, *function = strdup(name), 0; }
 int cuFuncGetAttribute(int *value, int attribute, void *function) { return (void)attribute, (void)function, *value = 0, 0; }
@@ -157,7 +195,7 @@ int cuLinkCreate_v2(unsigned count, int *options, void **values, void **link) {
 int cuLinkAddData_v2(void *link, int kind, void *data, size_t bytes, const char *name, unsigned count, int *options, void **values) {
     (void)link, (void)name, (void)count, (void)options, (void)values;
     bool is_ptx = kind == 1 && bytes > 0 && ((char *)data)[bytes - 1] == 0 && strstr(data, ".visible .entry");
-    return is_ptx && !setting("FAKE_CUDA_REFUSES", 0) ? 0 : BAD_PTX;
+    ANSWER(is_ptx && !setting("FAKE_CUDA_REFUSES", 0) ? 0 : BAD_PTX);
 }
 int cuLinkComplete(void *link, void **code, size_t *bytes) {
     static char image[100] = "made of PTX";
