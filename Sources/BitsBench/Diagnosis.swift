@@ -68,35 +68,6 @@ public struct Diagnosis: Sendable {
             + ["rocm", "xpu", "gaudi", "metal"].map { Backend(name: $0, isAvailable: false, note: "is not supported") }
     }
 
-    /// NVIDIA's driver, compiler and products, then each GPU; or what is missing, and what to do about it.
-    private static func cuda() -> [Backend] {
-        let gpus: [CUDAProperties]
-        do { gpus = try CUDADriver.devices() } catch {
-            guard case .unavailable(_, let reason) = error else { return [Backend(name: "cuda", isAvailable: false, note: "\(error)")] }
-            return [Backend(name: "cuda", isAvailable: false, note: "cannot be used: \(reason)")]
-        }
-        let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
-        let compiler = CUDACompiler.path.map { "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\($0))" }
-        let missing = "kernels from PTX that is built in, as \(CUDACompiler.isOff ? "BNB_NVRTC says" : "NVRTC was not found")"
-        let problem = CUDACompiler.problem.map { "cannot be used: \($0)" }
-        let products =
-            CUDAProducts.path.map { "large products by cuBLASLt \(CUDAProducts.version ?? "?") (\($0))" }
-            ?? "large products are slow without cuBLASLt; `pip install nvidia-cublas` and set BNB_CUBLASLT to the library's path"
-        return [Backend(name: "cuda", isAvailable: problem == nil, note: "\(driver), \(problem ?? compiler ?? missing), \(products)")]
-            + gpus.enumerated().map { ordinal, gpu in
-                let free = (try? Device.cuda(ordinal))?.freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
-                let capability = "\(gpu.computeCapability / 10).\(gpu.computeCapability % 10)"
-                let isUnknown = CUDACompiler.path != nil && CUDAMachineCode.isOfPTX(for: gpu)
-                return Backend(
-                    name: "cuda:\(ordinal)", isAvailable: problem == nil,
-                    note: "\(gpu.name), compute capability \(capability), \(gpu.multiprocessorCount) multiprocessors, "
-                        + "\(gigabytes(gpu.memoryByteCount))\(free), bus \(gpu.bus)\(isUnknown ? ", kernels from PTX that is built in, as NVRTC does not know it" : "")"
-                )
-            }
-    }
-
-    private static func gigabytes(_ count: Int) -> String { "\((Double(count) / 1e8).rounded() / 10) GB" }
-
     /// Instructions by the names that people know them under, widest first: what products and quantization will run on.
     public var kernels: String {
         switch level {

@@ -53,7 +53,6 @@ static void load_builtins(void) {
 }
 
 static void load(void) {
-    // What a newer compiler makes an older driver does not load.
     static const char *const new_names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
     static const char *const old_names[] = {"libnvrtc.so.12", "libnvrtc.so", "libnvrtc.so.13", NULL};
     int driver = bits_cuda_driver_version();
@@ -69,7 +68,9 @@ static void load(void) {
         }
     }
     int major = 0, minor = 0;
-    if (nvrtc.nvrtcVersion(&major, &minor) == 0) version = 1000 * major + 10 * minor;
+    if (nvrtc.nvrtcVersion(&major, &minor) != 0) return;
+    bits_cuda_refuse_newer(&library, major);
+    if (library.handle) version = 1000 * major + 10 * minor;
 }
 
 const bits_cuda_library *bits_cuda_compiler_library(void) {

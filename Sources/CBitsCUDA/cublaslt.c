@@ -96,6 +96,7 @@ static void load(void) {
             return;
         }
     }
+    bits_cuda_refuse_newer(&library, (int)(lt.cublasLtGetVersion() / 10000));
 }
 
 const bits_cuda_library *bits_cuda_products_library(void) {

@@ -78,3 +78,11 @@ bits_cuda_library bits_cuda_open(const char *setting, const char *const *names, 
     }
     return library;
 }
+
+void bits_cuda_refuse_newer(bits_cuda_library *library, int major) {
+    int driver = bits_cuda_driver_version();
+    if (driver == 0 || major <= driver / 1000) return;
+    snprintf(
+        library->problem, sizeof library->problem, "it is of CUDA %d, and the driver speaks CUDA %d.%d", major, driver / 1000, driver % 1000 / 10);
+    library->handle = NULL;
+}

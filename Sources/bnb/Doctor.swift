@@ -24,7 +24,7 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         if verify || large || !kernels.isEmpty { return try verifyKernels(on: machine.prepare()) }
-        _ = try machine.prepare()
+        try machine.prepareProcessor()
         let diagnosis = Diagnosis()
         try Console.writeLine(json ? diagnosis.json.compactText : diagnosis.text)
     }

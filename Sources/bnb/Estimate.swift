@@ -195,14 +195,12 @@ struct MeantDevice {
 
 extension MeantDeviceOptions {
     fileprivate func target() throws -> MeantDevice {
-        if let deviceMemory, device == "cuda" || device == "auto" && Device.hasCUDA {
-            return MeantDevice(kind: .cuda, byteCount: max(0, deviceMemory.count - GPUModel.reservedByteCount))
+        guard let deviceMemory else {
+            let found = try MachineOptions.device(device)
+            return MeantDevice(kind: found == .cpu ? .cpu : .cuda, byteCount: Diagnosis.freeMemory(of: found))
         }
-        let found = try MachineOptions.device(device)
-        let kind: Device.Kind = found == .cpu ? .cpu : .cuda
-        if let deviceMemory {
-            return MeantDevice(kind: kind, byteCount: max(0, deviceMemory.count - (kind == .cuda ? GPUModel.reservedByteCount : 0)))
-        }
-        return MeantDevice(kind: kind, byteCount: Diagnosis.freeMemory(of: found))
+        let name = try MachineOptions.name(device)
+        if name == .cpu || name == .auto && !Device.hasCUDA { return MeantDevice(kind: .cpu, byteCount: deviceMemory.count) }
+        return MeantDevice(kind: .cuda, byteCount: max(0, deviceMemory.count - GPUModel.reservedByteCount))
     }
 }

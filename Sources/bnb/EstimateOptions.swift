@@ -60,7 +60,7 @@ struct WorkOptions: ParsableArguments {
 struct MeantDeviceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What device is meant: cpu, cuda or cuda:N, or auto: the first GPU if there is one, else the processor. cuda need not be there if --device-memory "
+            "What device is meant: cpu, cuda or cuda:N, or auto: the first GPU if there is one, else the processor. A GPU need not be there if --device-memory "
                 + "says how large it is.", valueName: "device"))
     var device = "auto"
 

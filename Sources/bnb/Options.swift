@@ -1,4 +1,5 @@
 public import ArgumentParser
+import BitsBench
 import BitsCore
 import BitsHub
 import BitsIO
@@ -176,9 +177,21 @@ struct MachineOptions: ParsableArguments {
         return try MachineOptions.device(device)
     }
 
+    /// Sets the threads, and sees that there are devices of the name, without taking one into use.
+    func prepareProcessor() throws {
+        if let threads { Processor.setThreadCount(threads) }
+        _ = try MachineOptions.name(device)
+    }
+
     /// The device called `name`.
     static func device(_ name: String) throws -> Device {
-        do { return try Device(named: name) } catch DeviceError.unknownDevice { throw ValidationError("\(DeviceError.unknownDevice(name))") }
+        let name = try MachineOptions.name(name)
+        if name == .auto, let problem = Diagnosis.driverProblem { Console.note("bnb: \(problem); the processor is used\n") }
+        return try Device(name)
+    }
+
+    static func name(_ text: String) throws -> Device.Name {
+        do { return try Device.Name(text) } catch DeviceError.unknownDevice { throw ValidationError("\(DeviceError.unknownDevice(text))") }
     }
 }
 

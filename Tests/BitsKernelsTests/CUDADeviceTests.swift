@@ -20,7 +20,7 @@ struct CUDADeviceTests {
         #expect { _ = try Device.cuda(99) } throws: { "\($0)".contains("cuda:0") }
     }
 
-    @Test("Names of devices", arguments: ["cuda:", "cuda:x", "cuda:-1", "cpu:0", "auto:1", "gpu", ""])
+    @Test("Names of devices", arguments: ["cuda:", "cuda:x", "cuda:-1", "cuda:+0", "cuda:00", "cpu:0", "auto:1", "gpu", ""])
     func names(name: String) {
         #expect(throws: DeviceError.unknownDevice(name)) { _ = try Device(named: name) }
     }

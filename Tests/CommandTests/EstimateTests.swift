@@ -39,7 +39,7 @@ import Testing
     @Test("a published model is told from its shape, with what fits on a GPU that is not there")
     func shape() throws {
         let outcome = try Command.run(
-            "estimate", "--shape", "Llama-3.2-1B", "--load-in", "nf4-dq", "--activations", "bfloat16", "--device", "cuda", "--device-memory", "8GB",
+            "estimate", "--shape", "Llama-3.2-1B", "--load-in", "nf4-dq", "--activations", "bfloat16", "--device", "cuda:7", "--device-memory", "8GB",
             "--batch-size", "1", "--max-length", "256", "--context", "256", "--json")
         #expect(outcome.status == 0, "\(outcome.errors)")
         let json = try outcome.json

@@ -54,6 +54,69 @@ struct GPUFaultTests {
             #expect(outcome.output.contains(words), "\(outcome.output)")
         }
         #expect(outcome.output.contains("cpu is used with --device cpu"))
+        // What is named and cannot be loaded is told.
+        #expect(outcome.output.contains("without cuBLASLt: BNB_CUBLASLT is '/none': "), "\(outcome.output)")
+    }
+
+    @Test("a driver that is too old, or is none, is told by name; without --device the processor takes its place, and a word says so")
+    func unsuitableDrivers() throws {
+        let old = "the driver speaks CUDA 11.4, and 12.0 is the oldest that will do; install driver 525"
+        expectOneLine(try quantize(["VERSION": "11040"]), status: 69, old)
+        let compiler = try #require(gpu.environmentWithCompiler(cache: cache, isNamed: true)["BNB_NVRTC"])
+        let environment = gpu.environment(cache: cache).merging(["BNB_CUDA_DRIVER": compiler]) { $1 }
+        let words = "BNB_CUDA_DRIVER is '\(compiler)': it is no driver of NVIDIA's"
+        let arguments = ["quantize", "--to", "nf4", "--model", model.path, "--output", "\(scratch.path)/nf4"]
+        expectOneLine(try Command.run(arguments + ["--device", "cuda"], environment: environment), status: 69, words)
+        expectOneLine(try Command.run(arguments, environment: environment), status: 0, words, "the processor is used")
+    }
+
+    @Test("an NVRTC that is newer than the driver is not used, but the PTX that is built in; doctor says so, and what to install")
+    func newerCompiler() throws {
+        func quantize(_ environment: [String: String]) throws -> Outcome {
+            let output = "\(scratch.path)/\(UInt64.random(in: 0 ... .max))"
+            return try Command.run(
+                ["quantize", "--to", "nf4", "--model", model.path, "--output", output, "--device", "cuda"], environment: environment)
+        }
+        let older = try gpu.environmentWithCompiler(cache: cache, ["VERSION": "12080"])
+        #expect(try quantize(older).status == 0)
+        let text = try Command.run(["doctor"], environment: older).output
+        for words in ["kernels from PTX", "it is of CUDA 13, and the driver speaks CUDA 12.8", "`pip install nvidia-cuda-nvrtc-cu12`"] {
+            #expect(text.contains(words), "\(text)")
+        }
+        let named = try gpu.environmentWithCompiler(cache: cache, isNamed: true, ["VERSION": "12080"])
+        expectOneLine(try quantize(named), status: 69, "BNB_NVRTC is", "it is of CUDA 13, and the driver speaks CUDA 12.8")
+        let newer = try gpu.environmentWithCompiler(cache: cache, ["VERSION": "13000"])
+        #expect(try quantize(newer).status == 0)
+        #expect(try Command.run(["doctor"], environment: newer).output.contains("kernels compiled by NVRTC 13.0"))
+    }
+
+    @Test("a GPU that is too old is refused at once by name, shown as such, and not taken by itself")
+    func oldGPU() throws {
+        let sentence = "it has compute capability 6.1, and 7.5 is the oldest that will do"
+        expectOneLine(try quantize(["CAPABILITY": "61"]), status: 69, "'cuda:0' cannot be used: \(sentence)")
+        let environment = gpu.environment(cache: cache, ["CAPABILITY": "61"])
+        let output = try Command.run(["doctor"], environment: environment).output
+        #expect(output.contains("cpu is used\n") && output.contains("cannot be used: \(sentence)"), "\(output)")
+        let generated = try Command.run(["generate", "--model", model.path, "--prompt", "a", "--max-new-tokens", "2"], environment: environment)
+        #expect(generated.status == 0, "\(generated.errors)")
+    }
+
+    @Test("doctor shows a GPU that another process has for itself beside one that is free, whichever is asked for", arguments: [0, 1])
+    func busyGPU(busy: Int) throws {
+        let environment = gpu.environment(cache: cache, ["COUNT": "2", "BUSY": "\(busy)"])
+        for arguments in [["doctor", "--json"], ["doctor", "--json", "--device", "cuda:\(busy)"]] {
+            let outcome = try Command.run(arguments, environment: environment)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let devices = try #require(outcome.json["devices"] as? [[String: Any]])
+            for number in 0..<2 {
+                let found = try #require(devices.first { $0["name"] as? String == "cuda:\(number)" })
+                #expect(found["available"] as? Bool == (number != busy))
+                #expect((found["note"] as? String)?.contains("cannot be used: ") == (number == busy), "\(found)")
+            }
+        }
+        let arguments = ["quantize", "--to", "nf4", "--model", model.path, "--output", "\(scratch.path)/nf4", "--device"]
+        expectOneLine(try Command.run(arguments + ["cuda:\(busy)"], environment: environment), status: 69, "'cuda:\(busy)' cannot be used")
+        expectOneLine(try Command.run(arguments + ["cuda:2"], environment: environment), status: 69, "there are 2, cuda:0 to cuda:1")
     }
 
     @Test("an NVRTC that is named and is none is told, in doctor and where a kernel is wanted")
@@ -121,6 +184,11 @@ struct GPUFaultTests {
     @Test("memory that runs out as a model is loaded, or in a step, is one error that says what was wanted", arguments: ["200000", "1000000"])
     func memory(byteCount: String) throws {
         expectOneLine(try train(["--steps", "2"], ["MEMORY": byteCount]), status: 71, "cuda:0 could not allocate", "it holds weights")
+    }
+
+    @Test("pinned host memory that runs out is the host's, and one error that says what limits it")
+    func pinnedMemory() throws {
+        expectOneLine(try quantize(["PINNED": "1000000"]), status: 71, "bytes of pinned host memory", "ulimit -l")
     }
 
     @Test("a GPU that fails in the middle of a run ends it with one message; the last checkpoint is whole, and the run goes on from it")

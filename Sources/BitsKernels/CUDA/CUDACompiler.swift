@@ -14,8 +14,12 @@ package enum CUDACompiler {
 
     /// Why the compiler that `BNB_NVRTC` names cannot be used; nil where none is named, or it can.
     package static var problem: String? {
-        guard let named = FileSystem.environment("BNB_NVRTC"), !named.isEmpty, !isOff, path == nil else { return nil }
-        return "BNB_NVRTC is '\(named)': \(unsafe CUDADriver.problem(of: bits_cuda_compiler_library()))"
+        isOff ? nil : unsafe CUDADriver.complaint(of: bits_cuda_compiler_library(), namedBy: "BNB_NVRTC")
+    }
+
+    /// Why there is none, and what to do about it.
+    package static var absence: String {
+        unsafe CUDADriver.absence(of: bits_cuda_compiler_library(), called: "NVRTC", namedBy: "BNB_NVRTC", wheel: "nvidia-cuda-nvrtc")
     }
 
     /// Whether it knows GPUs of this compute capability, 90 for 9.0.
@@ -56,7 +60,7 @@ package enum CUDACompiler {
         let status = unsafe bits_cuda_compile(source, name, architecture, options, isText, &image, &count)
         defer { unsafe free(image) }
         let bytes = unsafe image.map { unsafe [UInt8](UnsafeRawBufferPointer(start: $0, count: count)) } ?? []
-        if status == Int32(BITS_CUDA_NO_COMPILER) { throw .unavailable("cuda", reason: problem ?? "NVRTC was not found") }
+        if status == Int32(BITS_CUDA_NO_COMPILER) { throw .unavailable("cuda", reason: absence) }
         guard status == 0 else {
             throw .unavailable("cuda", reason: "\(name) does not compile for \(architecture): \(String(decoding: bytes, as: UTF8.self))")
         }

@@ -12,7 +12,7 @@ struct CUDAContext: Sendable {
 
     /// Takes the device into use.
     ///
-    /// - Throws: ``DeviceError/unavailable(_:reason:)`` when there is no driver, or no such device.
+    /// - Throws: ``DeviceError/unavailable(_:reason:)`` when there is no driver, or no such device, or it is too old.
     init(ordinal: Int) throws(DeviceError) {
         let name = "cuda:\(ordinal)"
         let count = try CUDADriver.deviceCount()
@@ -20,6 +20,7 @@ struct CUDAContext: Sendable {
             let there = count == 1 ? "there is 1, cuda:0" : "there are \(count), cuda:0 to cuda:\(count - 1)"
             throw .unavailable(name, reason: "no GPU has this number; \(there)")
         }
+        if let reason = try CUDADriver.properties(of: ordinal).refusal { throw .unavailable(name, reason: reason) }
         var device = unsafe bits_cuda_device()
         let status = unsafe bits_cuda_device_open(Int32(ordinal), &device)
         guard status == 0, let context = unsafe device.context else { throw .unavailable(name, reason: CUDADriver.text(of: status)) }
@@ -60,6 +61,15 @@ package struct CUDAProperties: Sendable, Equatable {
         sharedByteCount = unsafe Int(device.shared_bytes_per_block)
         l2ByteCount = unsafe device.l2_bytes
         memoryByteCount = unsafe device.memory_bytes
+    }
+
+    /// For instance `9.0`.
+    package var capabilityText: String { "\(computeCapability / 10).\(computeCapability % 10)" }
+
+    /// Why kernels do not run on it; nil where they do.
+    package var refusal: String? {
+        if computeCapability >= 75 { return nil }
+        return "it has compute capability \(capabilityText), and 7.5 is the oldest that will do; use a newer GPU, or the processor"
     }
 
     /// What machine code is compiled for: `sm_90a`. Instructions of one generation alone are part of it where kernels use them.

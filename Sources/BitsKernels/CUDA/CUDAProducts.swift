@@ -5,6 +5,11 @@ package enum CUDAProducts {
     /// Where it was found; nil where it was not.
     package static let path: String? = unsafe CUDADriver.path(of: bits_cuda_products_library())
 
+    /// Why there is none, and what to do about it.
+    package static var absence: String {
+        unsafe CUDADriver.absence(of: bits_cuda_products_library(), called: "cuBLASLt", namedBy: "BNB_CUBLASLT", wheel: "nvidia-cublas")
+    }
+
     /// For instance `13.0.2`; nil without it.
     package static var version: String? {
         let number = bits_cuda_products_version()

@@ -1,0 +1,53 @@
+import BitsKernels
+
+extension Diagnosis {
+    /// Why the driver that the environment names cannot be used; nil where none is named, or it can.
+    public static var driverProblem: String? { CUDADriver.problem }
+
+    /// NVIDIA's driver, compiler and products, then each GPU; or what is missing, and what to do about it.
+    static func cuda() -> [Backend] {
+        let gpus: [CUDAProperties]
+        do { gpus = try CUDADriver.devices() } catch {
+            return [Backend(name: "cuda", isAvailable: false, note: "cannot be used: \(error.reason)")]
+        }
+        let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
+        let problem = CUDACompiler.problem.map { "cannot be used: \($0)" }
+        return [Backend(name: "cuda", isAvailable: problem == nil, note: "\(driver), \(problem ?? kernelSource), \(largeProducts)")]
+            + gpus.enumerated().map { backend(of: $1, ordinal: $0, hasKernels: problem == nil) }
+    }
+
+    private static var kernelSource: String {
+        if let path = CUDACompiler.path { return "kernels compiled by NVRTC \(CUDACompiler.version ?? "?") (\(path))" }
+        return "kernels from PTX that is built in, as \(CUDACompiler.isOff ? "BNB_NVRTC says" : CUDACompiler.absence)"
+    }
+
+    private static var largeProducts: String {
+        CUDAProducts.path.map { "large products by cuBLASLt \(CUDAProducts.version ?? "?") (\($0))" }
+            ?? "large products are slow without cuBLASLt: \(CUDAProducts.absence)"
+    }
+
+    private static func backend(of gpu: CUDAProperties, ordinal: Int, hasKernels: Bool) -> Backend {
+        var note = "\(gpu.name), compute capability \(gpu.capabilityText), \(gpu.multiprocessorCount) multiprocessors"
+        note += ", \(gigabytes(gpu.memoryByteCount)), bus \(gpu.bus)"
+        var isAvailable = hasKernels
+        do {
+            note += try Device.cuda(ordinal).freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
+        } catch {
+            note += ", cannot be used: \(error.reason)"
+            isAvailable = false
+        }
+        if isAvailable, CUDACompiler.path != nil, CUDAMachineCode.isOfPTX(for: gpu) {
+            note += ", kernels from PTX that is built in, as NVRTC does not know it"
+        }
+        return Backend(name: "cuda:\(ordinal)", isAvailable: isAvailable, note: note)
+    }
+
+    private static func gigabytes(_ count: Int) -> String { "\((Double(count) / 1e8).rounded() / 10) GB" }
+}
+
+extension DeviceError {
+    /// Why a device cannot be used, without its name.
+    fileprivate var reason: String {
+        if case .unavailable(_, let reason) = self { reason } else { "\(self)" }
+    }
+}
