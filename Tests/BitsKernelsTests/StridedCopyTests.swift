@@ -14,6 +14,18 @@ struct StridedCopyTests {
         #expect(try deviationsFromReference(kernel, outputs: [KernelOutput("destination", destination)]) == [])
     }
 
+    @Test("More axes than kernels walk along are the caller's mistake, on every device")
+    func axes() async {
+        await #expect(processExitsWith: .failure) {
+            let operand = StridedSlice(contiguous: Device.cpu.upload([Float(1)], as: .float32), shape: [Int](repeating: 1, count: 7))
+            _ = StridedCopy(from: operand, to: operand)
+        }
+        await #expect(processExitsWith: .failure) {
+            let operand = StridedSlice(contiguous: Device.cpu.upload([Float(1)], as: .float32), shape: [Int](repeating: 1, count: 7))
+            _ = BinaryElementwise(.add, operand, operand, into: operand.slice)
+        }
+    }
+
     @Test("A copy of the same type keeps every bit, NaNs too")
     func sameType() throws {
         let bits = (0..<70_000).map { UInt16(truncatingIfNeeded: $0) }

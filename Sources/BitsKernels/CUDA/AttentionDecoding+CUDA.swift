@@ -26,7 +26,7 @@ struct AttentionDecoding: CUDALaunching {
         let widths = [shape.headWidth, shape.valueWidth]
         guard
             shape.queries <= AttentionDecoding.mostQueries, inputs.key.dtype == inputs.value.dtype,
-            widths.allSatisfy({ $0 > 0 && $0 % 8 == 0 && $0 <= 256 }), inputs.key.isAlignedForCUDA, inputs.value.isAlignedForCUDA
+            widths.allSatisfy({ $0 > 0 && $0 % 8 == 0 && $0 <= 256 }), inputs.key.isAligned(to: 16), inputs.value.isAligned(to: 16)
         else { return nil }
         self.kernel = kernel
     }
@@ -109,9 +109,4 @@ private struct AttentionDecodingArguments: CUDAArgument {
         }
         (query?.rows ?? 0).append(to: &arguments)
     }
-}
-
-extension Slice {
-    /// Whether its first element lies at a multiple of 16 bytes.
-    var isAlignedForCUDA: Bool { (buffer.address + UInt(byteOffset)) % 16 == 0 }
 }

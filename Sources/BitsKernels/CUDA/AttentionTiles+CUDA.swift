@@ -17,7 +17,7 @@ struct AttentionTiles: TiledAttention {
         if case .relative = inputs.bias { return nil }
         guard
             inputs.query.dtype != .float32, shape.scale > 0, shape.queries > AttentionDecoding.mostQueries, shape.keys > 0,
-            slices.allSatisfy({ $0.dtype == inputs.query.dtype && $0.isAlignedForCUDA }),
+            slices.allSatisfy({ $0.dtype == inputs.query.dtype && $0.isAligned(to: 16) }),
             [shape.headWidth, shape.valueWidth].allSatisfy({ $0 > 0 && $0 % 8 == 0 }),
             let kernels = AttentionTileKernels.suiting(
                 width: max(shape.headWidth, shape.valueWidth), isGradient: isGradient, isCapped: shape.cap != nil, properties: queue.properties)

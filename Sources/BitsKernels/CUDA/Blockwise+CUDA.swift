@@ -13,7 +13,7 @@ extension QuantizeBlockwise: CUDAKernel {
                 table, codes, absmax, nonFiniteCount, input.count, Int32(blockSize))
         }
         var done = 0
-        if order == nil, offset == nil, blockSize >= 512, blockSize % 8 == 0, input.deviceAddress % 16 == 0, codes.deviceAddress % 8 == 0 {
+        if order == nil, offset == nil, blockSize >= 512, blockSize % 8 == 0, input.isAligned(to: 16), codes.isAligned(to: 8) {
             done = input.count / blockSize
             queue.launch(
                 Self.long[input.dtype], blocks: queue.blocks(for: done, perMultiprocessor: 16), threads: min(blockSize / 256 * 32, 512), input,
@@ -33,7 +33,7 @@ extension DequantizeBlockwise: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         var done = 0
-        if blockSize >= 8, blockSize.isPowerOfTwo, codes.deviceAddress % 8 == 0, output.deviceAddress % 16 == 0 {
+        if blockSize >= 8, blockSize.isPowerOfTwo, codes.isAligned(to: 8), output.isAligned(to: 16) {
             done = codes.count & ~7
             queue.launch(
                 Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 2), threads: 512, codes, codebook,

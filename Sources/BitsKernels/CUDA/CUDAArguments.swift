@@ -36,8 +36,8 @@ extension Float: CUDAArgument {
     func append(to arguments: inout CUDAArguments) { arguments.append(bitPattern) }
 }
 extension Slice: CUDAArgument {
-    func append(to arguments: inout CUDAArguments) { arguments.append(UInt64(buffer.address) + UInt64(byteOffset)) }
+    func append(to arguments: inout CUDAArguments) { arguments.append(UInt64(deviceAddress)) }
 }
 extension Slice?: CUDAArgument {
-    func append(to arguments: inout CUDAArguments) { arguments.append(map { UInt64($0.buffer.address) + UInt64($0.byteOffset) } ?? 0) }
+    func append(to arguments: inout CUDAArguments) { arguments.append(map { UInt64($0.deviceAddress) } ?? 0) }
 }

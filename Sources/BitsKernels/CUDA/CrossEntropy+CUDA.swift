@@ -14,7 +14,7 @@ extension CrossEntropy: CUDAKernel {
     private var isAligned: Bool {
         let arrays = [logits] + (gradient.map { [$0] } ?? [])
         return vocabulary % 8 == 0 && (512..<1 << 30).contains(vocabulary)
-            && arrays.allSatisfy { $0.dtype == logits.dtype && $0.deviceAddress % 16 == 0 }
+            && arrays.allSatisfy { $0.dtype == logits.dtype && $0.isAligned(to: 16) }
     }
 
     /// A multiprocessor has two rows at a time, and one is read while the other is between its passes; each keeps as much as there is shared memory for.

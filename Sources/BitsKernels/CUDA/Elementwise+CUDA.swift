@@ -3,7 +3,7 @@ private let perThread = 8
 
 /// Whether arrays of one count are of one type and at multiples of 16 bytes, and whole threads' parts.
 private func areAlignedAlike(_ arrays: [Slice]) -> Bool {
-    arrays.allSatisfy { $0.dtype == arrays[0].dtype && $0.count % perThread == 0 && $0.deviceAddress % 16 == 0 }
+    arrays.allSatisfy { $0.dtype == arrays[0].dtype && $0.count % perThread == 0 && $0.isAligned(to: 16) }
 }
 
 extension BinaryElementwise: CUDAKernel {

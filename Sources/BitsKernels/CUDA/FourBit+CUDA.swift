@@ -28,19 +28,19 @@ extension DequantizeFourBit: CUDAKernel {
     fileprivate static let sharedByteCount = 256 * 16 * 8 + 1024
 
     func launch(on queue: CUDAQueue) {
-        let parts = matrix.parts
-        let sizes = [matrix.blockSize, parts.nestedBlockSize]
+        let parts = matrix.scaleParts
+        let sizes = [matrix.blockSize, parts.blockSize]
         var done = 0
-        if matrix.blockSize >= 8, sizes.allSatisfy(\.isPowerOfTwo), matrix.packed.deviceAddress % 4 == 0, output.deviceAddress % 16 == 0 {
+        if matrix.blockSize >= 8, sizes.allSatisfy(\.isPowerOfTwo), matrix.packed.isAligned(to: 4), output.isAligned(to: 16) {
             done = output.count & ~7
             queue.launch(
                 Self.runs[output.dtype], blocks: queue.blocks(for: done, each: 16 * 1024, perMultiprocessor: 2), threads: 512,
-                sharedByteCount: Self.sharedByteCount, matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode,
-                parts.nestedAbsmax, parts.nestedOffset, output, done, Int32(sizes[0].trailingZeroBitCount), Int32(sizes[1].trailingZeroBitCount))
+                sharedByteCount: Self.sharedByteCount, matrix.packed, matrix.code, parts.absmax, parts.codes, parts.code,
+                parts.nestedAbsmax, parts.offset, output, done, Int32(sizes[0].trailingZeroBitCount), Int32(sizes[1].trailingZeroBitCount))
         }
         queue.launch(
             Self.elements[output.dtype], blocks: queue.blocks(for: output.count - done, each: 256, perMultiprocessor: 32), threads: 256,
-            matrix.packed, matrix.code, parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax, parts.nestedOffset, output, done,
+            matrix.packed, matrix.code, parts.absmax, parts.codes, parts.code, parts.nestedAbsmax, parts.offset, output, done,
             output.count, sizes[0], sizes[1])
     }
 }
@@ -52,10 +52,10 @@ extension FourBitMatrix {
 
     /// The sum with an update in scratch memory; nil where no function makes it.
     func dequantized(with update: LowRankUpdate, to dtype: DType, on queue: CUDAQueue) -> Slice? {
-        let parts = parts
+        let parts = scaleParts
         guard let (rank, functions) = Self.updated.first(where: { update.rank <= $0.rank }), dtype != .float32, update.rank > 0,
             queue.properties.computeCapability >= 80, rows > 0, columns > 0, columns % Self.strip == 0, blockSize >= Self.strip,
-            blockSize.isPowerOfTwo, parts.nestedBlockSize.isPowerOfTwo, packed.deviceAddress % 4 == 0
+            blockSize.isPowerOfTwo, parts.blockSize.isPowerOfTwo, packed.isAligned(to: 4)
         else { return nil }
         let values = queue.scratch(dtype, count: rows * columns)
         let (threads, across) = (512, (columns / Self.strip + 15) / 16)
@@ -63,9 +63,9 @@ extension FourBitMatrix {
         let blocks = queue.properties.multiprocessorCount * (rank == 16 ? 2 : 1)
         queue.launch(
             functions[dtype], blocks: CUDAGrid(across, min(max(blocks / across, 1), (rows + Self.stripRows - 1) / Self.stripRows)), threads: threads,
-            sharedByteCount: DequantizeFourBit.sharedByteCount, packed, code, parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax,
-            parts.nestedOffset, queue.floats(update.down), queue.floats(update.up), update.scale, Int32(update.rank), values, rows, columns,
-            Int32(blockSize.trailingZeroBitCount), Int32(parts.nestedBlockSize.trailingZeroBitCount))
+            sharedByteCount: DequantizeFourBit.sharedByteCount, packed, code, parts.absmax, parts.codes, parts.code, parts.nestedAbsmax,
+            parts.offset, queue.floats(update.down), queue.floats(update.up), update.scale, Int32(update.rank), values, rows, columns,
+            Int32(blockSize.trailingZeroBitCount), Int32(parts.blockSize.trailingZeroBitCount))
         return values
     }
 }
@@ -84,25 +84,11 @@ extension GatherFourBit: CUDAKernel {
     private static let rows = CUDAFunctions("four_bit", "gather_four_bit")
 
     func launch(on queue: CUDAQueue) {
-        let parts = matrix.parts
+        let parts = matrix.scaleParts
         queue.launch(
             Self.rows[output.dtype], blocks: CUDAGrid(rows: indices.count, columns: matrix.columns), threads: 256, matrix.packed, matrix.code,
-            parts.absmax, parts.absmaxCodes, parts.nestedCode, parts.nestedAbsmax, parts.nestedOffset, indices, indices.dtype.code, indices.count,
-            matrix.rows, matrix.columns, matrix.blockSize, parts.nestedBlockSize, output)
-    }
-}
-
-extension FourBitMatrix {
-    /// The scales as kernels take them: either the first or all others.
-    fileprivate var parts:
-        (
-            absmax: Slice?, absmaxCodes: Slice?, nestedCode: Slice?, nestedAbsmax: Slice?, nestedOffset: Slice?, nestedBlockSize: Int
-        )
-    {
-        switch scales {
-        case .plain(let absmax): (absmax, nil, nil, nil, nil, 1)
-        case .nested(let codes, let code, let absmax, let offset, let blockSize): (nil, codes, code, absmax, offset, blockSize)
-        }
+            parts.absmax, parts.codes, parts.code, parts.nestedAbsmax, parts.offset, indices, indices.dtype.code, indices.count,
+            matrix.rows, matrix.columns, matrix.blockSize, parts.blockSize, output)
     }
 }
 

@@ -50,7 +50,7 @@ struct CUDAFourBitFewRows: CUDALaunching {
 
     /// Whether there is a whole tile, and whether what is copied lies at multiples of its size.
     private static func takesMemory(of weight: FourBitMatrix) -> Bool {
-        weight.rows >= tile && weight.packed.deviceAddress % 16 == 0 && (weight.scaleParts.codes?.deviceAddress ?? 0) % 4 == 0
+        weight.rows >= tile && weight.packed.isAligned(to: 16) && (weight.scaleParts.codes?.deviceAddress ?? 0) % 4 == 0
     }
 
     private static func tiles(of weight: FourBitMatrix) -> Int { (weight.rows + tile - 1) / tile }
@@ -131,7 +131,7 @@ struct CUDAFourBitFewRows: CUDALaunching {
     func launch(on queue: CUDAQueue) {
         var arguments = CUDAFewRowsArguments(self)
         let (x, dtype) = (first.input, first.precision.dtype)
-        let isTaken = x.deviceAddress % 16 == 0 && (x.dtype == dtype || x.dtype == .float32 && m == 1)
+        let isTaken = x.isAligned(to: 16) && (x.dtype == dtype || x.dtype == .float32 && m == 1)
         if !isTaken {
             arguments.input = queue.scratch(dtype, count: x.count)
             queue.convert(x, rows: 1, width: x.count, stride: x.count, to: arguments.input)

@@ -91,14 +91,14 @@ private struct CUDAFourBitProduct {
     /// - Returns: nil where the weight does not lie as the functions read it, or is not multiplied on tensor cores.
     init?(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) {
         guard precision != .float32, queue.properties.computeCapability >= 80, weight.columns > 0, weight.columns % 256 == 0,
-            weight.packed.deviceAddress % 16 == 0, weight.blockSize >= 32, weight.blockSize.isPowerOfTwo,
+            weight.packed.isAligned(to: 16), weight.blockSize >= 32, weight.blockSize.isPowerOfTwo,
             Self.tableByteCount + 2 * weight.columns <= queue.properties.sharedByteCount
         else { return nil }
         switch weight.scales {
         case .plain: form = weight.blockSize == 64 ? 0 : 2
         case .nested(let codes, _, _, _, let size):
             guard size.isPowerOfTwo, size * weight.blockSize >= 256 else { return nil }
-            form = weight.blockSize == 64 && codes.deviceAddress % 4 == 0 ? 1 : 2
+            form = weight.blockSize == 64 && codes.isAligned(to: 4) ? 1 : 2
         }
         self.weight = weight
         self.precision = precision
@@ -126,7 +126,7 @@ private struct CUDAFourBitProduct {
 
     /// Rows of the input in the product's type, or in float32, from where vectors can be loaded: as they are, or converted.
     private func vectors(of x: Slice, takesFloats: Bool, on queue: CUDAQueue) -> Slice {
-        if x.deviceAddress % 16 == 0 && (x.dtype == precision.dtype || x.dtype == .float32 && takesFloats) { return x }
+        if x.isAligned(to: 16) && (x.dtype == precision.dtype || x.dtype == .float32 && takesFloats) { return x }
         let converted = queue.scratch(precision.dtype, count: x.count)
         queue.convert(x, rows: 1, width: x.count, stride: x.count, to: converted)
         return converted

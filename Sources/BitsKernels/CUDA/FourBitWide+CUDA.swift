@@ -29,13 +29,13 @@ struct CUDAFourBitWide: CUDALaunching {
 
     static func takes(_ weight: FourBitMatrix, _ precision: ProductPrecision, on queue: CUDAQueue) -> Bool {
         guard queue.properties.computeCapability == 90, queue.properties.sharedByteCount >= byteCount(rows: rowsAtOnce), precision != .float32,
-            (1...rowsOfBlock * 65535).contains(weight.rows), weight.columns > 0, weight.columns % unit == 0, weight.packed.deviceAddress % 16 == 0,
+            (1...rowsOfBlock * 65535).contains(weight.rows), weight.columns > 0, weight.columns % unit == 0, weight.packed.isAligned(to: 16),
             weight.blockSize >= 64,
             weight.blockSize.isPowerOfTwo
         else { return false }
         // Codes are copied by words, of which each has those of a unit or fewer.
         guard case .nested(let codes, _, _, _, let size) = weight.scales else { return true }
-        return size >= 4 && size.isPowerOfTwo && codes.deviceAddress % 4 == 0
+        return size >= 4 && size.isPowerOfTwo && codes.isAligned(to: 4)
     }
 
     /// Takes another product of the same input.

@@ -15,7 +15,7 @@ extension Int8Linear: CUDAKernel {
         let list = threshold > 0 ? queue.scratch(.int32, count: k + 1) : nil
         // Rows are read by eights, and a byte has the marks of so many columns.
         let markByteCount = k / 8
-        if m <= Self.mostFewRows && k % 8 == 0 && input.deviceAddress % 16 == 0 && markByteCount <= queue.properties.sharedByteCount / 2 {
+        if m <= Self.mostFewRows && k % 8 == 0 && input.isAligned(to: 16) && markByteCount <= queue.properties.sharedByteCount / 2 {
             queue.launch(
                 Self.prepareRows[input.dtype], blocks: m, threads: 1024, sharedByteCount: markByteCount, overlaps: true, input, threshold, codes,
                 scales, list, Int32(m), Int32(k))
@@ -39,7 +39,7 @@ extension Int8Linear {
         let k = weight.columns
         // Codes, the list of outliers, marks.
         let byteCount = k + 4 * k + 16 + k / 8
-        guard m == 1, k > 0, k % 256 == 0, weight.codes.deviceAddress % 16 == 0, input.deviceAddress % 16 == 0,
+        guard m == 1, k > 0, k % 256 == 0, weight.codes.isAligned(to: 16), input.isAligned(to: 16),
             let block = CUDAInt8RowsBlock(beside: byteCount, on: queue)
         else { return false }
         queue.launch(

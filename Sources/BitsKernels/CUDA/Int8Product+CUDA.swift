@@ -76,7 +76,7 @@ struct CUDAInt8Product {
     }
 
     private var readsFewRows: Bool {
-        m <= Self.mostFewRows && k > 0 && k % 256 == 0 && aStride == k && bStride == k && a.deviceAddress % 16 == 0 && b.deviceAddress % 16 == 0
+        m <= Self.mostFewRows && k > 0 && k % 256 == 0 && aStride == k && bStride == k && a.isAligned(to: 16) && b.isAligned(to: 16)
     }
 
     private func launchFewRows(_ block: CUDAInt8RowsBlock, on queue: CUDAQueue) {

@@ -54,7 +54,7 @@ extension MatrixProduct: CUDAKernel {
     /// - Returns: whether the operands are such.
     private func launchSeveralRows(on queue: CUDAQueue) -> Bool {
         guard m > 4, m <= 16, k > 0, k % 128 == 0, !transposesA, transposesB, precision != .float32, b.dtype == precision.dtype,
-            b.deviceAddress % 16 == 0, bStride % 8 == 0, queue.properties.computeCapability >= 80
+            b.isAligned(to: 16), bStride % 8 == 0, queue.properties.computeCapability >= 80
         else { return false }
         var (a, aStride) = (self.a, self.aStride)
         if a.dtype != precision.dtype || a.deviceAddress % 16 != 0 || aStride % 8 != 0 {
@@ -98,7 +98,7 @@ extension ScaledProduct: CUDAKernel {
     private func launchNarrow(on queue: CUDAQueue) -> Bool {
         let blocks = (m + Self.rowsOfBlock - 1) / Self.rowsOfBlock
         guard (1...32).contains(n), 2 * blocks >= queue.properties.multiprocessorCount, k > 0, k % Self.turn == 0, precision != .float32,
-            [a.dtype, output.dtype] == [precision.dtype, precision.dtype], b.dtype == .float32, a.deviceAddress % 16 == 0, b.deviceAddress % 16 == 0,
+            [a.dtype, output.dtype] == [precision.dtype, precision.dtype], b.dtype == .float32, a.isAligned(to: 16), b.isAligned(to: 16),
             queue.properties.computeCapability >= 80
         else { return false }
         let function = Self.narrow[transposesB ? 1 : 0][n <= 16 ? 0 : 1][precision.dtype]

@@ -63,7 +63,7 @@ extension RMSNormGradient: CUDAKernel {
 private func alignedThreads(_ queue: CUDAQueue, rows: Int, weight: Slice, _ arrays: [Slice]) -> Int? {
     let (width, dtype) = (weight.count, arrays[0].dtype)
     guard width % 8 == 0, (256...16384).contains(width), weight.dtype == dtype || weight.dtype == .float32,
-        arrays.allSatisfy({ $0.dtype == dtype }), (arrays + [weight]).allSatisfy({ $0.deviceAddress % 16 == 0 })
+        arrays.allSatisfy({ $0.dtype == dtype }), (arrays + [weight]).allSatisfy({ $0.isAligned(to: 16) })
     else { return nil }
     // Few rows are done sooner by more threads; many fill the multiprocessors better with fewer, each of which has more under way.
     let perThread = width <= 8192 && rows < 2 * queue.properties.multiprocessorCount ? 8 : 16

@@ -27,7 +27,7 @@ struct CUDARotaryIntoCache: CUDALaunching {
             key.cosine.isSame(as: query.cosine), key.sine.isSame(as: query.sine), write.key.isSame(as: key.output), !query.inverse, !key.inverse,
             key.headWidth == query.headWidth, query.headWidth % 8 == 0, write.width == key.heads * key.headWidth, write.capacity > 0,
             (1...Self.mostTokens).contains(query.tokens), slices.allSatisfy({ $0.dtype == query.input.dtype }),
-            (slices + [query.cosine, query.sine]).allSatisfy({ $0.deviceAddress % 16 == 0 })
+            (slices + [query.cosine, query.sine]).allSatisfy({ $0.isAligned(to: 16) })
         else { return nil }
         (self.query, self.key, self.write) = (query, key, write)
     }

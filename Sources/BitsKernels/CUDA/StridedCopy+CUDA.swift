@@ -21,7 +21,7 @@ extension StridedCopy: CUDAKernel {
                 return queue.launch(
                     Self.cast, blocks: blocks, threads: threads, overlaps: true, from, from.dtype.code, to, to.dtype.code, shape.count)
             }
-            if shape.rank > 0 && shape.divides(by: 4) && from.isAligned(4 * from.dtype.byteCount) && to.isAligned(4 * to.dtype.byteCount) {
+            if shape.rank > 0 && shape.divides(by: 4) && from.isAligned(to: 4 * from.dtype.byteCount) && to.isAligned(to: 4 * to.dtype.byteCount) {
                 return convert(Self.fours, shape.divided(by: 4), perThread: 4, on: queue)
             }
         }
@@ -35,7 +35,7 @@ extension StridedCopy: CUDAKernel {
         if shape.rank == 0 || (shape.rank == 1 && shape.innerStride(0) == 1 && shape.innerStride(1) == 1) {
             return queue.copy(from[0..<shape.count], to: to[0..<shape.count])
         }
-        let together = [16, 8, 4, 2].first { $0 > width && from.isAligned($0) && to.isAligned($0) && shape.divides(by: $0 / width) } ?? width
+        let together = [16, 8, 4, 2].first { $0 > width && from.isAligned(to: $0) && to.isAligned(to: $0) && shape.divides(by: $0 / width) } ?? width
         let units = together == width ? shape : shape.divided(by: together / width)
         let (blocks, threads) = queue.sharing(units.count, perThread: 4)
         queue.launch(
@@ -84,9 +84,4 @@ extension Fill: CUDAKernel {
         let blocks = min((destination.byteCount + 4095) / 4096, 16 * queue.properties.multiprocessorCount)
         queue.launch(Self.function, blocks: blocks, threads: 256, overlaps: true, destination, destination.byteCount, pattern)
     }
-}
-
-extension Slice {
-    /// Whether its address is a multiple of `byteCount`.
-    fileprivate func isAligned(_ byteCount: Int) -> Bool { deviceAddress % UInt(byteCount) == 0 }
 }

@@ -12,6 +12,7 @@ package struct BinaryElementwise: Kernel {
 
     package init(_ operation: Operation, _ lhs: StridedSlice, _ rhs: StridedSlice, into output: Slice) {
         precondition(lhs.shape == rhs.shape, "\(operation) of \(lhs.shape) and \(rhs.shape)")
+        precondition(lhs.shape.count <= 6, "\(operation) along \(lhs.shape.count) axes, \(lhs.shape), and 6 are the most")
         (self.operation, self.lhs, self.rhs, self.output) = (operation, lhs, rhs, output)
     }
 

@@ -8,6 +8,7 @@ package struct StridedCopy: Kernel {
 
     package init(from source: StridedSlice, to destination: StridedSlice) {
         precondition(source.shape == destination.shape, "copy of \(source.shape) into \(destination.shape)")
+        precondition(source.shape.count <= 6, "a copy along \(source.shape.count) axes, \(source.shape), and 6 are the most")
         (self.source, self.destination) = (source, destination)
     }
 
