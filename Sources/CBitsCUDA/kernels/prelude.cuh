@@ -104,20 +104,6 @@ __device__ __forceinline__ float warp_max(float x) {
 }
 
 // Over a block of at most 1024 threads, whose number is a multiple of 32; every thread gets the result. `shared` holds 33 numbers and is free again on return.
-__device__ __forceinline__ float block_sum(float x, float *shared) {
-    x = warp_sum(x);
-    if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = x;
-    __syncthreads();
-    if (threadIdx.x < 32) {
-        float y = threadIdx.x < (blockDim.x >> 5) ? shared[threadIdx.x] : 0.0f;
-        y = warp_sum(y);
-        if (threadIdx.x == 0) shared[32] = y;
-    }
-    __syncthreads();
-    x = shared[32];
-    __syncthreads();
-    return x;
-}
 __device__ __forceinline__ float block_max(float x, float *shared) {
     x = warp_max(x);
     if ((threadIdx.x & 31) == 0) shared[threadIdx.x >> 5] = x;
