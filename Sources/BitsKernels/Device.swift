@@ -50,7 +50,7 @@ extension Device {
     /// Submits `kernel`, of whose operands is known that they lie on this device.
     package func runAgain(_ kernel: consuming some Kernel) { backend.submit(kernel) }
 
-    /// Work that can be submitted again and again at the price of one kernel: what `body` submits, which is not done by that. What the host does in
-    /// `body` is done once.
+    /// Work that can be submitted again and again at the price of one kernel: what `body` submits, which is not done by that unless the result says so. What
+    /// the host does in `body` is done once.
     package func record(_ body: () -> Void) -> RecordingResult { backend.record(body) }
 }

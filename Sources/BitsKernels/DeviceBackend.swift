@@ -63,6 +63,8 @@ package enum RecordingResult {
     case unsupported
     /// The work was asked for and is lost; the next wait says why.
     case failed
+    /// The work was asked for and has been submitted, once: the host computes some of it, which cannot be recorded.
+    case done
     case recorded(any RecordedWork)
 }
 

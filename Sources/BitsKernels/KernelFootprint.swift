@@ -3,11 +3,18 @@ struct KernelFootprint: Sendable {
     private(set) var reads: [Range<UInt>] = []
     private(set) var writes: [Range<UInt>] = []
 
+    init() {}
+
     init(_ kernel: some Kernel) {
-        for operand in kernel.operands where operand.slice.count > 0 {
-            if operand.access != .writes { reads.append(operand.slice.addresses) }
-            if operand.access != .reads { writes.append(operand.slice.addresses) }
-        }
+        var (kernel, visitor) = (kernel, OperandVisitor(.findMemory))
+        visitor.visit(&kernel)
+        self = visitor.footprint
+    }
+
+    mutating func add(_ operand: Slice, _ access: OperandAccess) {
+        if operand.count == 0 { return }
+        if access != .writes { reads.append(operand.addresses) }
+        if access != .reads { writes.append(operand.addresses) }
     }
 
     /// Whether the order of the two matters.

@@ -76,6 +76,8 @@ package struct OperandVisitor {
         case list
         /// Collects what is written, without names: done for every kernel too, where memory is only counted.
         case findWritten
+        /// Collects addresses alone: done for every kernel that is recorded.
+        case findMemory
         /// Replaces every operand by one without a share in its memory.
         case borrow
     }
@@ -85,6 +87,7 @@ package struct OperandVisitor {
     private var groups: [(name: StaticString, index: Int?)] = []
     private(set) var operands: [Operand] = []
     private(set) var written: [Slice] = []
+    private(set) var footprint = KernelFootprint()
     private(set) var isMisplaced = false
 
     init(_ purpose: Purpose) { self.purpose = purpose }
@@ -122,6 +125,7 @@ package struct OperandVisitor {
         switch purpose {
         case .check(let backend): if ObjectIdentifier(slice.buffer.device.backend) != backend { isMisplaced = true }
         case .findWritten: if access != .reads { written.append(slice) }
+        case .findMemory: footprint.add(slice, access)
         case .borrow: slice = slice.borrowed()
         case .list:
             let prefix = groups.map { "\($0.name)\(OperandVisitor.text($0.index))." }.joined()

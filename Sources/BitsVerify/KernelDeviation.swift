@@ -126,10 +126,11 @@ package func deviationsOfRecording(_ submit: () -> Void, outputs: [KernelOutput]
     case .failed:
         try device.synchronize()
         return ["nothing was recorded"]
+    case .done: break
     case .recorded(let work):
         if zip(outputs, initial).contains(where: { memory.load($0.slice) != $1 }) { return ["recording did what it was to note"] }
         work.submit()
-        try device.synchronize()
-        return zip(outputs, expected).filter { memory.load($0.slice) != $1 }.map { "recorded on \(device.name), \($0.0.name) is another" }
     }
+    try device.synchronize()
+    return zip(outputs, expected).filter { memory.load($0.slice) != $1 }.map { "recorded on \(device.name), \($0.0.name) is another" }
 }

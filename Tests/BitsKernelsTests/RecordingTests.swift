@@ -29,14 +29,15 @@ struct RecordingTests {
         )
         var addresses: Set<UInt> = []
         var recorded: (any RecordedWork)? = try record {
-            for _ in 0..<5 {
+            for _ in 0..<50 {
                 let scratch = device.allocate(.float32, count: 40_000)
                 addresses.insert(scratch.buffer.address)
                 device.run(ScaleAndShift(x, scale: 2, into: scratch))
                 device.run(ScaleAndShift(scratch, scale: 1, into: y))
             }
         }
-        #expect(addresses.count == 1)
+        // A few kernels may wait to be joined with others, and hold theirs.
+        #expect(addresses.count <= (device == .cpu ? 1 : 10))
         var others = (0..<50).map { _ in device.upload([Float](repeating: 5, count: 40_000), as: .float32) }
         #expect(others.allSatisfy { !addresses.contains($0.buffer.address) })
         recorded?.submit()
@@ -114,6 +115,26 @@ struct RecordingTests {
             recorded.submit()
             #expect(try results() == expected)
         }
+    }
+
+    @Test("Work of which the host computes a part is done in its order, recorded or not")
+    func hostWork() throws {
+        // No GPU's kernel takes heads of this width.
+        let operands = AttentionOperands(AttentionTests.shape(1, 2, 2, 2, 1, 1, 3200), dtype: .float32, ranges: .all)
+        let (query, result) = (operands.inputs.query, device.output(.float32, count: operands.output.count))
+        func submit() {
+            let halved = device.allocate(.float32, count: query.count)
+            device.run(ScaleAndShift(query, scale: 0.5, into: halved))
+            device.run(ScaleAndShift(halved, scale: -1, into: query))
+            device.run(operands.forward)
+            device.run(ScaleAndShift(operands.output, scale: 3, into: result))
+        }
+        let outputs = [KernelOutput("query", query), KernelOutput("output", operands.output), KernelOutput("result", result)]
+        #expect(try deviationsOfRecording(submit, outputs: outputs) == [])
+        // What comes behind it is recorded as ever.
+        let recorded = try record { device.run(ScaleAndShift(result, scale: 0, shift: 1, into: result)) }
+        recorded.submit()
+        #expect(try result.downloadFloats().allSatisfy { $0 == 1 })
     }
 
     @Test("Work that another task submits meanwhile is done at once, and not recorded", .enabled(if: Device.tested == .cpu))

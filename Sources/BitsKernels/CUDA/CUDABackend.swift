@@ -221,10 +221,7 @@ final class CUDABackend: DeviceBackend {
                 noteWrites(of: native)
             }
         }
-        // A recording of another thread's is waited for.
-        if turn.hold({ submitted.withLock { $0 != nil } }) {
-            return record(.notQueued(type(of: kernel).name, device: name, reason: "the host computes it, so it cannot be recorded"))
-        }
+        leaveRecording()
         references.withLock { $0[type(of: kernel).name, default: 0] += 1 }
         if let error = runReference(kernel) { record(error) }
     }

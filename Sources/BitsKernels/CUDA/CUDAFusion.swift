@@ -36,7 +36,7 @@ struct CUDAFusion {
     /// What is submitted and not queued, in order.
     private var steps: [Step] = []
     /// What has been written by what is queued.
-    private var written: Set<Range<UInt>> = []
+    private var written = AddressRanges()
     private var contents: [UInt: [UInt8]] = [:]
     /// Whether what comes is part of a launch that is being queued.
     var isQueueing = false
@@ -56,7 +56,8 @@ struct CUDAFusion {
         steps[0].isTaken = true
         let launch = products() ?? normedSum() ?? rotations() ?? steps[0].launch
         for step in steps where step.isTaken {
-            written.formUnion(step.footprint?.writes ?? ((step.launch as? CUDARecordedUpload).map { [$0.target.addresses] } ?? []))
+            let writes = step.footprint?.writes ?? ((step.launch as? CUDARecordedUpload).map { [$0.target.addresses] } ?? [])
+            writes.forEach { written.insert($0) }
         }
         steps.removeAll(where: \.isTaken)
         return launch
@@ -74,15 +75,25 @@ struct CUDAFusion {
     /// Shows `join` what may follow the first step at once, until it says that it is complete; what it takes is part of the launch.
     private mutating func visit(_ join: (inout CUDAFusion, Candidate) -> (isTaken: Bool, isComplete: Bool)) {
         for later in steps.indices.dropFirst() {
-            let step = steps[later]
-            if steps[..<later].contains(where: { !$0.isTaken && $0.conflicts(with: step) }) { continue }
-            let taken = steps[..<later].filter(\.isTaken)
-            let candidate = Candidate(
-                launch: step.launch, isDependent: taken.contains { $0.isRead(by: step) }, overwrites: taken.contains { $0.isOverwritten(by: step) })
+            guard let candidate = candidate(later) else { continue }
             let (isTaken, isComplete) = join(&self, candidate)
             steps[later].isTaken = isTaken
             if isComplete { return }
         }
+    }
+
+    /// Step `later`, if it may move up to those that are taken.
+    private func candidate(_ later: Int) -> Candidate? {
+        var (isDependent, overwrites) = (false, false)
+        for earlier in 0..<later {
+            if !steps[earlier].isTaken {
+                if steps[earlier].conflicts(with: steps[later]) { return nil }
+                continue
+            }
+            isDependent = isDependent || steps[earlier].isRead(by: steps[later])
+            overwrites = overwrites || steps[earlier].isOverwritten(by: steps[later])
+        }
+        return Candidate(launch: steps[later].launch, isDependent: isDependent, overwrites: overwrites)
     }
 
     private mutating func products() -> (any CUDALaunching & Sendable)? {
@@ -149,7 +160,7 @@ struct CUDAFusion {
     private func isConstant(_ weight: FourBitMatrix) -> Bool {
         let memory = weight.memory
         func touches(_ range: Range<UInt>) -> Bool { memory.contains { $0.overlaps(range) } }
-        return !written.contains(where: touches) && steps.allSatisfy { $0.footprint?.writes.contains(where: touches) == false }
+        return !memory.contains(where: written.overlap) && steps.allSatisfy { $0.footprint?.writes.contains(where: touches) == false }
     }
 
     /// Of small operands that nothing of the recording writes.

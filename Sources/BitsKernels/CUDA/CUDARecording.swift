@@ -28,32 +28,54 @@ extension CUDABackend {
         // A launch that is waited for cannot be recorded.
         if waitsForEach { return .unsupported }
         return turn.hold {
-            // What was submitted before is there: operands may be looked at while work is recorded.
-            note(unsafe bits_cuda_stream_wait(context.pointer, stream.pointer), in: "work before a recording")
-            unsettled.withLock { $0.settle() }
             guard !hasFailed.load(ordering: .acquiring) else { return .unsupported }
-            recordedTables.withLock { $0 = [] }
-            memory.beginRecording()
-            note(unsafe bits_cuda_capture_begin(context.pointer, stream.pointer), in: "recording")
-            submitted.withLock { $0 = CUDAFusion(self) }
+            beginRecording()
             work()
-            queueSubmitted(end: true)
-            submitted.withLock { $0 = nil }
-            var graph: UnsafeMutableRawPointer?
-            note(unsafe bits_cuda_capture_end(context.pointer, stream.pointer, &graph), in: "recording")
-            let blocks = memory.endRecording()
-            let tables = recordedTables.withLock { tables in
-                defer { tables = nil }
-                return tables ?? []
-            }
-            guard let graph = unsafe graph, !hasFailed.load(ordering: .acquiring) else {
-                if unsafe graph != nil { unsafe _ = bits_cuda_graph_destroy(context.pointer, graph) }
-                memory.release(blocks)
-                return .failed
-            }
-            return .recorded(CUDARecording(self, graph: UInt(bitPattern: graph), blocks: blocks, tables: tables))
+            // What the host computes has ended it.
+            guard submitted.withLock({ $0 != nil }) else { return .done }
+            return endRecording().map { .recorded($0) } ?? .failed
         }
     }
+
+    private func beginRecording() {
+        // What is read beside the recording is there when all that was submitted before has been done.
+        let (block, status) = pinned.take(byteCount: 0)
+        note(status, in: "recording")
+        if let block {
+            note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "recording")
+            note(unsafe bits_cuda_stream_wait_event(context.pointer, reading.pointer, block.event), in: "recording")
+        }
+        recordedTables.withLock { $0 = [] }
+        memory.beginRecording()
+        note(unsafe bits_cuda_capture_begin(context.pointer, stream.pointer), in: "recording")
+        submitted.withLock { $0 = CUDAFusion(self) }
+        // The recording begins when all before it is done, whenever it is submitted.
+        unsettled.withLock { $0.settle() }
+    }
+
+    /// Ends the recording that is under way; nil where there is none, or nothing came of it, which is noted.
+    private func endRecording() -> CUDARecording? {
+        guard submitted.withLock({ $0 != nil }) else { return nil }
+        queueSubmitted(end: true)
+        submitted.withLock { $0 = nil }
+        unsettled.withLock { $0.writeAnything() }
+        var graph: UnsafeMutableRawPointer?
+        note(unsafe bits_cuda_capture_end(context.pointer, stream.pointer, &graph), in: "recording")
+        let blocks = memory.endRecording()
+        let tables = recordedTables.withLock { tables in
+            defer { tables = nil }
+            return tables ?? []
+        }
+        guard let graph = unsafe graph, !hasFailed.load(ordering: .acquiring) else {
+            if unsafe graph != nil { unsafe _ = bits_cuda_graph_destroy(context.pointer, graph) }
+            memory.release(blocks)
+            return nil
+        }
+        return CUDARecording(self, graph: UInt(bitPattern: graph), blocks: blocks, tables: tables)
+    }
+
+    /// Ends the recording that is under way, if one is, and has what was recorded so far done: for work that the host is to do behind it.
+    func leaveRecording() { turn.hold { endRecording()?.submit() } }
 
     /// Takes what is submitted while a recording is under way, and queues what waits long enough.
     ///
