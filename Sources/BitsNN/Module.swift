@@ -74,8 +74,8 @@ open class Module {
         }
     }
 
-    /// What this module declares, classes above its own first.
-    var declarations: [any Declaration] {
+    /// What this module declares, classes above its own first: always the same, and reflection takes milliseconds to find it in all modules of a model.
+    private(set) lazy var declarations: [any Declaration] = {
         var result: [any Declaration] = []
         var mirror: Mirror? = Mirror(reflecting: self)
         while let current = mirror {
@@ -83,5 +83,5 @@ open class Module {
             mirror = current.superclassMirror
         }
         return result
-    }
+    }()
 }
