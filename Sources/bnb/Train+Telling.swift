@@ -11,10 +11,12 @@ extension Train {
         guard records.json else {
             try Console.write(curve.text())
             let evaluation = summary.evaluation.map { ", eval_nll \(Bytes.rounded($0.nll, 4))" } ?? ""
+            // A run that is resumed behind its last step takes none.
+            let pace = summary.tokens > 0 ? ", \(Int(summary.tokensPerSecond)) tokens/s" : ""
             let early = summary.end == .withoutProgress ? ", as evaluations got no better" : ""
             try Console.writeLine(
                 "\(summary.progress.step) steps\(early): train_loss \(Bytes.rounded(summary.loss, 4))\(evaluation); \(summary.progress.tokens) tokens, "
-                    + "\(Bytes.rounded(summary.seconds, 1)) s, \(Int(summary.tokensPerSecond)) tokens/s")
+                    + "\(Bytes.rounded(summary.seconds, 1)) s\(pace)")
             let memory = trainer.model.computeDevice.memory.peak
             try Console.writeLine("at most \(Bytes(memory.total)) held: \(memory)")
             return try Console.writeLine("\(trainer.weights.adapter == nil ? "the model" : "the adapter") is in \(records.output)")
@@ -23,7 +25,8 @@ extension Train {
             JSONValue.object([
                 "train_loss": .number(finite: summary.loss), "eval_nll": summary.evaluation.map { .number(finite: $0.nll) } ?? .null,
                 "steps": .number(JSONNumber(summary.progress.step)), "tokens": .number(JSONNumber(summary.progress.tokens)),
-                "seconds": .number(JSONNumber(summary.seconds)), "tokens_per_second": .number(JSONNumber(summary.tokensPerSecond)),
+                "seconds": .number(JSONNumber(summary.seconds)),
+                "tokens_per_second": summary.tokens > 0 ? .number(JSONNumber(summary.tokensPerSecond)) : .null,
                 "peak_memory_bytes": Diagnosis.peakMemory.map { .number(JSONNumber($0)) } ?? .null,
                 "memory": trainer.model.computeDevice.memory.peak.json,
                 "trained_weights": .number(JSONNumber(trainer.weights.count)), "stopped_early": .bool(summary.end == .withoutProgress),

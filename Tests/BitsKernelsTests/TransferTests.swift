@@ -83,7 +83,7 @@ struct TransferTests {
             Device.cpu.run(OptimizerStep([step(known)]))
             #expect(Device.cpu.referenceRuns == ["optimizer_step": 1])
             let shape = AttentionShape(batch: 1, queries: 1, keys: 1, heads: 1, groups: 1, headWidth: 4096, scale: 1)
-            let wide = AttentionOperands(shape, dtype: .float32, ranges: .all)
+            let wide = AttentionOperands(shape, dtype: .float32, ranges: .all, on: .cpu)
             Device.cpu.run(wide.forward)
             #expect(Device.cpu.referenceRuns["attention"] == 1)
         }

@@ -184,6 +184,7 @@ import Testing
         #expect(again.status == 0 && again.errors.contains("going on after step 2"), "\(again.errors)")
         for key in ["eval_nll", "train_loss", "steps"] { #expect(try again.json[key] as? Double == first.json[key] as? Double, "\(key)") }
         #expect(try again.json["eval_nll"] is Double)
+        #expect(try again.json["tokens_per_second"] is NSNull, "without a step there is no pace")
     }
 
     /// Whether Python can be asked what TensorBoard reads.

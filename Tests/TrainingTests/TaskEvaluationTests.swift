@@ -145,7 +145,8 @@ struct LabeledTextTests {
     static let broken: [(name: String, text: String, reason: String)] = [
         ("x.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"a\"}", "line 2: has the fields text; 'text' and 'label'"),
         ("x.jsonl", "\n\n{\"text\": \"a\", \"label\": \"maybe\"}", "line 3: has the label \"maybe\"; a number from 0, or one of no, yes"),
-        ("x.jsonl", "{\"text\": \"a\", \"label\": 1.5}", "line 1: has the label 1.5"), ("x.jsonl", "[1]", "line 1: is not an object"),
+        ("x.jsonl", "{\"text\": \"a\", \"label\": 1.5}", "line 1: has the label 1.5"), ("x.jsonl", "3", "line 1: is not an object"),
+        ("x.jsonl", "[1]", "line 1: begins a JSON list; one object a line was expected"),
         ("x.tsv", "a\t1\nb\n", "line 2: has 1 fields; 2 were expected: text, label"), ("x.jsonl", " \n", "has no examples"),
         ("x.csv", "text,label\n\"a,1\n", "line 2: has a quote that is not closed"),
     ]

@@ -86,14 +86,7 @@ public struct ExampleFile: Sendable {
             }
             return JSONObject(zip(columns, fields).map { ($0, .string($1)) })
         }
-        // A list of all examples, over many lines or in one, is what other tools write.
-        guard bytes.first(where: { $0 != UInt8(ascii: " ") }) != UInt8(ascii: "[") else {
-            throw .malformed(path: path, "begins a JSON list; one object a line was expected, as 'jq -c .[]' makes of it")
-        }
-        guard case .object(let object) = try JSONValue(parsing: bytes, path: path) else {
-            throw .malformed(path: path, "is not an object with \(TrainingText.expectation)")
-        }
-        return object
+        return try JSONObject(line: bytes, path: path, expectation: TrainingText.expectation)
     }
 
     /// File and line of an example, for messages.

@@ -33,14 +33,6 @@ struct LabeledFile {
         return examples
     }
 
-    /// The fields of a record that is an object of JSON.
-    static func fields(_ record: [UInt8], _ expectation: String) throws(ModelFileError) -> JSONObject {
-        guard case .object(let object) = try JSONValue(parsing: record, path: "") else {
-            throw .malformed(path: "", "is not an object with \(expectation)")
-        }
-        return object
-    }
-
     /// The number of a label that is one of `names`, or a number.
     static func label(_ value: JSONValue, _ names: [String]) throws(ModelFileError) -> Int32 {
         let number: Int32? =

@@ -27,7 +27,7 @@ extension LabeledText {
         let separator: UInt8? = name.hasSuffix(".tsv") ? UInt8(ascii: "\t") : name.hasSuffix(".csv") ? UInt8(ascii: ",") : nil
         var columns: [String]?
         return try LabeledFile(file, mindsQuotes: separator == UInt8(ascii: ",")).examples(expectation) { (record) throws(ModelFileError) in
-            guard let separator else { return try LabeledText(LabeledFile.fields(record, expectation), labels) }
+            guard let separator else { return try LabeledText(JSONObject(line: record, path: "", expectation: expectation), labels) }
             let row = try row(record, separator: separator)
             if columns == nil {
                 let isHeader = row.contains { $0.lowercased() == "label" }

@@ -25,7 +25,7 @@ extension LabeledWords {
     /// - Throws: ``BitsIO/ModelFileError`` with file and line for what is broken, without words, or has a label of another name.
     public static func read(_ file: MappedFile, labels: [String]) throws(ModelFileError) -> [LabeledWords] {
         try LabeledFile(file).examples(expectation) { (record) throws(ModelFileError) in
-            try LabeledWords(LabeledFile.fields(record, expectation), labels)
+            try LabeledWords(JSONObject(line: record, path: "", expectation: expectation), labels)
         }
     }
 

@@ -25,9 +25,10 @@ struct DecodeInputs {
     int is_cluster;
     // What a score cannot pass, either way; 0 where nothing bounds it.
     float cap;
-    int reserved;
-    // Of a batch entry's one token, the key and value that are still to be kept, where its query and key are still to be turned as rotary.cu does; all of
-    // the type of keys. NULL: that has been done.
+    // So that addresses lie at multiples of 8, as the host lays them out.
+    int padding;
+    // For the functions that turn and keep alone: of a batch entry's one token, the key and value that are still to be kept, where its query and key are
+    // still to be turned as rotary.cu does; all of the type of keys.
     const void *new_key, *new_value;
     const float *cosine, *sine;
     const int *positions;
