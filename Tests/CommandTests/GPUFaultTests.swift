@@ -134,7 +134,7 @@ struct GPUFaultTests {
         expectOneLine(outcome, status: 69, "nothing was compared", "cuda:0 has no room")
         let lines = outcome.output.split(separator: "\n")
         #expect(
-            lines.count == 6 && lines.allSatisfy { $0.contains(/^left out \w+: it takes [\d.]+ GB, and 1.\d+ GB are free$/) }, "\(outcome.output)")
+            lines.count == 10 && lines.allSatisfy { $0.contains(/^left out \w+: it takes [\d.]+ GB, and 1.\d+ GB are free$/) }, "\(outcome.output)")
         let environment = gpu.environment(cache: cache).merging(["BNB_CUDA_DRIVER": "/none/libcuda.so"]) { $1 }
         expectOneLine(try Command.run(["doctor", "--large", "--device", "cuda"], environment: environment), status: 69, "BNB_CUDA_DRIVER")
         expectOneLine(try Command.run(["doctor", "--large", "--kernel", "fil"]), status: 64, "no kernel 'fil'")

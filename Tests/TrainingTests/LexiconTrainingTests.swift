@@ -115,7 +115,7 @@ import _BitsTestSupport
         "Another device than the processor has its losses and gradients", .enabled(if: Device.tested != .cpu), arguments: [DType.float32, .bfloat16])
     func otherDevice(dtype: DType) throws {
         let ids = (0..<200).map { Int32(($0 * 37 + 11) % 500) }
-        func found(on device: Device) throws -> (nll: Double, gradients: [Float]) {
+        func found(_ dtype: DType, on device: Device) throws -> (nll: Double, gradients: [Float]) {
             let setting = try Setting(computeDType: dtype, activations: dtype, device: device)
             let nll = try setting.model.meanLoss(of: setting.validation)
             // With factors that are zero, the others' gradients would be as well.
@@ -127,12 +127,14 @@ import _BitsTestSupport
             let gradients = try setting.adapter.parameters.flatMap { try #require($0.gradient).floats() }
             return (nll, gradients)
         }
-        let (other, processor) = (try found(on: .tested), try found(on: .cpu))
+        let (other, processor, exact) = (try found(dtype, on: .tested), try found(dtype, on: .cpu), try found(.float32, on: .cpu))
         #expect(abs(other.nll - processor.nll) < (dtype == .float32 ? 5e-4 : 3e-3), "\(other.nll), \(processor.nll)")
+        #expect(other.gradients.count == exact.gradients.count)
         func length(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
-        #expect(other.gradients.count == processor.gradients.count)
-        let distance = length(zip(other.gradients, processor.gradients).map(-)) / length(processor.gradients)
-        #expect(distance < (dtype == .float32 ? 1e-4 : 1e-2), "\(distance)")
+        func distance(_ gradients: [Float]) -> Double { length(zip(gradients, exact.gradients).map(-)) / length(exact.gradients) }
+        // Rounded to bfloat16 in other places, each device's are about 1e-2 away from those of float32.
+        let limit = dtype == .float32 ? 1e-4 : max(1e-2, 1.25 * distance(processor.gradients))
+        #expect(distance(other.gradients) < limit, "\(distance(other.gradients)), the processor's \(distance(processor.gradients))")
     }
 
     @Test("The same seed gives the same run, evaluated before or not; another seed another")

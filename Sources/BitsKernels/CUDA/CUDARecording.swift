@@ -40,7 +40,7 @@ extension CUDABackend {
     private func beginRecording() {
         // What is read beside the recording is there when all that was submitted before has been done.
         let (block, status) = pinned.take(byteCount: 0)
-        note(status, in: "recording")
+        notePinned(status, CUDAPinnedMemory.leastByteCount, in: "recording")
         if let block {
             note(unsafe bits_cuda_event_record(context.pointer, block.event, stream.pointer), in: "recording")
             note(unsafe bits_cuda_stream_wait_event(context.pointer, reading.pointer, block.event), in: "recording")
