@@ -90,7 +90,7 @@ struct ModelParityTests {
             guard let folder = try example.quantizedFolder(form.name) else { return "no checkpoint was recorded" }
             if try example.hasExperts { return "the reference leaves experts in floating point" }
             let recorded = try #require(try example.answer("logits_\(form.name)"))
-            let loaded = try LoadedModel(folder)
+            let loaded = try LoadedModel(folder, options: .tested())
             #expect(try loaded.report.quantized.count == Checkpoint(folder).quantizedPaths.count && loaded.report.unused == [], "\(example.name)")
             let found = try distance(example.real(loaded.model.logits(example.tokens)), example.real(recorded))
             #expect(found < form.limit, "\(example.name) in \(form.name)")
