@@ -132,8 +132,8 @@ import _BitsTestSupport
         #expect(other.gradients.count == exact.gradients.count)
         func length(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
         func distance(_ gradients: [Float]) -> Double { length(zip(gradients, exact.gradients).map(-)) / length(exact.gradients) }
-        // Rounded to bfloat16 in other places, each device's are about 1e-2 away from those of float32.
-        let limit = dtype == .float32 ? 1e-4 : max(1e-2, 1.25 * distance(processor.gradients))
+        // Of this model, decoded weights that are rounded to bfloat16, as a GPU multiplies with, make 1.06e-2, and activations that are 0.9e-2.
+        let limit = dtype == .float32 ? 1e-4 : 1.5e-2
         #expect(distance(other.gradients) < limit, "\(distance(other.gradients)), the processor's \(distance(processor.gradients))")
     }
 
