@@ -159,7 +159,7 @@ struct CourseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Gradients together are scaled to at most this norm; 0 for no limit.", valueName: "number"))
     var maxGradNorm = 1.0
 
-    @Flag(help: "Compute the inside of blocks again on the way back instead of keeping it: less memory, a third more time.")
+    @Flag(help: "Compute the inside of blocks again on the way back instead of keeping it: less memory, up to a third more time.")
     var recompute = false
 
     @Flag(help: "As --recompute, with the inputs of blocks in the host's memory meanwhile: on a GPU still less memory, in about the same time.")

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Runs `block` and keeps nothing of what it computes but its result; ``Tensor/backward(retainingGraph:)`` runs it again when it gets there.
 ///
-/// A training step through n equal blocks then holds the inputs of n and the inside of one, and takes about a third more time. Gradients, of the
+/// A training step through n equal blocks then holds the inputs of n and the inside of one, and takes up to a third more time. Gradients, of the
 /// parameters that the block uses and of tensors from outside alike, are bit for bit those of `block()`. Where nothing in the block is to be
 /// differentiated, this is `block()`.
 ///
