@@ -1,7 +1,7 @@
 import BitsCore
 import BitsQuant
 
-/// A linear layer with a 4-bit weight, doubly quantized, on bfloat16 activations of so many rows, from 1 on.
+/// A linear layer with a 4-bit weight, doubly quantized, on bfloat16 activations, a measurement for each number of rows.
 func linearMeasurements(on device: Device) -> [Measurement] {
     let (outFeatures, inFeatures) = device.size((5632, 2048), gpu: (14336, 4096))
     return device.size([1, 16, 512], gpu: [1, 4, 16, 64, 512, 2048]).map { rows in
@@ -21,7 +21,7 @@ func linearMeasurements(on device: Device) -> [Measurement] {
     }
 }
 
-/// A linear layer with an int8 weight at threshold 6, on bfloat16 activations of so many rows, one of 512 of whose columns is an outlier.
+/// A linear layer with an int8 weight at threshold 6, on bfloat16 activations of which one column of 512 is an outlier, a measurement for each number of rows.
 func int8LinearMeasurements(on device: Device) -> [Measurement] {
     let (outFeatures, inFeatures) = device.size((5632, 2048), gpu: (14336, 4096))
     return device.size([1, 16, 512], gpu: [1, 16, 512, 2048]).map { rows in
