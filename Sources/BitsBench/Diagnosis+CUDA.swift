@@ -1,4 +1,5 @@
 import BitsKernels
+import FoundationEssentials
 
 extension Diagnosis {
     /// Why the driver that the environment names cannot be used; nil where none is named, or it can.
@@ -14,6 +15,19 @@ extension Diagnosis {
         let problem = CUDACompiler.problem.map { "cannot be used: \($0)" }
         return [Backend(name: "cuda", isAvailable: problem == nil, note: "\(driver), \(problem ?? kernelSource), \(largeProducts)")]
             + gpus.enumerated().map { backend(of: $1, ordinal: $0, hasKernels: problem == nil) }
+    }
+
+    /// The environment variables that GPUs are found and used by, as far as they are set.
+    static var cudaEnvironment: [String: String] {
+        let visible = "CUDA_VISIBLE_DEVICES"
+        let names: Set = ["BNB_CUDA_DRIVER", "BNB_NVRTC", "BNB_CUBLASLT", "BNB_CUDA_CACHE", "BNB_CUDA_WAIT", visible]
+        // Empty is as good as not set, but where it hides all GPUs.
+        return ProcessInfo.processInfo.environment.filter { names.contains($0.key) && (!$0.value.isEmpty || $0.key == visible) }
+    }
+
+    static var cudaKernelCache: KernelCache? {
+        guard CUDADriver.path != nil else { return nil }
+        return CUDAMachineCode.folder.map { KernelCache(path: $0, byteCount: CUDAMachineCode.keptByteCount) }
     }
 
     private static var kernelSource: String {

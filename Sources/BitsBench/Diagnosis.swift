@@ -19,6 +19,12 @@ public struct Diagnosis: Sendable {
         public let note: String
     }
 
+    /// A folder of compiled kernels.
+    public struct KernelCache: Sendable, Equatable {
+        public let path: String
+        public let byteCount: Int
+    }
+
     /// The processor's name, as it calls itself; nil where the system does not tell.
     public let processorName: String?
     /// What its kernels are chosen by.
@@ -28,7 +34,7 @@ public struct Diagnosis: Sendable {
     /// Threads that share a kernel's work, and processors that the process may use.
     public let threads: Int
     public let processors: Int
-    /// The environment variables that set them, as far as they are set.
+    /// The environment variables that the processor and GPUs are set by, as far as they are set.
     public let environment: [String: String]
     /// Bytes; nil where the system does not tell.
     public let memory: Int?
@@ -39,6 +45,8 @@ public struct Diagnosis: Sendable {
     public let architecture: String
     /// Where downloaded models are looked for.
     public let cache: HuggingFaceCache
+    /// Where kernels are kept that were compiled for a GPU; nil where there is no driver of NVIDIA's, or no such place.
+    public let kernelCache: KernelCache?
     public let backends: [Backend]
 
     /// Looks around.
@@ -48,7 +56,7 @@ public struct Diagnosis: Sendable {
         bestLevel = Processor.bestLevel
         features = Processor.features
         threads = Processor.threadCount
-        environment = Processor.environment
+        environment = Processor.environment.merging(Diagnosis.cudaEnvironment) { $1 }
         processors = ProcessInfo.processInfo.activeProcessorCount
         memory = SystemMemory.totalByteCount
         availableMemory = SystemMemory.availableByteCount
@@ -62,6 +70,7 @@ public struct Diagnosis: Sendable {
         #endif
         cache = HuggingFaceCache()
         let cuda = Diagnosis.cuda()
+        kernelCache = Diagnosis.cudaKernelCache
         let chosen = Device.hasCUDA ? "cuda:0" : "cpu"
         backends =
             [Backend(name: "cpu", isAvailable: true, note: chosen == "cpu" ? "is used" : "is used with --device cpu")] + cuda

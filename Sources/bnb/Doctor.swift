@@ -81,6 +81,7 @@ extension Diagnosis {
         if !environment.isEmpty { lines.append("settings   \(environment.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ", "))") }
         if let memory { lines.append("memory     \(Bytes(memory))" + (availableMemory.map { ", \(Bytes($0)) available" } ?? "")) }
         lines.append("cache      \(cache.path)")
+        if let kernelCache { lines.append("gpu cache  \(kernelCache.path), \(Bytes(kernelCache.byteCount)) of kernels") }
         lines += backends.map { backend in "device     \(backend.name) \(backend.note)" }
         return lines.joined(separator: "\n")
     }
@@ -96,6 +97,7 @@ extension Diagnosis {
             "best_level": .string(bestLevel.name), "features": .array(features.names.map { .string($0) }), "kernels": .string(kernels),
             "threads": number(threads), "processors": number(processors), "memory_bytes": number(memory),
             "available_memory_bytes": number(availableMemory), "cache": .string(cache.path),
+            "kernel_cache": kernelCache.map { ["path": .string($0.path), "bytes": number($0.byteCount)] } ?? .null,
             "devices": .array(backends.map { ["name": .string($0.name), "available": .bool($0.isAvailable), "note": .string($0.note)] }),
         ]
     }

@@ -58,6 +58,27 @@ struct GPUFaultTests {
         #expect(outcome.output.contains("without cuBLASLt: BNB_CUBLASLT is '/none': "), "\(outcome.output)")
     }
 
+    @Test("doctor shows what a GPU is set by, and where its kernels are kept; without a driver neither a cache nor what is empty")
+    func settings() throws {
+        #expect(try quantize().status == 0)
+        let byteCount = try kept.values.reduce(0) { $0 + $1.count }
+        let environment = gpu.environment(cache: cache).merging(["BNB_CUDA_WAIT": "1", "CUDA_VISIBLE_DEVICES": ""]) { $1 }
+        let found = try Command.run(["doctor", "--json"], environment: environment).json
+        let settings = try #require(found["environment"] as? [String: String])
+        for name in ["BNB_CUDA_DRIVER", "BNB_NVRTC", "BNB_CUBLASLT", "BNB_CUDA_CACHE", "BNB_CUDA_WAIT", "CUDA_VISIBLE_DEVICES"] {
+            #expect(settings[name] == environment[name], "\(name)")
+        }
+        let folder = try #require(found["kernel_cache"] as? [String: Any])
+        #expect(folder["path"] as? String == cache && folder["bytes"] as? Int == byteCount && byteCount > 0)
+        let text = try Command.run(["doctor"], environment: environment).output
+        #expect(text.contains("BNB_CUDA_WAIT=1, BNB_NVRTC=off") && text.contains("gpu cache  \(cache), "), "\(text)")
+
+        let without = try Command.run(["doctor", "--json"], environment: ["BNB_CUDA_DRIVER": "/none/libcuda.so", "BNB_CUDA_WAIT": ""]).json
+        #expect(without["kernel_cache"] is NSNull)
+        #expect((without["environment"] as? [String: String])?["BNB_CUDA_DRIVER"] == "/none/libcuda.so")
+        #expect((without["environment"] as? [String: String])?["BNB_CUDA_WAIT"] == nil)
+    }
+
     @Test("a driver that is too old, or is none, is told by name; without --device the processor takes its place, and a word says so")
     func unsuitableDrivers() throws {
         let old = "the driver speaks CUDA 11.4, and 12.0 is the oldest that will do; install driver 525"

@@ -74,6 +74,12 @@ package enum CUDAMachineCode {
     package static let folder: String? =
         FileSystem.environment("BNB_CUDA_CACHE")
         ?? (FileSystem.environment("XDG_CACHE_HOME") ?? FileSystem.environment("HOME").map { "\($0)/.cache" }).map { "\($0)/swift-bitsandbytes/cuda" }
+
+    /// Bytes of the files in ``folder``.
+    package static var keptByteCount: Int {
+        let names = (folder.flatMap { try? FileSystem.names(in: $0) } ?? []).filter { $0.hasSuffix(".cubin") }
+        return names.compactMap { name in folder.flatMap { try? MappedFile(path: "\($0)/\(name)").byteCount } }.reduce(0, +)
+    }
 }
 
 /// A file of machine code: a line that says what it is, then the code. The line tells a file that was cut short or changed from a whole one.
