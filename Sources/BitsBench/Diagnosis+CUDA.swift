@@ -1,12 +1,21 @@
+public import BitsCore
 import BitsKernels
 import FoundationEssentials
 
 extension Diagnosis {
-    /// Why the driver that the environment names cannot be used; nil where none is named, or it can.
-    public static var driverProblem: String? { CUDADriver.problem }
+    /// The device that `auto` stands for; and where that is not the first GPU for a reason that somebody would want to know, a line with it.
+    ///
+    /// - Throws: ``DeviceError/unavailable(_:reason:)`` where GPUs are new enough, and none can be taken into use.
+    public static func automaticDevice() throws(DeviceError) -> (device: Device, remark: String?) {
+        let (device, passedOver) = try Device.automatic()
+        let reasons = passedOver.map { "\($0)" } + (CUDADriver.problem.map { [$0] } ?? [])
+        return (device, reasons.isEmpty ? nil : "\(device == .cpu ? "the processor" : device.name) is used: \(reasons.joined(separator: "; "))")
+    }
 
     /// NVIDIA's driver, compiler and products, then each GPU; or what is missing, and what to do about it.
-    static func cuda() -> [Backend] {
+    ///
+    /// - Parameter chosen: the device that is used where none is named.
+    static func cuda(_ chosen: Device?) -> [Backend] {
         let gpus: [CUDAProperties]
         do { gpus = try CUDADriver.devices() } catch {
             return [Backend(name: "cuda", isAvailable: false, note: "cannot be used: \(error.reason)")]
@@ -14,7 +23,7 @@ extension Diagnosis {
         let driver = "driver speaks CUDA \(CUDADriver.version ?? "?") (\(CUDADriver.path ?? "?"))"
         let problem = CUDACompiler.problem.map { "cannot be used: \($0)" }
         return [Backend(name: "cuda", isAvailable: problem == nil, note: "\(driver), \(problem ?? kernelSource), \(largeProducts)")]
-            + gpus.enumerated().map { backend(of: $1, ordinal: $0, hasKernels: problem == nil) }
+            + gpus.enumerated().map { backend(of: $1, ordinal: $0, hasKernels: problem == nil, chosen) }
     }
 
     /// The environment variables that GPUs are found and used by, as far as they are set.
@@ -40,12 +49,14 @@ extension Diagnosis {
             ?? "large products are slow without cuBLASLt: \(CUDAProducts.absence)"
     }
 
-    private static func backend(of gpu: CUDAProperties, ordinal: Int, hasKernels: Bool) -> Backend {
+    private static func backend(of gpu: CUDAProperties, ordinal: Int, hasKernels: Bool, _ chosen: Device?) -> Backend {
         var note = "\(gpu.name), compute capability \(gpu.capabilityText), \(gpu.multiprocessorCount) multiprocessors"
         note += ", \(gigabytes(gpu.memoryByteCount)), bus \(gpu.bus)"
         var isAvailable = hasKernels
         do {
-            note += try Device.cuda(ordinal).freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
+            let device = try Device.cuda(ordinal)
+            note += device.freeByteCount.map { ", \(gigabytes($0)) free" } ?? ""
+            if device == chosen && hasKernels { note += ", is used" }
         } catch {
             note += ", cannot be used: \(error.reason)"
             isAvailable = false

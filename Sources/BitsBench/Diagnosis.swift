@@ -69,11 +69,10 @@ public struct Diagnosis: Sendable {
             architecture = "other"
         #endif
         cache = HuggingFaceCache()
-        let cuda = Diagnosis.cuda()
+        let chosen = try? Device.automatic().device
         kernelCache = Diagnosis.cudaKernelCache
-        let chosen = Device.hasCUDA ? "cuda:0" : "cpu"
         backends =
-            [Backend(name: "cpu", isAvailable: true, note: chosen == "cpu" ? "is used" : "is used with --device cpu")] + cuda
+            [Backend(name: "cpu", isAvailable: true, note: chosen == .cpu ? "is used" : "is used with --device cpu")] + Diagnosis.cuda(chosen)
             + ["rocm", "xpu", "gaudi", "metal"].map { Backend(name: $0, isAvailable: false, note: "is not supported") }
     }
 

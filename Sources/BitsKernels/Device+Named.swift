@@ -4,7 +4,7 @@ extension Device {
         case cpu
         /// An NVIDIA GPU by its number: `cuda:1`; `cuda` is the first.
         case cuda(Int)
-        /// The first GPU where there is one that can be used, else the processor.
+        /// The first GPU that can be used, else the processor.
         case auto
 
         /// - Throws: ``DeviceError/unsupportedBackend(_:)`` for `rocm`, `mps` and others that exist but not in this package;
@@ -26,10 +26,11 @@ extension Device {
     }
 
     /// The device that goes by `name`, as the command line takes it: `cpu`; `cuda` or `cuda:1` for an NVIDIA GPU by its number; `auto` for the first
-    /// GPU where there is one that can be used, else the processor.
+    /// GPU that can be used, else the processor.
     ///
-    /// - Throws: ``DeviceError/unavailable(_:reason:)`` for a GPU that cannot be used; ``DeviceError/unsupportedBackend(_:)`` for `rocm`, `mps` and
-    ///   others that exist but not in this package; ``DeviceError/unknownDevice(_:)`` for a name of no device at all.
+    /// - Throws: ``DeviceError/unavailable(_:reason:)`` for a GPU that cannot be used, for `auto` where none of those can that are new enough;
+    ///   ``DeviceError/unsupportedBackend(_:)`` for `rocm`, `mps` and others that exist but not in this package; ``DeviceError/unknownDevice(_:)`` for
+    ///   a name of no device at all.
     public init(named name: String) throws(DeviceError) { try self.init(Name(name)) }
 
     /// The device of this name.
@@ -39,7 +40,7 @@ extension Device {
         switch name {
         case .cpu: self = .cpu
         case .cuda(let ordinal): self = try .cuda(ordinal)
-        case .auto: self = Device.hasCUDA ? try .cuda() : .cpu
+        case .auto: self = try Device.automatic().device
         }
     }
 }

@@ -161,7 +161,7 @@ struct Seed: ExpressibleByArgument {
 /// Where the work is done.
 struct MachineOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("Where to compute: cpu, cuda or cuda:N, or auto: the first GPU if there is one, else the processor.", valueName: "device"))
+        help: ArgumentHelp("Where to compute: cpu, cuda or cuda:N, or auto: the first GPU that can be used, else cpu.", valueName: "device"))
     var device = "auto"
 
     @Option(name: [.short, .long], help: ArgumentHelp("Threads. (default: the processors allowed to the process)", valueName: "number"))
@@ -186,8 +186,10 @@ struct MachineOptions: ParsableArguments {
     /// The device called `name`.
     static func device(_ name: String) throws -> Device {
         let name = try MachineOptions.name(name)
-        if name == .auto, let problem = Diagnosis.driverProblem { Console.note("bnb: \(problem); the processor is used\n") }
-        return try Device(name)
+        guard name == .auto else { return try Device(name) }
+        let (device, remark) = try Diagnosis.automaticDevice()
+        if let remark { Console.note("bnb: \(remark)\n") }
+        return device
     }
 
     static func name(_ text: String) throws -> Device.Name {

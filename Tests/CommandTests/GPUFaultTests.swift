@@ -140,6 +140,34 @@ struct GPUFaultTests {
         expectOneLine(try Command.run(arguments + ["cuda:2"], environment: environment), status: 69, "there are 2, cuda:0 to cuda:1")
     }
 
+    @Test(
+        "without --device the first GPU that can be used is taken, and a line says why it is not the first",
+        arguments: [
+            (["COUNT": "3", "CAPABILITY": "61,70,80"], 2, ["'cuda:0' cannot be used: it has compute capability 6.1", "; device 'cuda:1' cannot"]),
+            (["COUNT": "2", "BUSY": "0"], 1, ["'cuda:0' cannot be used"]), (["COUNT": "2", "CAPABILITY": "90,61"], 0, []),
+        ])
+    func laterGPU(settings: [String: String], used: Int, reasons: [String]) throws {
+        let log = "\(scratch.path)/launches"
+        let environment = gpu.environment(cache: cache, settings.merging(["LAUNCHES": log]) { $1 })
+        let arguments = ["quantize", "--to", "nf4", "--model", model.path, "--output", "\(scratch.path)/nf4"]
+        let outcome = try Command.run(arguments, environment: environment)
+        #expect(outcome.status == 0 && FileManager.default.contents(atPath: log)?.isEmpty == false, "\(outcome.errors)")
+        let remarks = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("bnb: cuda:\(used) is used: device ") }
+        #expect(remarks.count == (reasons.isEmpty ? 0 : 1), "\(outcome.errors)")
+        for reason in reasons { #expect(remarks.first?.contains(reason) == true, "\(outcome.errors)") }
+        let text = try Command.run(["doctor"], environment: environment).output
+        let marked = text.split(separator: "\n").filter { $0.hasSuffix(", is used") }
+        #expect(marked.count == 1 && marked[0].hasPrefix("device     cuda:\(used) ") && text.contains("cpu is used with --device cpu"), "\(text)")
+    }
+
+    @Test("without --device the processor takes no GPU's place that is new enough and busy; beside one that is too old the error is its own")
+    func busyGPUs() throws {
+        let environment = gpu.environment(cache: cache, ["COUNT": "2", "CAPABILITY": "61,90", "BUSY": "1"])
+        let arguments = ["quantize", "--to", "nf4", "--model", model.path, "--output", "\(scratch.path)/nf4"]
+        expectOneLine(try Command.run(arguments, environment: environment), status: 69, "'cuda:1' cannot be used")
+        #expect(try Command.run(["doctor"], environment: environment).output.contains("cpu is used with --device cpu"))
+    }
+
     @Test("an NVRTC that is named and is none is told, in doctor and where a kernel is wanted")
     func namedCompiler() throws {
         let environment = gpu.environment(cache: cache).merging(["BNB_NVRTC": "/none/libnvrtc.so"]) { $1 }

@@ -19,6 +19,11 @@ package enum CUDADriver {
         return devices
     }
 
+    /// Of each GPU, by number, whether kernels run on it as far as the driver can tell.
+    static var suitableDevices: [Bool] {
+        (0..<((try? deviceCount()) ?? 0)).map { ordinal in (try? properties(of: ordinal)).map { $0.refusal == nil } ?? false }
+    }
+
     /// What the driver says of GPU `ordinal`, which is there.
     static func properties(of ordinal: Int) throws(DeviceError) -> CUDAProperties {
         var device = unsafe bits_cuda_device()

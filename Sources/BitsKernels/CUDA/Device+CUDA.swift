@@ -12,10 +12,22 @@ extension Device {
         Device(backend: try CUDABackend(ordinal: ordinal, memoryLimit: memoryLimit))
     }
 
-    /// Whether there is a GPU that ``cuda(_:)`` can use: the first one.
-    public static var hasCUDA: Bool {
-        guard (try? CUDADriver.deviceCount()) != nil, let first = try? CUDADriver.properties(of: 0) else { return false }
-        return first.refusal == nil
+    /// Whether there is a GPU that is new enough for ``cuda(_:)``. It is not taken into use, so that may still fail.
+    public static var hasCUDA: Bool { CUDADriver.suitableDevices.contains(true) }
+
+    /// What `auto` stands for: the first GPU that can be used, else the processor; and why each GPU before that one cannot.
+    ///
+    /// - Throws: ``DeviceError/unavailable(_:reason:)`` where GPUs are new enough, and none can be taken into use: of the first such.
+    package static func automatic() throws(DeviceError) -> (device: Device, passedOver: [DeviceError]) {
+        var (passedOver, failure): ([DeviceError], DeviceError?) = ([], nil)
+        for (ordinal, isSuitable) in CUDADriver.suitableDevices.enumerated() {
+            do { return (try .cuda(ordinal), passedOver) } catch {
+                passedOver.append(error)
+                if isSuitable { failure = failure ?? error }
+            }
+        }
+        if let failure { throw failure }
+        return (.cpu, [])
     }
 
     /// What is known of the GPU; nil for other devices.

@@ -1,6 +1,6 @@
 // A driver for tests without a GPU: memory is the host's, copies are done at once, and kernels do nothing. What is to go wrong the environment says:
 //   FAKE_CUDA_VERSION     what CUDA it speaks (12000 if not said)
-//   FAKE_CUDA_CAPABILITY  what its GPUs are of (90)
+//   FAKE_CUDA_CAPABILITY  what its GPUs are of (90), with commas between what each is of
 //   FAKE_CUDA_COUNT       how many there are (1)
 //   FAKE_CUDA_BUSY        the number of one that another process has for itself
 //   FAKE_CUDA_MEMORY      bytes that each has (1 GB)
@@ -70,8 +70,9 @@ int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, 0; }
 int cuDeviceGetName(char *name, int length, int device) { return (void)device, snprintf(name, (size_t)length, "Fake GPU"), 0; }
 int cuDeviceGetPCIBusId(char *bus, int length, int device) { return (void)device, snprintf(bus, (size_t)length, "0000:00:00.0"), 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
-    (void)device;
     int capability = (int)setting("FAKE_CUDA_CAPABILITY", 90);
+    const char *rest = getenv("FAKE_CUDA_CAPABILITY");
+    for (int i = 0; i < device && rest && (rest = strchr(rest, ',')); i++) capability = atoi(++rest);
     switch (attribute) {
     case 16: return *value = 132, 0; // multiprocessors
     case 38: return *value = 50 << 20, 0; // bytes of L2
