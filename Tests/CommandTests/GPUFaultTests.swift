@@ -206,10 +206,31 @@ struct GPUFaultTests {
         #expect(try kept.contains { $0.value == first[$0.key] })
     }
 
-    @Test("a cache that cannot be written costs time, nothing else", arguments: ["/dev/null/cache", "/proc/cache", "/dev/full"])
+    @Test("a cache that cannot be made costs time, nothing else", arguments: ["/dev/null/cache", "/proc/cache"])
     func unwritableCache(path: String) throws {
         let outcome = try quantize(cache: path)
         #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    @Test(
+        "a disk that is full before a kernel is on it, or in the middle of one, costs time, nothing else, and no part of a file is left there",
+        arguments: [0, 1])
+    func fullDisk(blocks: Int) throws {
+        try scratch.write("hello world, this is a text", as: "text.txt")
+        let log = ["LOG": "/dev/stderr"]
+        let environment = gpu.environment(cache: cache, log).map { "\($0)='\($1)'" }.joined(separator: " ")
+        let options = "--model \"$1\" --text \"$2\" --window 16 --device cuda"
+        // The limit on the size of a file stands in for a disk of that size; what is printed goes to pipes, which have none.
+        let line = "(ulimit -f \(blocks); \(environment) \"$0\" evaluate \(options) 2>&1 && echo well) | cat"
+        for _ in 0..<2 {
+            let outcome = try Command.run(shell: line, [Command.path, model.path, "\(scratch.path)/text.txt"])
+            let lines = outcome.output.split(separator: "\n")
+            #expect(lines.last == "well", "\(outcome.output)")
+            // The second run finds no more than the first; and each removes what it could not write, but for what it was writing as it ended.
+            let made = lines.compactMap { Int($0) }.max() ?? 0
+            #expect(try made > 0 && kept.isEmpty, "\(outcome.output)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: cache).count < made / 2)
+        }
     }
 
     @Test("two processes fill a cache at once, and both are served")

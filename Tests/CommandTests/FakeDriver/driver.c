@@ -199,7 +199,8 @@ int cuLinkAddData_v2(void *link, int kind, void *data, size_t bytes, const char 
     ANSWER(is_ptx && !setting("FAKE_CUDA_REFUSES", 0) ? 0 : BAD_PTX);
 }
 int cuLinkComplete(void *link, void **code, size_t *bytes) {
-    static char image[100] = "made of PTX";
+    // Larger than a file may be where the smallest limit is set.
+    static char image[4096] = "made of PTX";
     (void)link;
     pthread_mutex_lock(&lock);
     assembled++;
