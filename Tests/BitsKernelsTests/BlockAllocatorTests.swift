@@ -39,6 +39,31 @@ struct BlockAllocatorTests {
         #expect(SystemMemory.has(free / 2) && !SystemMemory.has(.max / 2))
     }
 
+    @Test("Memory is asked for after every 64 MB, in whatever pieces it came, and what went back is there again", arguments: [100_000, 7, 8, 40])
+    func askedInPieces(size: Int) {
+        let size = size < 100 ? size * megabyte : size
+        // A system of 300 MB.
+        let promised = PromisedMemory { [megabyte] in $0 + $1 <= 300 * megabyte }
+        let allocator = BlockAllocator(limit: 0, most: 0, promised: promised)
+        func fill() -> [UInt] {
+            var addresses: [UInt] = []
+            while addresses.count * size < 400 * megabyte {
+                let address = allocator.allocate(byteCount: size)
+                if address == 0 { break }
+                addresses.append(address)
+            }
+            return addresses
+        }
+        for _ in 0..<2 {
+            let addresses = fill()
+            let count = addresses.count * size / megabyte
+            // 64 MB that may come unasked are left, and at most a block and what regions waste of a page.
+            #expect((180...300).contains(count), "\(count) MB")
+            #expect(allocator.allocate(byteCount: size) == 0)
+            for address in addresses { allocator.deallocate(address: address, byteCount: size) }
+        }
+    }
+
     @Test("No more than the limit waits; the oldest blocks go back first")
     func limit() {
         let allocator = BlockAllocator(limit: 20 * megabyte)

@@ -14,33 +14,30 @@ package final class BlockAllocator: Sendable {
     /// would be a good part.
     package static let largeByteCount = 4 * HugePages.byteCount
 
-    /// After so many bytes from the system, and before as many at once, the system is asked whether they are there.
-    private static let askedByteCount = 64 << 20
-
     private struct Waiting {
         var blocks: [(address: UInt, byteCount: Int)] = []
         var byteCount = 0
         var limit: WaitingLimit
-        /// What came from the system, and how much of it since it was last asked.
-        var mappedByteCount = 0
-        var unaskedByteCount = 0
     }
 
     private let waiting: Mutex<Waiting>
     private let arena: Mutex<BlockArena>
+    private let promised: PromisedMemory
 
     /// - Parameters:
     ///   - limit: how many bytes may wait at first, of blocks side by side as of others; nil for 128 MB.
     ///   - most: how many may ever wait; nil for an eighth of the machine's memory.
-    package init(limit: Int? = nil, most: Int? = nil) {
+    ///   - promised: counts what is taken from the system.
+    package init(limit: Int? = nil, most: Int? = nil, promised: PromisedMemory = PromisedMemory()) {
         let limit = WaitingLimit(
             limit ?? min(128 << 20, BlockAllocator.physicalByteCount / 16), most: most ?? BlockAllocator.physicalByteCount / 8)
         waiting = Mutex(Waiting(limit: limit))
-        arena = Mutex(BlockArena(limit: limit))
+        arena = Mutex(BlockArena(limit: limit, promised: promised))
+        self.promised = promised
         SystemMemory.keepSmallBlocks(below: HugePages.byteCount)
     }
 
-    /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory.
+    /// The address of `byteCount` bytes, at least 64-byte aligned, contents undefined; 0 when there is no memory, as far as the system is asked.
     package func allocate(byteCount: Int) -> UInt {
         switch byteCount {
         case ..<BlockAllocator.mediumByteCount: return unsafe UInt(bitPattern: aligned_alloc(64, max(64, (byteCount + 63) & ~63)))
@@ -52,22 +49,10 @@ package final class BlockAllocator: Sendable {
         }
     }
 
-    /// Maps a block, where the system has the memory as far as it is asked: to ask takes as long as to clear some hundred kilobytes.
     private func map(_ size: Int) -> UInt {
-        let (mapped, unasked) = waiting.withLock { ($0.mappedByteCount, $0.unaskedByteCount + size) }
-        let asks = unasked >= BlockAllocator.askedByteCount
-        if asks {
-            // With what is promised already, and what may come unasked.
-            let needed = size + SystemMemory.untouchedByteCount(of: mapped) + BlockAllocator.askedByteCount
-            guard SystemMemory.has(needed) else { return 0 }
-        }
+        guard promised.take(size) else { return 0 }
         let address = HugePages.map(size)
-        if address != 0 {
-            waiting.withLock {
-                $0.mappedByteCount += size
-                $0.unaskedByteCount = asks ? 0 : unasked
-            }
-        }
+        if address == 0 { promised.giveBack(size) }
         return address
     }
 
@@ -107,10 +92,12 @@ package final class BlockAllocator: Sendable {
                 surplus += 1
             }
             defer { waiting.blocks.removeFirst(surplus) }
-            waiting.mappedByteCount -= waiting.blocks.prefix(surplus).reduce(0) { $0 + $1.byteCount }
             return Array(waiting.blocks.prefix(surplus))
         }
-        for block in surplus { HugePages.unmap(block.address, block.byteCount) }
+        for block in surplus {
+            HugePages.unmap(block.address, block.byteCount)
+            promised.giveBack(block.byteCount)
+        }
     }
 
     /// `byteCount` rounded up to an eighth of a power of two, so that requests of about the same size share blocks; pages never touched cost nothing.

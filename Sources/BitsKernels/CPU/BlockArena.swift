@@ -9,28 +9,41 @@ package struct BlockArena {
     private var regions: [Region] = []
     /// How much may wait before memory goes back at once.
     package private(set) var limit: WaitingLimit
+    private let promised: PromisedMemory
 
-    package init(limit: WaitingLimit) { self.limit = limit }
+    /// - Parameter promised: counts the pages that blocks lie in.
+    package init(limit: WaitingLimit, promised: PromisedMemory = PromisedMemory()) { (self.limit, self.promised) = (limit, promised) }
 
     /// Bytes that were given out before and are free.
     var waitingByteCount: Int { regions.reduce(0) { $0 + $1.waitingByteCount } }
 
-    /// The address of `byteCount` bytes, 64-byte aligned, contents undefined; 0 when there is no memory.
+    /// The address of `byteCount` bytes, 64-byte aligned, contents undefined; 0 when there is no memory, as far as the system is asked.
     package mutating func allocate(byteCount: Int) -> UInt {
         let size = (byteCount + 63) & ~63
         for index in regions.indices {
-            if let block = regions[index].take(size) { return given(block, of: index) }
+            if let block = regions[index].place(of: size) { return give(block, of: index) }
         }
         let start = HugePages.map(BlockArena.regionByteCount)
         guard start != 0 else { return 0 }
         let index = regions.firstIndex { $0.start > start } ?? regions.endIndex
         regions.insert(Region(start: start), at: index)
-        return regions[index].take(size).map { given($0, of: index) } ?? 0
+        return regions[index].place(of: size).map { give($0, of: index) } ?? 0
     }
 
-    private mutating func given(_ block: Range<Int>, of index: Int) -> UInt {
-        limit.noteRequest(regions[index].bringPages(of: block))
+    private mutating func give(_ block: Range<Int>, of index: Int) -> UInt {
+        let missing = regions[index].missingByteCount(of: block)
+        if missing > 0 {
+            guard promised.take(missing) else { return 0 }
+            limit.noteRequest(missing)
+        }
+        regions[index].take(block)
         return regions[index].start + UInt(block.lowerBound)
+    }
+
+    private mutating func sendBackPages(_ pages: Range<Int>, of index: Int) {
+        let byteCount = regions[index].sendBackPages(pages)
+        limit.noteReturn(byteCount)
+        promised.giveBack(byteCount)
     }
 
     /// How many empty regions are kept.
@@ -43,7 +56,7 @@ package struct BlockArena {
         let block = Int(address - start)..<Int(address - start) + ((byteCount + 63) & ~63)
         let place = regions[index].put(block)
         if regions[index].isEmpty && regions.count(where: \.isEmpty) > keptRegionCount {
-            limit.noteReturn(regions[index].sendBackPages(0..<Region.pageCount))
+            sendBackPages(0..<Region.pageCount, of: index)
             HugePages.unmap(start, BlockArena.regionByteCount)
             regions.remove(at: index)
             return
@@ -54,7 +67,7 @@ package struct BlockArena {
         let end = min(place.upperBound / page, (block.upperBound + page - 1) / page)
         guard first < end else { return }
         let goesBack = waitingByteCount > limit.byteCount
-        if goesBack { limit.noteReturn(regions[index].sendBackPages(first..<end)) }
+        if goesBack { sendBackPages(first..<end, of: index) }
         HugePages.release(start + UInt(first * page), (end - first) * page, atOnce: goesBack)
     }
 }
@@ -69,7 +82,7 @@ private struct Region {
     private var freeByteCount = BlockArena.regionByteCount
     /// Nothing from here on was ever given out.
     private var fresh = 0
-    /// A bit for each page that has memory; what went back has none until it is given out again.
+    /// A bit for each page that has memory, or is to get it when it is touched; what went back has none until it is given out again.
     private var present: UInt32 = 0
 
     init(start: UInt) { self.start = start }
@@ -79,22 +92,23 @@ private struct Region {
 
     func contains(_ address: UInt) -> Bool { address >= start && address - start < UInt(BlockArena.regionByteCount) }
 
-    /// The lowest place of `size` bytes; nil where there is none.
-    mutating func take(_ size: Int) -> Range<Int>? {
-        guard size <= freeByteCount, let index = places.firstIndex(where: { $0.count >= size }) else { return nil }
-        let offset = places[index].lowerBound
-        let rest = offset + size..<places[index].upperBound
-        if rest.isEmpty { places.remove(at: index) } else { places[index] = rest }
-        freeByteCount -= size
-        fresh = max(fresh, offset + size)
-        return offset..<offset + size
+    /// The lowest free `size` bytes in a row; nil where there are none.
+    func place(of size: Int) -> Range<Int>? {
+        guard size <= freeByteCount, let place = places.first(where: { $0.count >= size }) else { return nil }
+        return place.lowerBound..<place.lowerBound + size
     }
 
-    /// Notes that pages of a block get memory; how many bytes of it they did not have.
-    mutating func bringPages(of block: Range<Int>) -> Int {
-        let pages = Region.mask(block.lowerBound / HugePages.byteCount..<(block.upperBound + HugePages.byteCount - 1) / HugePages.byteCount)
-        defer { present |= pages }
-        return (pages & ~present).nonzeroBitCount * HugePages.byteCount
+    /// How many bytes of memory the pages of a block lack.
+    func missingByteCount(of block: Range<Int>) -> Int { (Region.pages(of: block) & ~present).nonzeroBitCount * HugePages.byteCount }
+
+    /// Gives out a block at the beginning of a free place; its pages get memory.
+    mutating func take(_ block: Range<Int>) {
+        guard let index = places.firstIndex(where: { $0.lowerBound == block.lowerBound }) else { preconditionFailure("a block that is not free") }
+        let rest = block.upperBound..<places[index].upperBound
+        if rest.isEmpty { places.remove(at: index) } else { places[index] = rest }
+        freeByteCount -= block.count
+        fresh = max(fresh, block.upperBound)
+        present |= Region.pages(of: block)
     }
 
     /// Notes that pages go back; how many bytes of memory they had.
@@ -102,6 +116,10 @@ private struct Region {
         let pages = Region.mask(range)
         defer { present &= ~pages }
         return (pages & present).nonzeroBitCount * HugePages.byteCount
+    }
+
+    private static func pages(of block: Range<Int>) -> UInt32 {
+        mask(block.lowerBound / HugePages.byteCount..<(block.upperBound + HugePages.byteCount - 1) / HugePages.byteCount)
     }
 
     private static func mask(_ pages: Range<Int>) -> UInt32 { UInt32.max << pages.lowerBound & ~(UInt32.max << pages.upperBound) }
