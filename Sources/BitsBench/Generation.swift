@@ -5,7 +5,7 @@ import BitsNN
 import BitsQuant
 
 /// Models of random weights in NF4, products in bfloat16, one of each shape: a Llama, attention that distance weakens, learned positions, experts of
-/// which a token asks for a few. Of each a prompt's pass, and token after token; and the pass of an encoder over several texts.
+/// which a token asks for a few. Of each a prompt's pass, that of several prompts, and token after token; and the pass of an encoder over several texts.
 func generationMeasurements(on device: Device) -> [Measurement] {
     let alike: JSONObject = ["vocab_size": 32_000, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12]
     let grouped: JSONObject = ["num_key_value_heads": 4, "intermediate_size": 2048, "max_position_embeddings": 2048]
@@ -53,6 +53,7 @@ private struct RandomModel: Sendable {
 
 private func continuing(_ random: RandomModel, on device: Device) -> [Measurement] {
     let (prompt, newTokens) = (512, 64)
+    let prompts = (0..<16).map { RandomModel.tokens(20 + $0 * 7 % 16 * 2) }
     return [
         Measurement("prefill\(random.suffix)", shape: "\(prompt) tokens; \(random.shape)", tokens: prompt, on: device) {
             let (model, ids) = (try random(CausalLanguageModel.self, on: device), RandomModel.tokens(prompt))
@@ -72,7 +73,20 @@ private func continuing(_ random: RandomModel, on device: Device) -> [Measuremen
             }
             return Array(times.dropFirst())
         },
+        Measurement(
+            "prefill-x16\(random.suffix)", shape: "16 prompts of 20 to 50 tokens; \(random.shape)", tokens: prompts.reduce(0) { $0 + $1.count }
+        ) { duration in try random(CausalLanguageModel.self, on: device).prefillTimes(prompts, for: duration) },
     ]
+}
+
+extension CausalLanguageModel {
+    /// How long the first tokens after `prompts` take, again and again for about `duration`.
+    func prefillTimes(_ prompts: [[Int32]], for duration: Duration) throws -> [Duration] {
+        let options = GenerationOptions(maxNewTokens: 1, endTokens: [])
+        var times: [Duration] = []
+        _ = try repeated(for: duration) { times.append(try generate(prompts, options: options).map(\.prefillTime).max() ?? .zero) }
+        return Array(times.dropFirst())
+    }
 }
 
 private func encoding(_ random: RandomModel, on device: Device) -> Measurement {

@@ -5,9 +5,9 @@ import BitsNN
 import BitsQuant
 import BitsTune
 
-/// What a GPU is bought for: a Llama of eight billion random weights in NF4 with double quantization, as Llama-3.1-8B is made. A prompt of 2048 tokens, and
-/// tokens of 1, 8 and 64 sequences together; steps of QLoRA of rank 16 on all linear layers over 4 sequences of 1024 tokens, with the inside of blocks
-/// kept and computed again.
+/// What a GPU is bought for: a Llama of eight billion random weights in NF4 with double quantization, as Llama-3.1-8B is made. A prompt of 2048 tokens, 64 prompts
+/// together, short ones and such of different lengths, and tokens of 1, 8 and 64 sequences together; steps of QLoRA of rank 16 on all linear layers over 4
+/// sequences of 1024 tokens, with the inside of blocks kept and computed again.
 func largeModelMeasurements(on device: Device) -> [Measurement] {
     let shape = "32 layers, width 4096, 32 heads (8 KV), inner 14336, vocabulary 128256, NF4 with double quantization, bf16"
     let (prompt, newTokens) = (2048, 65)
@@ -38,6 +38,13 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             return Array(times.dropFirst())
         }
     }
+    let reading = [("short", 32...32), ("mixed", 200...400)].map { name, lengths in
+        let prompts = (0..<64).map { tokens(lengths.lowerBound + $0 * 37 % 64 * (lengths.count - 1) / 63, UInt64($0)) }
+        return Measurement(
+            "prefill-8b-nf4-dq-x64-\(name)", shape: "64 prompts of \(lengths.lowerBound) to \(lengths.upperBound) tokens; \(shape)",
+            tokens: prompts.reduce(0) { $0 + $1.count }
+        ) { duration in try model().prefillTimes(prompts, for: duration) }
+    }
     let training = [("kept", false, false), ("recomputed", true, false), ("offloaded", true, true)].map { name, recomputes, offloads in
         Measurement("qlora-8b-\(name)", shape: "4 sequences of 1024 tokens, r 16, AdamW 8-bit; \(shape)", tokens: 4096) { duration in
             let model = try model()
@@ -63,7 +70,7 @@ func largeModelMeasurements(on device: Device) -> [Measurement] {
             return Samples(times: times, peakByteCount: device.memory.peak.total)
         }
     }
-    return decoding + training + [
+    return decoding + reading + training + [
         Measurement("prefill-8b-nf4-dq", shape: "\(prompt) tokens; \(shape)", tokens: prompt, on: device) {
             let (model, ids) = (try model(), tokens(prompt, 1))
             return {

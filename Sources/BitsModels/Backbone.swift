@@ -41,13 +41,13 @@ public struct CacheLayout: Sendable, Equatable {
     /// Key and value heads.
     public var heads: Int
     public var headWidth: Int
-    /// Whether what is kept of a token depends on how long its text is, or may become.
-    public var dependsOnLength: Bool
+    /// What the keys and values of a token depend on, beside the text up to it.
+    public var lengthDependence: RotaryEmbedding.LengthDependence
 
-    public init(layers: Int, heads: Int, headWidth: Int, dependsOnLength: Bool = false) {
+    public init(layers: Int, heads: Int, headWidth: Int, lengthDependence: RotaryEmbedding.LengthDependence = .nothing) {
         self.layers = layers
         self.heads = heads
         self.headWidth = headWidth
-        self.dependsOnLength = dependsOnLength
+        self.lengthDependence = lengthDependence
     }
 }

@@ -124,7 +124,7 @@ final class Gemma: Module, Backbone {
     var cacheLayout: CacheLayout? {
         let s = configuration.sizes
         return CacheLayout(
-            layers: s.layers, heads: s.keyValueHeads, headWidth: s.headWidth, dependsOnLength: s.rotary.dependsOnLength)
+            layers: s.layers, heads: s.keyValueHeads, headWidth: s.headWidth, lengthDependence: s.rotary.lengthDependence)
     }
 
     func hiddenStates(_ tokens: TokenBatch, dtype: DType, cache: KeyValueCache?) -> Tensor {

@@ -163,7 +163,7 @@ public final class Llama: Module, Backbone {
     public var cacheLayout: CacheLayout? {
         CacheLayout(
             layers: configuration.layers, heads: configuration.keyValueHeads, headWidth: configuration.headWidth,
-            dependsOnLength: configuration.rotary.dependsOnLength)
+            lengthDependence: configuration.rotary.lengthDependence)
     }
 
     public override var checkpointNames: CheckpointNames {

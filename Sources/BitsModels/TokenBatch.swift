@@ -59,17 +59,33 @@ public struct TokenBatch {
         self.init(Tensor(ids, shape: [1, ids.count], device: device), continuing: cache)
     }
 
+    /// The first tokens of the sequences of a cache, packed: the pass that adds them to the cache.
+    ///
+    /// - Parameter cache: of as many sequences, without tokens so far.
+    init(packing sequences: [[Int32]], beginning cache: KeyValueCache, device: Device) {
+        ids = Tensor(sequences.flatMap { $0 }, shape: [1, sequences.reduce(0) { $0 + $1.count }], device: device)
+        places = cache.begin(sequences.map(\.count))
+        segments = nil
+        self.sequences = TokenBatch.packed(sequences)
+        continues = true
+    }
+
     /// Several sequences one after the other in one row: a batch without padding.
     public init(packing sequences: [[Int32]], segments: [[Int32]]? = nil, device: Device = .cpu) {
+        let ranges = TokenBatch.packed(sequences)
+        precondition(ranges.contains { !$0.isEmpty }, "an empty batch")
+        self.init(
+            ids: sequences.flatMap { $0 }, batch: 1, positions: sequences.flatMap { $0.indices.map { Int32($0) } }, sequences: ranges,
+            segments: segments.map { $0.flatMap { $0 } }, device: device)
+    }
+
+    private static func packed(_ sequences: [[Int32]]) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         for sequence in sequences {
             let start = ranges.last?.upperBound ?? 0
             ranges.append(start..<start + sequence.count)
         }
-        precondition(ranges.contains { !$0.isEmpty }, "an empty batch")
-        self.init(
-            ids: sequences.flatMap { $0 }, batch: 1, positions: sequences.flatMap { $0.indices.map { Int32($0) } }, sequences: ranges,
-            segments: segments.map { $0.flatMap { $0 } }, device: device)
+        return ranges
     }
 
     /// Rows of equal length with a mask of real tokens (the `attention_mask` of the Python stack): padding may lead or trail, not interrupt.
@@ -98,6 +114,9 @@ public struct TokenBatch {
         precondition(!continues, "tokens that continue a cache cannot see what comes after them")
         return AttentionRanges(TokenBatch.ranges(visibility, of: sequences, batch: batch, length: length), batch: batch, device: device)
     }
+
+    /// Whether there is a sequence a row, which ends where the row does.
+    var endsRows: Bool { sequences.count == batch && sequences.enumerated().allSatisfy { $1.upperBound == ($0 + 1) * length } }
 
     private static func ranges(_ visibility: Visibility, of sequences: [Range<Int>], batch: Int, length: Int) -> [Range<Int>] {
         var ranges: [Range<Int>] = []

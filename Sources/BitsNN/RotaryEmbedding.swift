@@ -36,11 +36,20 @@ public struct RotaryEmbedding: Sendable, Equatable {
         (self.headWidth, self.theta, self.scaling, self.amplitude) = (headWidth, theta, scaling, amplitude)
     }
 
-    /// Whether a token's angle depends on how long its sequence is, or may become, and not on its position alone.
-    public var dependsOnLength: Bool {
+    /// What a token's angle depends on beside its position.
+    public enum LengthDependence: Sendable {
+        case nothing
+        /// How long its sequence may become.
+        case limit
+        /// How long its sequence is.
+        case length
+    }
+
+    public var lengthDependence: LengthDependence {
         switch scaling {
-        case .none, .linear, .llama3, .yarn: false
-        case .dynamic, .longRope: true
+        case .none, .linear, .llama3, .yarn: .nothing
+        case .longRope: .limit
+        case .dynamic: .length
         }
     }
 

@@ -32,7 +32,7 @@ public final class RotaryTable {
     public func angles(at places: TokenPlaces) -> RotaryAngles {
         let (kind, device) = (kind(places), places.positions.device)
         // Of a dynamic base, passes over several tokens have a table each, which no step reads.
-        let isPassing = isDynamic && kind != .growing
+        let isPassing = embedding.lengthDependence == .length && kind != .growing
         let known = isPassing ? passing.flatMap { $0.kind == kind ? $0.table : nil } : made[kind]
         if let known, known.cosine.device == device, known.cosine.shape[0] >= places.span {
             return RotaryAngles(cosine: known.cosine, sine: known.sine, positions: places.positions)
@@ -48,11 +48,6 @@ public final class RotaryTable {
             made[kind] = table
         }
         return RotaryAngles(cosine: table.cosine, sine: table.sine, positions: places.positions)
-    }
-
-    private var isDynamic: Bool {
-        if case .dynamic = embedding.scaling { return true }
-        return false
     }
 
     private func kind(_ places: TokenPlaces) -> Kind {

@@ -44,6 +44,16 @@ struct LlamaTests {
         #expect(try distance(last, model.logits(TokenBatch(ids)).narrowed(axis: 1, to: 9..<10).reshaped(1, -1)) < 1e-6)
     }
 
+    @Test("The logits of last tokens are those of each sequence alone, packed or beside padding")
+    func lastLogitsOfSeveral() throws {
+        let alone = Tensor.concatenated([ids, [7, 8]].map { model.lastLogits(TokenBatch($0), cache: nil) })
+        let padded = [[Int32]]([ids, [7, 8, 0, 0, 0, 0, 0, 0, 0, 0]])
+        let mask = [[Bool](repeating: true, count: 10), (0..<10).map { $0 < 2 }]
+        for tokens in [TokenBatch(packing: [ids, [7, 8]]), TokenBatch(padded, mask: mask)] {
+            #expect(try distance(model.lastLogits(tokens, cache: nil), alone) < 1e-5)
+        }
+    }
+
     @Test("Tokens see what is before them and nothing after")
     func causality() throws {
         let changed = model.logits(TokenBatch(ids.dropLast() + [7]))

@@ -101,6 +101,53 @@ struct KeyValueCacheTests {
         }
     }
 
+    @Test("Sequences that are begun together see and keep what each sees and keeps alone", arguments: [DType.float32, .bfloat16])
+    func begunTogether(dtype: DType) throws {
+        let lengths = [4, 2]
+        func packed(_ x: Tensor) -> Tensor {
+            Tensor.concatenated(lengths.enumerated().map { x.narrowed(axis: 0, to: $0..<$0 + 1).narrowed(axis: 1, to: 0..<$1) }, axis: 1)
+        }
+        let caches = (0..<2).map { _ in KeyValueCache(layers: 2, sequences: 3, capacity: 6, heads: 2, headWidth: 8, dtype: dtype) }
+        let begun = caches[0][1..<3]
+        let places = begun.begin(lengths)
+        _ = begun.append(layer: 0, key: Tensor.ones([1, 6, 2, 8]), value: Tensor.ones([1, 6, 2, 8]))
+        let (k, v) = begun.append(layer: 1, key: packed(key), value: packed(value))
+        let found = attention(query: packed(query), key: k, value: v, ranges: places.ranges)
+        let alone = lengths.indices.map { attended(caches[1][$0 + 1], 0..<lengths[$0], sequences: $0..<$0 + 1) }
+        #expect(try distance(found, Tensor.concatenated(alone, axis: 1)) < 1e-6)
+        #expect(try places.lastPositions.integers() == [3, 1] && begun.length == 4 && caches[0][2].length == 2)
+        let kept = try caches.map { cache in
+            #expect(try cache.advance(by: 1).positions.integers() == [0, 4, 2])
+            let (keys, values) = cache.append(layer: 1, key: .zeros([3, 1, 2, 8]), value: .zeros([3, 1, 2, 8]))
+            return try lengths.enumerated().flatMap { sequence, length in
+                try [keys, values].flatMap {
+                    try $0.narrowed(axis: 0, to: sequence + 1..<sequence + 2).narrowed(axis: 1, to: 0..<length + 1).floats()
+                }
+            }
+        }
+        #expect(kept[0] == kept[1])
+    }
+
+    @Test("Sequences that are begun later and need more memory leave the others what they have")
+    func begunLater() throws {
+        let device = Device.deferred()
+        let cache = KeyValueCache(layers: 1, sequences: 3, capacity: 1000, heads: 1, headWidth: 1, device: device)
+        func numbers(_ range: Range<Int>) -> Tensor { Tensor(range.map { Float($0) }, shape: [1, range.count, 1, 1], device: device) }
+        let (first, later) = (cache[0], cache[1..<3])
+        _ = first.advance(by: 300)
+        _ = first.append(layer: 0, key: numbers(0..<300), value: numbers(0..<300))
+        _ = later.begin([10, 400])
+        _ = later.append(layer: 0, key: numbers(1000..<1410), value: numbers(1000..<1410))
+        #expect(try cache.advance(by: 1).positions.integers() == [300, 10, 400])
+        let (keys, values) = cache.append(layer: 0, key: .zeros([3, 1, 1, 1], device: device), value: .zeros([3, 1, 1, 1], device: device))
+        for kept in [keys, values] {
+            for (sequence, range) in [0..<300, 1000..<1010, 1010..<1410].enumerated() {
+                let own = kept.narrowed(axis: 0, to: sequence..<sequence + 1).narrowed(axis: 1, to: 0..<range.count)
+                #expect(try own.floats() == range.map { Float($0) })
+            }
+        }
+    }
+
     @Test("What a token sees has the same bits, whatever room the cache has", arguments: [256, 300, 512, 700, 1100])
     func room(tokens: Int) throws {
         var random = RandomGenerator(seed: 2)
@@ -152,8 +199,13 @@ struct KeyValueCacheTests {
         #expect(found < 0.02 && found > 1e-5)
     }
 
-    @Test("More tokens than fit, and keys without a place, stop the process")
+    @Test("More tokens than fit, sequences that have begun, and keys without a place, stop the process")
     func mistakes() async {
+        await #expect(processExitsWith: .failure) {
+            let cache = KeyValueCache(layers: 1, sequences: 2, capacity: 2, heads: 1, headWidth: 2)
+            _ = cache[1].advance(by: 1)
+            _ = cache.begin([1, 1])
+        }
         await #expect(processExitsWith: .failure) { _ = KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).advance(by: 3) }
         await #expect(processExitsWith: .failure) { KeyValueCache(layers: 1, capacity: 2, heads: 1, headWidth: 2).resume(at: 1) }
         await #expect(processExitsWith: .failure) {

@@ -129,4 +129,25 @@ struct ModelParityTests {
             return nil
         }
     }
+
+    @Test("Prompts that are read together are continued as each alone")
+    func together() throws {
+        try ModelCase.compare("prompts together") { example in
+            let model = try LoadedModel(example.folder("model"), options: .tested()).model
+            let prompts = [8, 1, 20, 5, 3].map { Array(example.rows[0].prefix($0)) }
+            // With one capacity, as LongRoPE's angles go by it.
+            func continued(_ prompts: [[Int32]]) throws -> [[Int]] {
+                let decoder = Decoder(model, seeds: prompts.map { _ in 0 }, capacity: 24)
+                decoder.start(with: prompts)
+                var tokens = [try decoder.latest().integers()]
+                for _ in 0..<3 {
+                    decoder.step()
+                    tokens.append(try decoder.latest().integers())
+                }
+                return prompts.indices.map { prompt in tokens.map { $0[prompt] } }
+            }
+            #expect(try continued(prompts) == prompts.flatMap { try continued([$0]) }, "\(example.name)")
+            return nil
+        }
+    }
 }

@@ -41,10 +41,12 @@ struct SecondDeviceTests {
         for (a, b) in zip(cpu, other) { #expect(abs(a - b) < 2e-3) }
     }
 
-    @Test("Generation with a cache chooses the same tokens", arguments: Second.all)
+    @Test("Generation with a cache chooses the same tokens, of one prompt and of several", arguments: Second.all)
     private func generation(second: Second) throws {
-        let cpu = try TinyTraining(on: .cpu).continuation(of: [3, 1, 4, 1, 5], count: 6)
-        #expect(try TinyTraining(on: second.device).continuation(of: [3, 1, 4, 1, 5], count: 6) == cpu)
+        for prompts in [[[3, 1, 4, 1, 5]], [[3, 1, 4, 1, 5], [9], [2, 6, 5, 3, 5, 8, 9, 7]]] as [[[Int32]]] {
+            let cpu = try TinyTraining(on: .cpu).continuations(of: prompts, count: 6)
+            #expect(try TinyTraining(on: second.device).continuations(of: prompts, count: 6) == cpu)
+        }
     }
 
     @Test("A released model and its gradients give their memory back")
@@ -101,7 +103,7 @@ final class TinyTraining {
         }
     }
 
-    func continuation(of prompt: [Int32], count: Int) throws -> [Int32] {
-        try model.generate(prompt, options: GenerationOptions(maxNewTokens: count)).tokens
+    func continuations(of prompts: [[Int32]], count: Int) throws -> [[Int32]] {
+        try model.generate(prompts, options: GenerationOptions(maxNewTokens: count)).map(\.tokens)
     }
 }

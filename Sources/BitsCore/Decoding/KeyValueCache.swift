@@ -14,6 +14,8 @@ public final class KeyValueCache {
     private let range: Range<Int>
     /// Where the tokens of the pass go that is under way.
     private var places: TokenPlaces?
+    /// In a pass that begins sequences, where in the memory of all of them a token goes: int32 [1, T].
+    private var slots: Tensor?
 
     /// What a cache and those of its sequences alone have in common.
     private final class Memory {
@@ -55,8 +57,11 @@ public final class KeyValueCache {
     }
 
     /// One sequence alone, in the same memory.
-    public subscript(sequence: Int) -> KeyValueCache {
-        KeyValueCache(memory, range: range.lowerBound + sequence..<range.lowerBound + sequence + 1, capacity: capacity)
+    public subscript(sequence: Int) -> KeyValueCache { self[sequence..<sequence + 1] }
+
+    /// Some sequences that lie side by side, in the same memory.
+    package subscript(sequences: Range<Int>) -> KeyValueCache {
+        KeyValueCache(memory, range: range.lowerBound + sequences.lowerBound..<range.lowerBound + sequences.upperBound, capacity: capacity)
     }
 
     public var sequences: Int { range.count }
@@ -69,8 +74,7 @@ public final class KeyValueCache {
     /// The places of a pass of one token a sequence are overwritten by those of the next.
     public func advance(by tokens: Int) -> TokenPlaces {
         for sequence in range { memory.counts[sequence]? += tokens }
-        precondition(length <= capacity, "\(length) tokens in a cache for \(capacity)")
-        if length > room { grow(to: length) }
+        makeRoom()
         let reused = places.flatMap { $0.positions.shape[1] == tokens && tokens == 1 ? $0 : nil }
         let positions = reused?.positions ?? memory.lengths.empty([sequences, tokens])
         let ranges = reused?.ranges ?? AttentionRanges(memory.lengths.empty([sequences, tokens, 2]))
@@ -78,7 +82,25 @@ public final class KeyValueCache {
             AdvancePositions(
                 memory.lengths.narrowed(axis: 0, to: range).elements, by: tokens, positions: positions.slice, keyRanges: ranges.tensor.slice))
         let next = TokenPlaces(positions: positions, span: room, length: length, limit: capacity, ranges: ranges)
-        places = next
+        (places, slots) = (next, nil)
+        return next
+    }
+
+    /// Makes room for the first tokens of sequences that have none, `lengths` of each, which lie one after the other in the one row of the pass, and says
+    /// where they are; the layers' keys and values are appended next. They see what the pass has of their own sequence, which is all that there is.
+    package func begin(_ lengths: [Int]) -> TokenPlaces {
+        precondition(
+            lengths.count == sequences && lengths.allSatisfy { $0 > 0 } && memory.counts[range].allSatisfy { $0 == 0 },
+            "\(lengths) first tokens of the sequences of a cache of \(sequences), which has \(length) of one")
+        memory.counts.replaceSubrange(range, with: lengths)
+        makeRoom()
+        precondition(sequences * room <= Int32.max, "\(sequences) sequences with room for \(room) tokens; \(Int32.max) can be begun at a time")
+        let device = memory.lengths.device
+        let counts = Tensor(lengths.map { Int32($0) }, device: device)
+        device.run(StridedCopy(from: counts.strided, to: memory.lengths.narrowed(axis: 0, to: range).strided))
+        let next = TokenPlaces(packing: lengths, span: room, limit: capacity, device: device)
+        let numbers = lengths.enumerated().flatMap { sequence, length in (0..<length).map { Int32(sequence * room + $0) } }
+        (places, slots) = (next, Tensor(numbers, shape: [1, numbers.count], device: device))
         return next
     }
 
@@ -91,19 +113,20 @@ public final class KeyValueCache {
         for sequence in range { memory.counts[sequence]? += 1 }
     }
 
-    /// Writes the keys and values [B, T, G, H] of the pass's tokens to `layer`, and returns all of its memory, [B, room, G, H]: the places of
-    /// ``advance(by:)`` say which of it counts. No gradient flows.
+    /// Writes the keys and values [B, T, G, H] of the pass's tokens to `layer`, and returns what they attend to: all of its memory, [B, room, G, H], of which
+    /// the places of ``advance(by:)`` say what counts; in a pass that begins sequences, what is new, as it was written. No gradient flows.
     public func append(layer: Int, key: Tensor, value: Tensor) -> (key: Tensor, value: Tensor) {
         guard let places else { preconditionFailure("keys and values without a place; advance the cache first") }
         let (keys, values) = (memory.layers[layer].key.narrowed(axis: 0, to: range), memory.layers[layer].value.narrowed(axis: 0, to: range))
         precondition(
             key.shape == Array(places.positions.shape) + keys.shape[2...] && value.shape == key.shape,
             "keys \(key.shape) and values \(value.shape) at places \(places.positions.shape) of a cache \(keys.shape)")
+        // Tokens with slots go to the memory of all sequences as if it were that of one.
         key.device.run(
             CacheWrite(
-                key: key.elements, value: value.elements, positions: places.positions.slice, keyCache: keys.elements, valueCache: values.elements,
-                sequences: sequences, width: keys.shape[2] * keys.shape[3]))
-        return (keys, values)
+                key: key.elements, value: value.elements, positions: (slots ?? places.positions).slice, keyCache: keys.elements,
+                valueCache: values.elements, sequences: slots == nil ? sequences : 1, width: keys.shape[2] * keys.shape[3]))
+        return slots == nil ? (keys, values) : (key.cast(to: keys.dtype), value.cast(to: values.dtype))
     }
 
     /// Ends a sequence: further passes compute it as well, but it sees nothing, keeps nothing and gets no longer.
@@ -128,6 +151,12 @@ public final class KeyValueCache {
 
     /// Tokens a sequence that there is memory for.
     private var room: Int { memory.layers.first?.key.shape[1] ?? 0 }
+
+    /// Sees to it that there is memory for what the sequences have now.
+    private func makeRoom() {
+        precondition(length <= capacity, "\(length) tokens in a cache for \(capacity)")
+        if length > room { grow(to: length) }
+    }
 
     private func grow(to needed: Int) {
         memory.place += 1

@@ -10,6 +10,8 @@ public struct TokenPlaces: Sendable {
     public let limit: Int
     /// The keys that each token attends to.
     public let ranges: AttentionRanges
+    /// Of the last token of each sequence, int32 [S, 1].
+    package let lastPositions: Tensor
 
     /// - Parameters:
     ///   - positions: one per token, row by row, from 0.
@@ -17,13 +19,29 @@ public struct TokenPlaces: Sendable {
     public init(positions: [Int32], ranges: [Range<Int>], batch: Int, device: Device = .cpu) {
         precondition(
             positions.count == ranges.count && batch > 0 && positions.count % batch == 0, "\(positions.count) positions, \(ranges.count) ranges")
-        self.positions = Tensor(positions, shape: [batch, positions.count / batch], device: device)
-        self.ranges = AttentionRanges(ranges, batch: batch, device: device)
-        span = Int(positions.max() ?? -1) + 1
-        (length, limit) = (span, span)
+        let span = Int(positions.max() ?? -1) + 1
+        self.init(
+            positions: Tensor(positions, shape: [batch, positions.count / batch], device: device), span: span, length: span, limit: span,
+            ranges: AttentionRanges(ranges, batch: batch, device: device))
     }
 
+    /// Of a sequence a row.
     init(positions: Tensor, span: Int, length: Int, limit: Int, ranges: AttentionRanges) {
         (self.positions, self.span, self.length, self.limit, self.ranges) = (positions, span, length, limit, ranges)
+        let tokens = positions.shape[1]
+        lastPositions = positions.narrowed(axis: 1, to: max(tokens - 1, 0)..<tokens)
+    }
+
+    /// Of whole sequences of `lengths` tokens, one after the other in one row; their keys lie as they do.
+    init(packing lengths: [Int], span: Int, limit: Int, device: Device) {
+        var seen: [Range<Int>] = []
+        for length in lengths {
+            let start = seen.count
+            seen += (0..<length).map { start..<start + $0 + 1 }
+        }
+        positions = Tensor(lengths.flatMap { (0..<$0).map { Int32($0) } }, shape: [1, seen.count], device: device)
+        lastPositions = Tensor(lengths.map { Int32($0 - 1) }, shape: [lengths.count, 1], device: device)
+        (self.span, length, self.limit) = (span, lengths.max() ?? 0, limit)
+        ranges = AttentionRanges(seen, batch: 1, device: device)
     }
 }

@@ -31,10 +31,9 @@ package final class TokenSampler {
 
     /// Draws a token for each of `sequences` from logits [.., V] of their last tokens in `places`.
     package func draw(from logits: Tensor, places: TokenPlaces, sequences: Range<Int>) {
-        let last = places.positions.shape[1] - 1
         logits.device.run(
             SampleTokens(
-                logits.elements, positions: places.positions.narrowed(axis: 1, to: last..<last + 1).elements, rule: rule,
+                logits.elements, positions: places.lastPositions.elements, rule: rule,
                 seeds: seeds.narrowed(axis: 0, to: sequences).elements, seen: seen?.narrowed(axis: 0, to: sequences).elements,
                 into: tokens.narrowed(axis: 0, to: sequences).elements))
     }

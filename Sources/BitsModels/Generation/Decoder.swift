@@ -13,6 +13,8 @@ public final class Decoder {
     private let recorder: PassRecorder
     /// Whether the host takes part in a step beyond submitting it.
     private let routes: Bool
+    /// The most tokens that prompts which share a pass have together.
+    private let mostShared: Int
 
     /// - Parameters:
     ///   - seeds: one a sequence. A draw is a function of its seed and its position in the sequence.
@@ -34,6 +36,7 @@ public final class Decoder {
         self.model = model
         self.cache = cache
         routes = !model.routers.isEmpty
+        mostShared = model.backbone.cacheLayout?.lengthDependence == .length ? 0 : min(2048, model.contextLength)
         recorder = PassRecorder(on: model.computeDevice)
         sampler = TokenSampler(
             temperature: sampling.temperature, topK: sampling.topK, topP: sampling.topP, minP: sampling.minP,
@@ -43,19 +46,31 @@ public final class Decoder {
     public var sequences: Int { cache.sequences }
 
     /// Reads the prompt of a sequence in one pass, but for its beginning that the cache holds, and draws its next token.
-    public func start(_ sequence: Int, with prompt: [Int32]) {
-        let own = cache[sequence]
-        precondition(prompt.count > own.length, "a prompt of \(prompt.count) tokens for a cache that holds \(own.length) of them")
-        precondition(prompt.allSatisfy { $0 >= 0 && $0 < model.vocabularySize }, "a prompt of tokens that the model does not know")
-        sampler.see(prompt, sequence: sequence)
-        let new = Array(prompt[own.length...])
-        pass(Tensor(new, shape: [1, new.count], device: sampler.tokens.device), cache: own, sequences: sequence..<sequence + 1)
+    public func start(_ sequence: Int, with prompt: [Int32]) { read([prompt], of: sequence..<sequence + 1) }
+
+    /// Reads the prompts of all sequences, but for beginnings that the cache holds, and draws the next token of each.
+    ///
+    /// Prompts lie one after the other in the row of a pass, as many as have 2048 tokens together or fill the model's context: weights are read once for all
+    /// of them, nothing is padded, and the memory is that of one long prompt. A prompt is alone in its pass where the cache holds its beginning, and all
+    /// are where keys depend on how long a text is.
+    public func start(with prompts: [[Int32]]) {
+        precondition(prompts.count == sequences, "\(prompts.count) prompts for \(sequences) sequences")
+        var first = 0
+        while first < sequences {
+            var (end, tokens) = (first + 1, prompts[first].count)
+            while end < sequences, isNew(first), isNew(end), tokens + prompts[end].count <= mostShared {
+                tokens += prompts[end].count
+                end += 1
+            }
+            read(prompts[first..<end], of: first..<end)
+            first = end
+        }
     }
 
     /// Draws the next token of every sequence that has not ended, from those drawn before.
     public func step() {
         recorder.submit(at: routes ? nil : cache.place, noteRepetition: cache.noteRepeatedPass) {
-            pass(sampler.tokens, cache: cache, sequences: 0..<sequences)
+            pass(TokenBatch(sampler.tokens, continuing: cache), cache: cache, sequences: 0..<sequences)
         }
     }
 
@@ -65,10 +80,24 @@ public final class Decoder {
     /// Ends a sequence: further steps draw nothing for it.
     public func end(_ sequence: Int) { cache.end(sequence) }
 
-    private func pass(_ tokens: Tensor, cache: KeyValueCache, sequences: Range<Int>) {
-        noGradient {
-            let batch = TokenBatch(tokens, continuing: cache)
-            sampler.draw(from: model.lastLogits(batch, cache: cache), places: batch.places, sequences: sequences)
+    private func isNew(_ sequence: Int) -> Bool { cache[sequence].length == 0 }
+
+    /// Reads the prompts of `sequences`, which are new if there is more than one, in one pass.
+    private func read(_ prompts: ArraySlice<[Int32]>, of sequences: Range<Int>) {
+        let (own, device) = (cache[sequences], model.computeDevice)
+        for (sequence, prompt) in zip(sequences, prompts) {
+            precondition(prompt.count > own.length, "a prompt of \(prompt.count) tokens for a cache that holds \(own.length) of them")
+            precondition(prompt.allSatisfy { $0 >= 0 && $0 < model.vocabularySize }, "a prompt of tokens that the model does not know")
+            sampler.see(prompt, sequence: sequence)
         }
+        let batch =
+            sequences.count > 1
+            ? TokenBatch(packing: Array(prompts), beginning: own, device: device)
+            : TokenBatch(prompts.flatMap { $0[own.length...] }, continuing: own, device: device)
+        pass(batch, cache: own, sequences: sequences)
+    }
+
+    private func pass(_ tokens: TokenBatch, cache: KeyValueCache, sequences: Range<Int>) {
+        noGradient { sampler.draw(from: model.lastLogits(tokens, cache: cache), places: tokens.places, sequences: sequences) }
     }
 }

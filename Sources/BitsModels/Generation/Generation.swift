@@ -96,7 +96,7 @@ extension CausalLanguageModel {
         results[0].keptTokens = cache.length
         let decoder = Decoder(
             self, sampling: options.sampling, seeds: prompts.indices.map { options.seed &+ UInt64($0) }, continuing: cache)
-        for (sequence, prompt) in prompts.enumerated() { decoder.start(sequence, with: prompt) }
+        decoder.start(with: prompts)
 
         /// Has the next tokens computed, of those sequences that have room for more than `ahead` after the tokens that were taken.
         func next(ahead: Int) -> LateReading? {

@@ -23,7 +23,7 @@ public final class KeptText {
     /// The memory in which `model` is to continue `prompt`, which holds as many of its first tokens as are kept: all but one at most, as the pass over the
     /// last one gives the next token. Until ``keep(_:)`` nothing counts as kept; nil where nothing can be.
     func cache(of model: CausalLanguageModel, for prompt: [Int32], dtype: DType?) -> KeyValueCache? {
-        guard let layout = model.backbone.cacheLayout, !layout.dependsOnLength else { return nil }
+        guard let layout = model.backbone.cacheLayout, layout.lengthDependence == .nothing else { return nil }
         let dtype = dtype ?? model.policy.cache
         defer { tokens = [] }
         if let cache, model === self.model, dtype == self.dtype {

@@ -41,11 +41,16 @@ public class BackboneModel: Module {
     }
 
     /// What stands for each sequence, [S, D]: what the backbone makes of the hidden state of the token that its family chooses, BERT's pooled output say.
-    public func summaries(_ tokens: TokenBatch) -> Tensor {
+    public func summaries(_ tokens: TokenBatch) -> Tensor { backbone.summary(hiddenStates(tokens, of: token)) }
+
+    /// The final hidden states [S, D] of a token of each sequence.
+    func hiddenStates(_ tokens: TokenBatch, of token: SummaryToken, cache: KeyValueCache? = nil) -> Tensor {
         precondition(!tokens.sequences.contains { $0.isEmpty }, "an empty sequence among \(tokens.sequences.count)")
+        let hidden = hiddenStates(tokens, cache: cache)
+        // The last column: a step of generation sends nothing to the device to find it.
+        if token == .last && tokens.endsRows { return hidden.narrowed(axis: 1, to: tokens.length - 1..<tokens.length).reshaped(tokens.batch, -1) }
         let places = tokens.sequences.map { Int32(token == .first ? $0.lowerBound : $0.upperBound - 1) }
-        let hidden = hiddenStates(tokens).reshaped(tokens.batch * tokens.length, -1)  // [B T, D]
-        return backbone.summary(hidden.rows(Tensor(places, device: computeDevice)))
+        return hidden.reshaped(tokens.batch * tokens.length, -1).rows(Tensor(places, device: computeDevice))
     }
 }
 

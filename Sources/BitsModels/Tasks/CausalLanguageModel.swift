@@ -1,7 +1,7 @@
 public import BitsCore
 import BitsNN
 
-// Shapes: B = batch, T = tokens, V = vocabulary.
+// Shapes: S = sequences, V = vocabulary.
 
 /// A model that predicts the next token from those before it.
 public final class CausalLanguageModel: TaskModel, TokenTask, RegisteredTask {
@@ -15,11 +15,8 @@ public final class CausalLanguageModel: TaskModel, TokenTask, RegisteredTask {
     /// Tokens after which a text is over, as the model's files say; none of a model without files.
     public var endTokens: Set<Int32> = []
 
-    /// Logits [B, V] of the last token of each row, in float32.
-    public func lastLogits(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor {
-        let hidden = hiddenStates(tokens, cache: cache)
-        return head.scores(hidden.narrowed(axis: 1, to: tokens.length - 1..<tokens.length)).reshaped(tokens.batch, -1)
-    }
+    /// Logits [S, V] of the last token of each sequence, in float32.
+    public func lastLogits(_ tokens: TokenBatch, cache: KeyValueCache?) -> Tensor { head.scores(hiddenStates(tokens, of: .last, cache: cache)) }
 
     /// The sum of the negative log-likelihood of the tokens of `sequences`, each given those before it, a float32 scalar, and how many those are.
     ///
