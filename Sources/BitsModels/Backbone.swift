@@ -12,7 +12,7 @@ public protocol Backbone: Module {
     /// What a cache keeps of a token; nil where tokens see those after them, so that nothing computed before holds when there is one more.
     var cacheLayout: CacheLayout? { get }
 
-    /// Whether a backward pass runs each block again instead of keeping what is computed in it (``BitsCore/checkpointed(_:)``); off at first.
+    /// Whether a backward pass runs each block but the last again instead of keeping what is computed in it (``BitsCore/checkpointed(_:)``); off at first.
     var recomputesBlocks: Bool { get set }
 
     /// The final hidden states [B, T, D] of `tokens`, after the last norm.
@@ -33,6 +33,19 @@ extension Backbone {
     public var cacheLayout: CacheLayout? { nil }
     public func summary(_ hidden: Tensor) -> Tensor { hidden }
     public var summaryPath: String? { nil }
+}
+
+extension Tensor {
+    /// The residual stream [B, T, D] behind all of `blocks`, of which `run` does one.
+    ///
+    /// - Parameter recomputes: whether a backward pass runs blocks again, all but the last: it begins with that, whose inside would be there again before
+    ///   the rest has made room.
+    func passed<Block>(through blocks: [Block], recomputes: Bool, run: @escaping (_ block: Block, _ x: Tensor, _ layer: Int) -> Tensor) -> Tensor {
+        blocks.enumerated().reduce(self) { x, block in
+            let runBlock = { run(block.element, $0, block.offset) }
+            return recomputes && block.offset < blocks.count - 1 ? checkpointed(x, runBlock) : runBlock(x)
+        }
+    }
 }
 
 /// The sizes of the keys and values that a cache keeps of a token.

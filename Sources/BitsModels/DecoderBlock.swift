@@ -14,7 +14,7 @@ public struct DecoderPass {
     /// Where the tokens stand, and the keys that each of them attends to.
     public let places: TokenPlaces
     public let cache: KeyValueCache?
-    /// Whether a backward pass computes each block again.
+    /// Whether a backward pass computes blocks again.
     private let recomputes: Bool
 
     init(_ tokens: TokenBatch, cache: KeyValueCache?, recomputes: Bool) {
@@ -23,11 +23,8 @@ public struct DecoderPass {
 
     /// The residual stream [B, T, D] after all of `blocks`.
     func run(_ blocks: [any DecoderBlock], on x: Tensor) -> Tensor {
-        blocks.enumerated().reduce(x) { x, block in
-            let run = { block.element($0, self, layer: block.offset) }
-            // A cache takes what it is given once. The way back begins with the last block, whose inside would be there again before the rest has made room.
-            return recomputes && cache == nil && block.offset < blocks.count - 1 ? checkpointed(x, run) : run(x)
-        }
+        // A cache takes what it is given once.
+        x.passed(through: blocks, recomputes: recomputes && cache == nil) { block, x, layer in block(x, self, layer: layer) }
     }
 
     /// `x` [B, T, heads, H], each token rotated by the angles of its position.

@@ -1,4 +1,5 @@
 import BitsCore
+import BitsIO
 import BitsModels
 import BitsNN
 import Testing
@@ -45,6 +46,27 @@ struct RecomputationTests {
         let gradients = Self.model(layers: 12).namedParameters().filter(\.parameter.isTrainable).reduce(0) { $0 + 4 * $1.parameter.count }
         #expect(peak(layers: 12, recomputes: true) <= one + 12 * input + gradients)
         #expect(peak(layers: 12, recomputes: false) > 6 * one)
+    }
+
+    @Test("An encoder's gradients are the same bits, and all of its blocks but the last are computed again", arguments: ["bert", "deberta-v2"])
+    func encoders(family: String) throws {
+        var fields: JSONObject = family == "bert" ? ["model_type": "bert"] : TinyEncoders.deberta
+        fields["num_hidden_layers"] = 5
+        let configuration = try TinyEncoders.configuration(fields)
+        func run(recomputes: Bool) throws -> (gradients: [[Float]?], copies: Int) {
+            let device = Device.deferred()
+            let model = try FeatureExtractor(configuration)
+            model.randomize(seed: 1, device: device)
+            for (_, parameter) in model.namedParameters() { parameter.isTrainable = true }
+            model.recomputesBlocks = recomputes
+            let tokens = TokenBatch([3, 1, 4, 15, 9, 2, 6], device: device)
+            // An input that waits elsewhere is that of a block that runs again.
+            offloadingBlockInputs { model.hiddenStates(tokens).squared().sum() }.backward()
+            return (try model.namedParameters().map { try $0.parameter.gradient?.floats() }, device.counts.awayCopies)
+        }
+        let (kept, again) = (try run(recomputes: false), try run(recomputes: true))
+        #expect(again.gradients == kept.gradients)
+        #expect(kept.copies == 0 && again.copies == 4)
     }
 
     @Test("Inputs that wait in the host's memory change no bit, and twelve layers take the memory of four of them")

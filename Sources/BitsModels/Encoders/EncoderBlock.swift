@@ -9,15 +9,12 @@ struct EncoderPass {
     let ranges: AttentionRanges
     /// What relative positions add to attention; nil for a model without.
     var relative: RelativePositions?
-    /// Whether a backward pass computes each block again.
+    /// Whether a backward pass computes blocks again.
     let recomputes: Bool
 
     /// The residual stream [B, T, D] after all of `blocks`.
     func run(_ blocks: [EncoderBlock], on x: Tensor) -> Tensor {
-        blocks.reduce(x) { x, block in
-            let run = { block($0, self) }
-            return recomputes ? checkpointed(x, run) : run(x)
-        }
+        x.passed(through: blocks, recomputes: recomputes) { block, x, _ in block(x, self) }
     }
 }
 

@@ -23,7 +23,7 @@ public class BackboneModel: Module {
 
     public override var checkpointNames: CheckpointNames { backbone.checkpointNames }
 
-    /// Whether a backward pass runs each block again instead of keeping what is computed in it: less memory, up to a third more time.
+    /// Whether a backward pass runs each block but the last again instead of keeping what is computed in it: less memory, up to a third more time.
     public var recomputesBlocks: Bool {
         get { backbone.recomputesBlocks }
         set { backbone.recomputesBlocks = newValue }
