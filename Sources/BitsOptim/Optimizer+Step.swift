@@ -134,7 +134,7 @@ extension Optimizer {
         gradientNorm = nil
         guard let device = work.first?.gradient.device else { return [] }
         if case .norm(let limit) = clipping {
-            let norm = GradientNorm(of: work.map(\.gradient), scale: gradientScale, limit: limit)
+            let norm = GradientNorm(of: work.map(\.gradient), scale: gradientScale, limit: limit, keptIn: normed)
             gradientNorm = norm
             return work.map { _ in norm.factor }
         }
@@ -150,7 +150,7 @@ extension Optimizer {
         device.run(
             ClipToPercentile(
                 clipped.map { work[$0].state.history(percentile: work[$0].settings.percentile ?? 0, on: device) },
-                norms: device.norms(of: clipped.map { work[$0].gradient }), scale: Float(gradientScale), into: scales))
+                norms: device.norms(of: clipped.map { work[$0].gradient }, keptIn: normed), scale: Float(gradientScale), into: scales))
         for (place, index) in clipped.enumerated() { factors[index] = scales[place..<place + 1] }
         return factors
     }

@@ -36,6 +36,8 @@ public final class Optimizer {
     var overrides: [ObjectIdentifier: ParameterOverride] = [:] { didSet { list = nil } }
     /// What the last step was taken by, where the next may be taken by it too.
     package internal(set) var list: StepList?
+    /// What a device has made of the gradients whose norms were taken last.
+    let normed = KeptOperands()
     /// Where each parameter stands.
     let members: [ObjectIdentifier: Member]
     var codebooks: MomentCodebooks?

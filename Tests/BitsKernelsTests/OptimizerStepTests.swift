@@ -183,11 +183,12 @@ struct OptimizerStepTests {
     func norms(dtype: DType) throws {
         let device = Device.tested
         let counts = [0, 1, 16, 17, 4096, 0, 4097, 70_001, 65_536, 0]
+        let kept = KeptOperands()
         for make in [HostileFloats.ordinary, HostileFloats.mixture] {
             let arrays = counts.enumerated().map { device.slice(make($1, UInt64($0)), as: $0 % 4 == 3 ? .float32 : dtype) }
-            for inputs in [arrays] + arrays.map({ [$0] }) {
+            for inputs in [arrays, arrays, arrays.reversed()] + arrays.map({ [$0] }) {
                 let result = device.allocate(.float32, count: 2 * inputs.count)
-                #expect(try differencesFromReference(VectorNorm(inputs, into: result), outputs: ["norm": result]) == [])
+                #expect(try differencesFromReference(VectorNorm(inputs, into: result, keptIn: kept), outputs: ["norm": result]) == [])
             }
         }
         let values = counts.enumerated().map { HostileFloats.ordinary(count: $1, seed: UInt64($0 + 20)) }

@@ -161,6 +161,32 @@ struct GPUErrorTests {
         }
     }
 
+    @Test("The table of arrays whose norms are taken is brought to the device again only where one has moved or they are others")
+    func keptTable() async {
+        let uploads = "\(scratch.path)/uploads"
+        await #expect(processExitsWith: .success) { [environment = environment as [String: String], uploads = uploads as String] in
+            let device = try FaultyGPU.device(environment)
+            let arrays = (0..<4).map { _ in device.allocate(.float32, count: 5000) }
+            let kept = KeptOperands()
+            FaultyGPU.set("UPLOADS", uploads)
+            func sizes(_ numbers: [Int], keptIn kept: KeptOperands?) throws -> [Int] {
+                try "".write(toFile: uploads, atomically: true, encoding: .utf8)
+                device.run(VectorNorm(numbers.map { arrays[$0] }, into: device.allocate(.float32, count: 2 * numbers.count), keptIn: kept))
+                return try String(contentsOfFile: uploads, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+            }
+            // 32 bytes for each array.
+            for (numbers, expected) in [([0, 1, 2], [96]), ([0, 1, 2], []), ([0, 3, 2], [96]), ([0, 3], [64]), ([0, 3], [])] {
+                #expect(try sizes(numbers, keptIn: kept) == expected, "\(numbers)")
+                #expect(try sizes(numbers, keptIn: nil) == [32 * numbers.count])
+            }
+            // What is brought there while something fails may not have come.
+            FaultyGPU.failToRead(4 << 20, on: device)
+            _ = try sizes([1, 2, 3], keptIn: kept)
+            #expect(throws: DeviceError.outOfHostMemory(byteCount: 4 << 20, device: "cuda:0")) { try device.synchronize() }
+            #expect(try sizes([1, 2, 3], keptIn: kept) == [96])
+        }
+    }
+
     @Test("Products whose codes are uploaded in a recording are not joined by what lay there before")
     func uploadedCodes() async {
         await #expect(processExitsWith: .success) { [environment = environment as [String: String]] in

@@ -4,8 +4,17 @@ extension VectorNorm: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         guard !inputs.isEmpty else { return }
-        let (table, chunkCount) = ArrayEntry.table(inputs)
-        let arrays = queue.upload(table)
+        let (entries, chunkCount) = ArrayEntry.table(inputs)
+        guard let kept else { return launch(queue.upload(entries), chunkCount, on: queue) }
+        kept.renew { (table: inout CUDATable<ArrayEntry>?) in
+            var changed = table ?? CUDATable()
+            changed.change(to: entries, on: queue)
+            launch(changed.slice, chunkCount, on: queue)
+            table = queue.backend.isSound ? changed : nil
+        }
+    }
+
+    private func launch(_ arrays: Slice, _ chunkCount: Int, on queue: CUDAQueue) {
         let squares = queue.scratch(.int64, count: chunkCount)
         let others = queue.scratch(.int32, count: chunkCount)
         queue.launch(
@@ -56,7 +65,7 @@ extension ScaleInPlace: CUDAKernel {
 }
 
 /// One of many arrays, as `clipping.cu` reads it.
-private struct ArrayEntry: BitwiseCopyable {
+private struct ArrayEntry: BitwiseCopyable, Equatable {
     var values: UInt64
     var count: Int64
     /// The first of its chunks of 4096 elements, among those of all arrays.

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 extension OptimizerStep: CUDAKernel {
     /// A rule given from outside is a function of the host's.
     var suitsCUDA: Bool {
@@ -10,13 +8,10 @@ extension OptimizerStep: CUDAKernel {
 
     func launch(on queue: CUDAQueue) {
         guard let series else { return StepPlan(self, on: queue).launch(on: queue) }
-        series.kept.withLock { kept in
-            var plan = kept as? StepPlan
-            // What is changed is to have one owner.
-            kept = nil
+        series.kept.renew { (plan: inout StepPlan?) in
             if plan?.renew(self, on: queue) != true { plan = StepPlan(self, on: queue) }
             plan?.launch(on: queue)
-            if queue.backend.isSound { kept = plan }
+            if !queue.backend.isSound { plan = nil }
         }
     }
 }

@@ -1,23 +1,24 @@
 /// The parameters of one launch of an optimizer's steps, on the host and on the device.
 struct StepTable: Sendable {
-    private var entries: [StepEntry] = []
+    private var table = CUDATable<StepEntry>()
     /// For each entry the number of its parameter, and the first of its elements.
     private var origins: [(number: Int, first: Int64)] = []
     /// Of all entries.
     private(set) var unitCount = 0
-    private var uploaded: Slice?
 
-    var isEmpty: Bool { entries.isEmpty }
-    var count: Int { entries.count }
+    var isEmpty: Bool { table.entries.isEmpty }
+    var count: Int { table.entries.count }
+    /// The entries on the device; they are there once they have been settled.
+    var slice: Slice { table.slice }
 
     mutating func reserveCapacity(_ count: Int) {
-        entries.reserveCapacity(count)
+        table.entries.reserveCapacity(count)
         origins.reserveCapacity(count)
     }
 
     /// Adds parameter `number`, or what there is of it from element `first` on.
     mutating func add(_ entry: StepEntry, number: Int, first: Int64 = 0) {
-        entries.append(entry)
+        table.entries.append(entry)
         origins.append((number, first))
     }
 
@@ -25,15 +26,9 @@ struct StepTable: Sendable {
     mutating func settle(_ codeTables: Slice, _ numbers: Slice, _ trust: Slice?, on queue: CUDAQueue) {
         var units: Int64 = 0
         let (tables, numbers, trust) = (UInt64(codeTables.deviceAddress), UInt64(numbers.deviceAddress), trust.map { UInt64($0.deviceAddress) })
-        for i in entries.indices { entries[i].settle(&units, tables: tables, numbers: numbers, trust: trust) }
+        for i in table.entries.indices { table.entries[i].settle(&units, tables: tables, numbers: numbers, trust: trust) }
         unitCount = Int(units)
-        if !isEmpty { uploaded = queue.upload(entries) }
-    }
-
-    /// The entries on the device; they are there once they have been settled.
-    var slice: Slice {
-        guard let uploaded else { preconditionFailure("steps that have not been settled") }
-        return uploaded
+        if !isEmpty { table.upload(on: queue) }
     }
 
     /// Takes gradients and their scales from where they lie in `parameters` now.
@@ -42,8 +37,10 @@ struct StepTable: Sendable {
     mutating func moveGradients(_ parameters: [ParameterStep], on queue: CUDAQueue) -> Bool {
         if isEmpty { return true }
         var isAligned = true
-        for i in entries.indices { isAligned = entries[i].moveGradient(parameters[origins[i].number], from: origins[i].first) && isAligned }
-        queue.upload(entries, to: slice)
+        for i in table.entries.indices {
+            isAligned = table.entries[i].moveGradient(parameters[origins[i].number], from: origins[i].first) && isAligned
+        }
+        table.upload(on: queue)
         return isAligned
     }
 }

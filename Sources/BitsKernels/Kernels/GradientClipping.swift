@@ -9,13 +9,15 @@ package struct VectorNorm: Kernel {
     package var inputs: [Slice]
     /// float32 [2 inputs]
     package var result: Slice
+    /// What a device keeps of the arrays for norms of the same ones; nil where there are none to come.
+    package var kept: KeptOperands?
 
-    package init(_ inputs: [Slice], into result: Slice) {
+    package init(_ inputs: [Slice], into result: Slice, keptIn kept: KeptOperands? = nil) {
         for input in inputs { precondition(input.dtype.isFloatingPoint, "the norm of \(input.dtype.rawValue) elements") }
         precondition(
             result.dtype == .float32 && result.count == 2 * inputs.count,
             "the norms of \(inputs.count) arrays in \(result.dtype.rawValue) [\(result.count)]")
-        (self.inputs, self.result) = (inputs, result)
+        (self.inputs, self.result, self.kept) = (inputs, result, kept)
     }
 
     package static let operandList: OperandList<Self> = [.reads("inputs", \.inputs), .writes("result", \.result)]

@@ -6,8 +6,7 @@ package final class StepSeries: Sendable {
     /// Numbers of parameters: every other has, in each step, the same update as one of these.
     package let models: [Int]
     private let moveCount = Atomic<Int>(0)
-    /// What a device has made of the operands.
-    let kept = Mutex<(any Sendable)?>(nil)
+    let kept = KeptOperands()
 
     package init(models: [Int]) { self.models = models }
 

@@ -28,11 +28,11 @@ public struct GradientNorm: Sendable {
     /// float32 [3]: the factor that brings the norm down to its limit, the norm, the number of elements that are not finite.
     let result: Slice
 
-    /// `gradients` must lie on one device; they count `scale` times.
-    init(of gradients: [Slice], scale: Double = 1, limit: Double = .infinity) {
+    /// `gradients` must lie on one device; they count `scale` times. What that makes of them is `kept` for the next norm of the same ones.
+    init(of gradients: [Slice], scale: Double = 1, limit: Double = .infinity, keptIn kept: KeptOperands? = nil) {
         let device = gradients[0].device
         result = device.allocate(.float32, count: 3)
-        device.run(ClipToNorm(device.norms(of: gradients), scale: Float(scale), limit: Float(limit), into: result))
+        device.run(ClipToNorm(device.norms(of: gradients, keptIn: kept), scale: Float(scale), limit: Float(limit), into: result))
     }
 
     /// What gradients are multiplied by.
@@ -77,9 +77,9 @@ public struct LateGradientNorm: Sendable {
 
 extension Device {
     /// The norm of each of `gradients`, and how many of its elements are not finite.
-    func norms(of gradients: [Slice]) -> Slice {
+    func norms(of gradients: [Slice], keptIn kept: KeptOperands?) -> Slice {
         let norms = allocate(.float32, count: 2 * gradients.count)
-        run(VectorNorm(gradients, into: norms))
+        run(VectorNorm(gradients, into: norms, keptIn: kept))
         return norms
     }
 }

@@ -9,6 +9,7 @@
 //   FAKE_CUDA_CLEAR       whether clearing memory does
 //   FAKE_CUDA_REFUSES     whether PTX is refused
 //   FAKE_CUDA_LAUNCHES    a file that gets a line for each launch: the function, whether it overlaps with what is before it, its last two numbers of 32 bits
+//   FAKE_CUDA_UPLOADS     a file that gets a line for each copy from the host: its bytes
 //   FAKE_CUDA_LOG         a file that every program appends the number of PTX files to that it had assembled
 // All but the first four may change while it runs.
 #include <pthread.h>
@@ -138,7 +139,16 @@ static int copy(void *destination, const void *source, size_t bytes) {
     if (!is_lost) memmove(destination, source, bytes);
     ANSWER(0);
 }
-int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t bytes, void *stream) { return (void)stream, copy((void *)to, from, bytes); }
+int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t bytes, void *stream) {
+    (void)stream;
+    const char *path = getenv("FAKE_CUDA_UPLOADS");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (file) {
+        fprintf(file, "%zu\n", bytes);
+        fclose(file);
+    }
+    return copy((void *)to, from, bytes);
+}
 int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t bytes, void *stream) { return (void)stream, copy(to, (void *)from, bytes); }
 int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes, void *stream) {
     return (void)stream, copy((void *)to, (void *)from, bytes);
