@@ -15,14 +15,26 @@ struct CodeTableRequest: BitwiseCopyable, Hashable {
     }
 }
 
+/// What launches know of a table that kernels look codes up in: of `CodeTable` in `codes.cuh`.
+enum CodeTable {
+    /// Of a codebook, and of what lies between its entries.
+    private static let codeCount = 256
+    /// Magnitudes that entries are for: `CODE_BUCKETS`.
+    private static let bucketCount = 2946
+
+    /// Thresholds, codebook, four marks, and entries for both signs.
+    static let byteCount = 4 * (codeCount + codeCount + 4 + 2 * bucketCount)
+
+    /// Of a codebook and of entries for both signs, or for numbers from zero on, as blocks of threads copy them to shared memory, four words at a time.
+    static func sharedByteCount(isPositive: Bool) -> Int { 4 * (codeCount + ((isPositive ? 1 : 2) * bucketCount + 3) / 4 * 4) }
+}
+
 extension CUDAQueue {
     private static let codeTables = CUDAFunction("code_tables", "code_tables")
-    /// Of one table: `CodeTable` in `codes.cuh`.
-    static let codeTableByteCount = 25_632
 
     /// Tables for the searches that `requests` ask for, one after the other.
     func codeTables(_ requests: [CodeTableRequest]) -> Slice {
-        let tables = scratch(.uint8, count: requests.count * CUDAQueue.codeTableByteCount)
+        let tables = scratch(.uint8, count: requests.count * CodeTable.byteCount)
         launch(CUDAQueue.codeTables, blocks: CUDAGrid(requests.count, 4), threads: 512, upload(requests), tables)
         return tables
     }

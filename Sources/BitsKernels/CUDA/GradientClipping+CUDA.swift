@@ -68,7 +68,7 @@ extension ScaleInPlace: CUDAKernel {
 private struct ArrayEntry: BitwiseCopyable, Equatable {
     var values: UInt64
     var count: Int64
-    /// The first of its chunks of 4096 elements, among those of all arrays.
+    /// The first of its chunks, among those of all arrays.
     var first: Int64
     var type: Int64
 
@@ -76,7 +76,7 @@ private struct ArrayEntry: BitwiseCopyable, Equatable {
     static func table(_ arrays: [Slice]) -> ([ArrayEntry], Int) {
         var chunkCount = 0
         let table = arrays.map { array in
-            defer { chunkCount += (array.count + 4095) / 4096 }
+            defer { chunkCount += VectorNorm.chunkCount(of: array.count) }
             return ArrayEntry(
                 values: UInt64(array.deviceAddress), count: Int64(array.count), first: Int64(chunkCount), type: Int64(array.dtype.code))
         }

@@ -120,7 +120,7 @@ private struct StepPlan: Sendable {
 
 /// What a plan depends on of an update, beside the numbers that may change from step to step.
 private struct UpdateKind: Equatable {
-    private let rule: Int32
+    private let rule: StepRule
     private let isOrdinary, isMeasured: Bool
     /// As blocks of 8 bits take it, which know no coupled decay beside one that comes first.
     private let isOrdinaryInBlocks: Bool

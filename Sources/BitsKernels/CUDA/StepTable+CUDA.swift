@@ -71,11 +71,11 @@ struct SortedSteps {
         }
         if parameter.update.trust != nil {
             entry.chunk = Int32(chunkCount)
-            chunkCount += (Int(entry.count) + 4095) / 4096
+            chunkCount += VectorNorm.chunkCount(of: Int(entry.count))
             measured.add(entry, number: number)
             entry.trust = UInt64(measured.count)
         }
-        guard let group = OrdinaryGroup(parameter, entry, slot: slot), group.sharedByteCount <= sharedByteCount else {
+        guard let group = OrdinaryGroup(parameter, rule, entry, slot: slot), group.sharedByteCount <= sharedByteCount else {
             return others.add(entry, number: number)
         }
         let whole = group.wholeCount(entry)

@@ -7,6 +7,8 @@ package struct VectorNorm: Kernel {
     package static let name = "vector_norm"
     /// float32, float16 or bfloat16
     package var inputs: [Slice]
+    /// Elements of a chunk: `CHUNK` of `clipping.cu`.
+    static let chunkSize = 4096
     /// float32 [2 inputs]
     package var result: Slice
     /// What a device keeps of the arrays for norms of the same ones; nil where there are none to come.
@@ -19,6 +21,9 @@ package struct VectorNorm: Kernel {
             "the norms of \(inputs.count) arrays in \(result.dtype.rawValue) [\(result.count)]")
         (self.inputs, self.result, self.kept) = (inputs, result, kept)
     }
+
+    /// How many chunks an array of `count` elements has.
+    static func chunkCount(of count: Int) -> Int { (count + chunkSize - 1) / chunkSize }
 
     package static let operandList: OperandList<Self> = [.reads("inputs", \.inputs), .writes("result", \.result)]
 }

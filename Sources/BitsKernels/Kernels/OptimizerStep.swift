@@ -20,6 +20,7 @@ package struct OptimizerStep: Kernel {
 /// zeros. Where the moment is signed and s is not zero, a code whose value has the other sign gives way to its neighbour: a small moment may shrink but
 /// not turn round.
 package struct ParameterStep: OperandGroup {
+    /// What happens to each element.
     package var update: ElementUpdate
     /// float32, float16 or bfloat16; changed in place
     package var parameter: Slice

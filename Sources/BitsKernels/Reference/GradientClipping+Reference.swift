@@ -1,7 +1,7 @@
 /// The sum of the squares of the finite elements, in the order of ``VectorNorm``.
 func sumOfSquares(_ values: [Float]) -> Double {
     var total = 0.0
-    for chunk in values.blocks(of: 4096) {
+    for chunk in values.blocks(of: VectorNorm.chunkSize) {
         var sums = [Double](repeating: 0, count: 16)
         for (i, value) in chunk.enumerated() where value.isFinite { sums[i % 16] += Double(value) * Double(value) }
         var half = 8
