@@ -7,23 +7,17 @@ package final class AppendedFile: Sendable {
     package init(path: String) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else {
-            throw FileError(path: path, message: "cannot be written: \(unsafe String(cString: strerror(errno)))", code: errno)
-        }
+        guard descriptor >= 0 else { throw AppendedFile.error(path, errno) }
     }
 
     deinit { close(descriptor) }
 
     /// Appends `bytes`, all of them or, where the disk is full, the first of them.
     package func write(_ bytes: [UInt8]) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress! + done, $0.count - done) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: path, message: "cannot be written: \(unsafe String(cString: strerror(errno)))", code: errno)
-            }
-            done += count
-        }
+        try FileSystem.write(bytes, to: descriptor) { AppendedFile.error(path, $0) }
+    }
+
+    private static func error(_ path: String, _ code: Int32) -> FileError {
+        FileError(path: path, message: "cannot be written: \(unsafe String(cString: strerror(code)))", code: code)
     }
 }

@@ -108,6 +108,25 @@ package enum FileSystem {
         }
     }
 
+    /// Writes `bytes` to an open file, in as many calls as that takes.
+    ///
+    /// - Parameter onPart: gets how many bytes a call has written.
+    /// - Throws: what `error` makes of the system's error number; what was written before is there.
+    static func write(
+        _ bytes: [UInt8], to descriptor: Int32, onPart: (Int) -> Void = { _ in }, error: (Int32) -> FileError
+    ) throws(FileError) {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress! + done, $0.count - done) }
+            if count >= 0 {
+                onPart(count)
+                done += count
+            } else if errno != EINTR {
+                throw error(errno)
+            }
+        }
+    }
+
     package static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

@@ -16,16 +16,7 @@ package final class PartialFile {
     deinit { close(descriptor) }
 
     package func append(_ bytes: [UInt8]) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(descriptor, $0.baseAddress! + done, $0.count - done) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileError(adding: path, errno: errno)
-            }
-            done += count
-            byteCount += count
-        }
+        try FileSystem.write(bytes, to: descriptor, onPart: { byteCount += $0 }, error: { FileError(adding: path, errno: $0) })
     }
 
     /// Begins again.

@@ -20,14 +20,8 @@ package enum StandardStream: Int32, Sendable {
     ///
     /// - Throws: ``FileError`` when what is behind the stream refuses, for instance a full disk.
     package func write(_ bytes: [UInt8]) throws(FileError) {
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe BitsSystem.write(rawValue, $0.baseAddress! + done, $0.count - done) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw FileError(path: "standard \(self)", message: "cannot be written: \(unsafe String(cString: strerror(errno)))", code: errno)
-            }
-            done += count
+        try FileSystem.write(bytes, to: rawValue) {
+            FileError(path: "standard \(self)", message: "cannot be written: \(unsafe String(cString: strerror($0)))", code: $0)
         }
     }
 }
