@@ -115,9 +115,11 @@ extension ConformanceCase {
 
     private static var int8Tiles: [ConformanceCase] {
         let (n, k) = (140, 272)
-        return [(1, 512), (1, 272), (7, 512), (16, 768), (20, 512), (150, 272)].flatMap { m, k in
-            [0, 3.4].map { (threshold: Float) in
-                ConformanceCase("\(m) rows of \(k), threshold \(threshold)") { device in
+        // The last ones are enough for all multiprocessors of a large GPU, in tiles of every width.
+        let large = [(960, 912, 48), (1024, 2200, 16), (1021, 3700, 16)]
+        return ([(1, n, 512), (1, n, 272), (7, n, 512), (16, n, 768), (20, n, 512), (150, n, 272)] + large).flatMap { m, n, k in
+            (m < 960 ? [0, 3.4] : [3.4]).map { (threshold: Float) in
+                ConformanceCase("\(m) x \(n) x \(k), threshold \(threshold)") { device in
                     let output = device.output(.float32, count: m * n)
                     let kernel = Int8Linear(
                         ordinary(device, m * k, 1, .bfloat16), weight: int8Matrix(device, n, k), bias: ordinary(device, n, 2, .float32),

@@ -57,6 +57,9 @@ static const uint8_t four_bit_wide[] = {
 static const uint8_t int8_linear[] = {
 #embed "ptx/int8_linear.ptx.lzma"
 };
+static const uint8_t int8_hopper[] = {
+#embed "ptx/int8_hopper.ptx.lzma"
+};
 static const uint8_t code_tables[] = {
 #embed "ptx/code_tables.ptx.lzma"
 };
@@ -93,7 +96,8 @@ static const struct {
 #define FILE(name) {#name, name, sizeof name}
     FILE(copy), FILE(elementwise), FILE(norm), FILE(reduce), FILE(loss), FILE(embedding),
     FILE(rotary), FILE(attention), FILE(attention_floats), FILE(attention_decode), FILE(attention_hopper), FILE(decoding),
-    FILE(sampling), FILE(matrix), FILE(four_bit_linear), FILE(four_bit_hopper), FILE(four_bit_wide), FILE(int8_linear), FILE(code_tables),
+    FILE(sampling), FILE(matrix), FILE(four_bit_linear), FILE(four_bit_hopper), FILE(four_bit_wide), FILE(int8_linear), FILE(int8_hopper),
+    FILE(code_tables),
     FILE(blockwise), FILE(four_bit), FILE(int8), FILE(optimizer), FILE(clipping), FILE(random),
     FILE(attention_tiles), FILE(rms_norm),
 #undef FILE

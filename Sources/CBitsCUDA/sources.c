@@ -12,6 +12,12 @@ static const char attention_header[] = {
 static const char clusters_header[] = {
 #embed "kernels/clusters.cuh" suffix(, 0)
 };
+static const char hopper_header[] = {
+#embed "kernels/hopper.cuh" suffix(, 0)
+};
+static const char int8_header[] = {
+#embed "kernels/int8.cuh" suffix(, 0)
+};
 static const char codes_header[] = {
 #embed "kernels/codes.cuh" suffix(, 0)
 };
@@ -72,6 +78,9 @@ static const char four_bit_wide[] = {
 static const char int8_linear[] = {
 #embed "kernels/int8_linear.cu" suffix(, 0)
 };
+static const char int8_hopper[] = {
+#embed "kernels/int8_hopper.cu" suffix(, 0)
+};
 static const char code_tables[] = {
 #embed "kernels/code_tables.cu" suffix(, 0)
 };
@@ -108,6 +117,7 @@ static const struct {
     SOURCE(embedding), SOURCE(rotary), SOURCE(attention), SOURCE(attention_floats),
     SOURCE(attention_decode), SOURCE(attention_hopper), SOURCE(decoding), SOURCE(sampling),
     SOURCE(matrix), SOURCE(four_bit_linear), SOURCE(four_bit_hopper), SOURCE(four_bit_wide), SOURCE(int8_linear),
+    SOURCE(int8_hopper),
     SOURCE(code_tables), SOURCE(blockwise), SOURCE(four_bit), SOURCE(int8), SOURCE(optimizer), SOURCE(clipping),
     SOURCE(random), SOURCE(attention_tiles), SOURCE(rms_norm),
 #undef SOURCE
@@ -117,7 +127,8 @@ enum { COUNT = sizeof sources / sizeof *sources };
 static const struct {
     const char *name, *text;
 } headers[] = {
-    {"attention.cuh", attention_header}, {"clusters.cuh", clusters_header}, {"codes.cuh", codes_header}, {"rows.cuh", rows_header}
+    {"attention.cuh", attention_header}, {"clusters.cuh", clusters_header}, {"codes.cuh", codes_header},
+    {"hopper.cuh", hopper_header},       {"int8.cuh", int8_header},         {"rows.cuh", rows_header},
 };
 enum { HEADER_COUNT = sizeof headers / sizeof *headers };
 

@@ -68,21 +68,41 @@ struct Int8ProductTests {
         }
     }
 
+    @Test(
+        "Products that occupy a whole GPU are those of small ones, with any number of outlier columns", .enabled(if: Device.tested != .cpu),
+        arguments: [(960, 912, 48), (963, 1001, 320), (1024, 2201, 32), (1021, 3700, 16)], [0, 1, 17, 1000])
+    func large(shape: (m: Int, n: Int, k: Int), outliers: Int) throws {
+        let (m, n, k) = shape
+        let count = min(outliers, k)
+        for (index, to) in MatrixProductTests.floats.enumerated() {
+            let from = MatrixProductTests.floats[(index + 1) % 3]
+            let output = Device.tested.output(to, count: m * n)
+            let marks = Device.tested.integers((0..<k).map { $0 * count / k < ($0 + 1) * count / k ? 1 : 0 }, as: .uint8)
+            let outliers = Int8ScaledProduct.Outliers(Device.tested.input(HostileFloats.ordinary(count: m * k, seed: 6), as: from), columns: marks)
+            let bias = index == 1 ? nil : Device.tested.input(HostileFloats.ordinary(count: n, seed: 7), as: from)
+            let kernel = Int8ScaledProduct(
+                matrix(m, k, 1, isAligned: true), weight: matrix(n, k, 2, isAligned: true), bias: bias, outliers: outliers, into: output)
+            let allowed =
+                count == 0 ? KernelOutput("output", output) : KernelOutput("output", output, absolute: 3e-6 * Float(k + 1), relative: 1e-6)
+            #expect(try deviationsFromReference(kernel, outputs: [allowed]) == [], "\(to)")
+        }
+    }
+
     /// Integers beyond what a float holds exactly are compared as bytes.
     private func deviationsInBytes(_ kernel: Int8Product, _ output: Slice) throws -> [String] {
         try differencesFromReference(kernel, outputs: ["output": output]) + deviationsFromReference(kernel, outputs: [KernelOutput("output", output)])
     }
 
-    private func codes(_ rows: Int, _ columns: Int, _ seed: UInt64) -> Slice {
+    private func codes(_ rows: Int, _ columns: Int, _ seed: UInt64, isAligned: Bool = false) -> Slice {
         var random = SplitMix(state: seed)
-        let slice = Device.tested.output(.int8, count: rows * columns)
+        let slice = isAligned ? Device.tested.allocate(.int8, count: rows * columns) : Device.tested.output(.int8, count: rows * columns)
         let values = (0..<rows * columns).map { i in i / max(columns, 1) % 5 == 4 ? -128 : Int(Int8(truncatingIfNeeded: random.next())) }
         DeviceMemory().store(values, to: slice)
         return slice
     }
 
-    private func matrix(_ rows: Int, _ columns: Int, _ seed: UInt64) -> Int8Matrix {
+    private func matrix(_ rows: Int, _ columns: Int, _ seed: UInt64, isAligned: Bool = false) -> Int8Matrix {
         let scales = Device.tested.input(HostileFloats.ordinary(count: rows, seed: seed + 10).map { abs($0) + 0.1 })
-        return Int8Matrix(codes: codes(rows, columns, seed), scales: scales, columns: columns)
+        return Int8Matrix(codes: codes(rows, columns, seed, isAligned: isAligned), scales: scales, columns: columns)
     }
 }

@@ -11,8 +11,13 @@ struct CUDAArguments {
     /// With room for the longest list: it is made for every launch.
     init() { bytes.reserveCapacity(384) }
 
+    /// Goes on at a multiple of `byteCount` bytes.
+    mutating func align(to byteCount: Int) {
+        while bytes.count % byteCount != 0 { bytes.append(0) }
+    }
+
     mutating func append<T: FixedWidthInteger>(_ value: T) {
-        while bytes.count % MemoryLayout<T>.size != 0 { bytes.append(0) }
+        align(to: MemoryLayout<T>.size)
         unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 }

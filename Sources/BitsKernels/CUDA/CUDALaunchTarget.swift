@@ -18,6 +18,8 @@ protocol CUDALaunchTarget: AnyObject, Sendable {
     /// Copies within the device.
     func copyWithin(_ source: Slice, to destination: Slice)
     func clear(_ slice: Slice)
+    /// How the copy engine finds boxes of `boxRows` rows of 128 bytes of a matrix; nil where it cannot.
+    func tensorMap(of matrix: Slice, rows: Int, columns: Int, stride: Int, boxRows: Int) -> CUDATensorMap?
     /// The memory that the library needs for a product; nil where it does not compute it.
     func workspaceByteCount(of product: bits_cuda_product) -> Int?
     /// Queues a product that the library computes.
@@ -30,6 +32,10 @@ extension CUDABackend: CUDALaunchTarget {
     var properties: CUDAProperties { context.properties }
     var hasLibrary: Bool { CUDAProducts.path != nil }
     var isSound: Bool { !hasFailed.load(ordering: .acquiring) }
+
+    func tensorMap(of matrix: Slice, rows: Int, columns: Int, stride: Int, boxRows: Int) -> CUDATensorMap? {
+        CUDATensorMap(matrix, rows: rows, columns: columns, stride: stride, boxRows: boxRows, on: context)
+    }
 
     func workspaceByteCount(of product: bits_cuda_product) -> Int? {
         var (product, byteCount) = (product, 0)
@@ -56,6 +62,7 @@ extension CountingBackend: CUDALaunchTarget {
     func isSettled(_ ranges: [Range<UInt>]) -> Bool { true }
     func copyWithin(_ source: Slice, to destination: Slice) {}
     func clear(_ slice: Slice) {}
+    func tensorMap(of matrix: Slice, rows: Int, columns: Int, stride: Int, boxRows: Int) -> CUDATensorMap? { CUDATensorMap() }
     /// What the library takes beside its operands depends on its version, and is little.
     func workspaceByteCount(of product: bits_cuda_product) -> Int? { 0 }
     func launch(_ product: bits_cuda_product, workspace: Slice?) -> Bool { true }

@@ -3,6 +3,10 @@
 extension Int8Linear: CUDAKernel {
     private static let oneRow = CUDAFunctions("int8_linear", "int8_row")
     private static let prepareRows = CUDAFunctions("int8_linear", "int8_prepare_rows")
+    private static let findScales = CUDAFunction("int8_linear", "int8_find_scales")
+    private static let findCodes = CUDAFunction("int8_linear", "int8_find_codes")
+    /// Of a block that looks for outliers.
+    private static let markedColumns = 16
     /// Rows up to which one launch prepares all, each of its blocks reading every row.
     private static let mostFewRows = 16
 
@@ -21,8 +25,12 @@ extension Int8Linear: CUDAKernel {
                 scales, list, Int32(m), Int32(k))
         } else {
             let marks = threshold > 0 ? queue.scratch(.uint8, count: k) : nil
-            QuantizeInt8Rows(input, columns: k, threshold: threshold, codes: codes, scales: scales, outliers: marks).launch(on: queue)
-            queue.finishRows(input, scales: scales, marks: marks, list: list, rows: m, width: k)
+            queue.launch(
+                Self.findScales, blocks: m + (marks == nil ? 0 : (k + Self.markedColumns - 1) / Self.markedColumns), threads: 256, overlaps: true,
+                input, input.dtype.code, threshold, scales, marks, m, k)
+            queue.launch(
+                Self.findCodes, blocks: m + (marks == nil ? 0 : 1), threads: 256, overlaps: true, input, input.dtype.code, scales, marks, codes, list,
+                m, k)
         }
         CUDAInt8Product(
             a: codes, aStride: k, aScales: scales, b: weight.codes, bStride: k, bScales: weight.scales, bias: bias, outlierInput: input,
@@ -74,8 +82,7 @@ extension Int8LinearWeightGradient: CUDAKernel {
             k: codeStride
         ).launch(on: queue)
         guard let marks else { return }
-        let list = queue.scratch(.int32, count: k + 1)
-        queue.finishRows(nil, scales: nil, marks: marks, list: list, rows: 0, width: k)
+        let list = queue.listColumns(marks)
         queue.launch(
             Self.outlierGradient, blocks: CUDAGrid((n + 255) / 256, min((k + 7) / 8, 32)), threads: 256, overlaps: true, outputGradient,
             outputGradient.dtype.code, input, input.dtype.code, list, weightGradient, weightGradient.dtype.code, m, n, k)

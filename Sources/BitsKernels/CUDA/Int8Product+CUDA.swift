@@ -15,8 +15,7 @@ extension Int8ScaledProduct: CUDAKernel {
         guard output.count > 0 else { return }
         var list: Slice?
         if let outliers {
-            list = queue.scratch(.int32, count: a.columns + 1)
-            queue.finishRows(nil, scales: nil, marks: outliers.columns, list: list, rows: 0, width: a.columns)
+            list = queue.listColumns(outliers.columns)
         }
         CUDAInt8Product(
             a: a.codes, aStride: a.columns, aScales: a.scales, b: weight.codes, bStride: a.columns, bScales: weight.scales, bias: bias,
@@ -56,6 +55,7 @@ struct CUDAInt8Product {
             for first in stride(from: 0, to: m, by: 16) { rows(first..<min(first + 16, m)).launchFewRows(block, on: queue) }
             return
         }
+        if launchLarge(on: queue) { return }
         let rowsAtOnce = min(m, max(Self.mostProducts / n / 128, 1) * 128)
         for first in stride(from: 0, to: m, by: rowsAtOnce) {
             let some = rows(first..<min(first + rowsAtOnce, m))
@@ -131,19 +131,19 @@ struct CUDAInt8RowsBlock {
 }
 
 extension CUDAQueue {
-    private static let finishRows = CUDAFunction("int8_linear", "int8_finish_rows")
+    private static let listColumns = CUDAFunction("int8_linear", "int8_list_columns")
 
     /// Tiles of 128 by 128.
     fileprivate func tiles(_ m: Int, _ n: Int) -> Int { ((m + 127) / 128) * ((n + 127) / 128) }
 
-    /// Gives rows that hold NaN the scale NaN, and lists the columns that are marked.
-    func finishRows(_ input: Slice?, scales: Slice?, marks: Slice?, list: Slice?, rows: Int, width: Int) {
-        launch(
-            Self.finishRows, blocks: rows + (marks == nil ? 0 : 1), threads: 256, overlaps: true, input, input?.dtype.code ?? 0, scales, marks, list,
-            rows, width)
+    /// The columns that are marked: how many, then which.
+    func listColumns(_ marks: Slice) -> Slice {
+        let list = scratch(.int32, count: marks.count + 1)
+        launch(Self.listColumns, blocks: 1, threads: 256, overlaps: true, marks, list, marks.count)
+        return list
     }
 
-    fileprivate func isWorthLibrary(_ m: Int, _ n: Int, _ k: Int) -> Bool { m * n * k >= 1 << 22 }
+    func isWorthLibrary(_ m: Int, _ n: Int, _ k: Int) -> Bool { m * n * k >= 1 << 22 }
 
     /// The exact product, where it is large and the library computes it.
     fileprivate func multiplyByLibrary(_ a: Slice, aStride: Int, _ b: Slice, bStride: Int, into output: Slice, m: Int, n: Int, k: Int) -> Bool {

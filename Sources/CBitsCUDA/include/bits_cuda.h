@@ -25,6 +25,8 @@ enum {
     // What `bits_cuda_load_driver` returns beside the driver's own status.
     BITS_CUDA_NO_DRIVER = -1,
     BITS_CUDA_OLD_DRIVER = -2,
+    // What functions return that this driver does not have.
+    BITS_CUDA_NO_FUNCTION = -3,
 };
 
 // Loads and initializes the driver, once for the process; the first answer is kept.
@@ -106,6 +108,16 @@ typedef struct {
 
 // Queues a launch. `arguments` holds the parameters as the kernel's own struct would.
 int bits_cuda_launch(void *context, void *function, void *stream, bits_cuda_shape shape, const void *arguments, size_t bytes);
+
+// How the copy engine of compute capability 9.0 finds boxes of a matrix of bytes.
+typedef struct {
+    uint64_t words[16];
+} bits_cuda_tensor_map;
+
+// Describes a matrix of bytes whose rows begin `stride` bytes apart, for boxes of `box_rows` rows of 128 bytes: beyond its ends they have zeros, and in
+// shared memory 16-byte pieces change places (128-byte swizzle). Address and stride are multiples of 16.
+int bits_cuda_describe_matrix(
+    void *context, uint64_t address, int64_t rows, int64_t columns, int64_t stride, int box_rows, bits_cuda_tensor_map *map);
 
 // MARK: Graphs
 

@@ -5,6 +5,7 @@
 // It computes what attention_tiles.cu computes, with the same operands and the same flaws, but for scores that are bounded.
 
 #include "attention.cuh"
+#include "hopper.cuh"
 
 // See attention_tiles.cu.
 #define LAG 8.0f
@@ -15,38 +16,9 @@ enum { QUERIES = 128, KEYS = 128, BACK_QUERIES = 64, STAGES = 2, GROUP = 128, TH
 
 // MARK: Instructions
 
-// What this thread has written is there for matrix instructions of whoever it tells.
-__device__ __forceinline__ void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-
-// A barrier that threads arrive at and others wait for; its phases are numbered from 0.
-__device__ __forceinline__ void begin_barrier(uint64 *barrier, int arrivals) {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
-}
-__device__ __forceinline__ void arrive(uint64 *barrier) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
-}
-__device__ __forceinline__ bool has_ended(uint64 *barrier, int phase) {
-    uint32 ended;
-    asm volatile(
-        "{\n.reg .pred p;\nmbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-        : "=r"(ended)
-        : "r"(shared_address(barrier)), "r"(phase & 1)
-        : "memory");
-    return ended;
-}
-__device__ __forceinline__ void await_phase(uint64 *barrier, int phase) {
-    while (!has_ended(barrier, phase)) {}
-}
-
-// Registers that a thread of the group has from here on.
-template <int COUNT> __device__ __forceinline__ void give_registers() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT)); }
-template <int COUNT> __device__ __forceinline__ void take_registers() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT)); }
-
-__device__ __forceinline__ void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // All but the newest LEFT groups of products have ended, so that `sums`, to which one added, can be looked at.
 template <int LEFT, int COUNT> __device__ __forceinline__ void await_products(float (&sums)[COUNT][4]) {
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
+    await_products<LEFT>();
 #pragma unroll
     for (int n = 0; n < COUNT; n++) asm volatile("" : "+f"(sums[n][0]), "+f"(sums[n][1]), "+f"(sums[n][2]), "+f"(sums[n][3])::"memory");
 }
@@ -100,11 +72,6 @@ enum { BLOCK = 64, VECTOR = 128 };
 
 __device__ __forceinline__ int place_of(int vector, int h, int vectors) {
     return h / BLOCK * vectors * VECTOR + vector * VECTOR + ((h % BLOCK / 8) ^ (vector & 7)) * 16;
-}
-
-// How matrix instructions find a tile that begins there: groups of eight vectors 1024 bytes apart, blocks `block` bytes.
-__device__ __forceinline__ uint64 description(const uint8 *tile, uint32 block) {
-    return (uint64)((shared_address(tile) & 0x3ffff) >> 4) | (uint64)(block >> 4) << 16 | (uint64)(1024 >> 4) << 32 | (uint64)1 << 62;
 }
 
 // By a group of warps: ROWS vectors of an array, `first` and on, `step` elements apart; zeros outside `low` to `high` and beyond `width`.

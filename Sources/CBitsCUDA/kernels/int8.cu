@@ -1,9 +1,8 @@
 // Quantization to int8 by rows and by columns, its inverse, and what products of codes stand for.
 
-__device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }
+#include "int8.cuh"
 
-// The nearest integer, ties to even, at most ±127; NaN is 0.
-__device__ __forceinline__ int8 int8_code(float x) { return x == x ? (int8)(int)fminf(fmaxf(rintf(x), -127.0f), 127.0f) : 0; }
+__device__ __forceinline__ bool is_finite(float x) { return fabsf(x) < INFINITE; }
 
 // MARK: By rows
 
@@ -56,14 +55,14 @@ __device__ __forceinline__ void row_codes(
 #pragma unroll
                 for (int j = 0; j < 8; j++) {
                     const bool is_outlier = (j < 4 ? marks.x : marks.y) >> (8 * (j % 4)) & 255;
-                    words[j / 4] |= (is_outlier ? 0 : (uint32)(uint8)int8_code(x[j] * inverse)) << (8 * (j % 4));
+                    words[j / 4] |= (is_outlier ? 0 : (uint32)(uint8)nearest_code(x[j] * inverse)) << (8 * (j % 4));
                 }
                 *(uint2 *)(codes + r * columns + k) = make_uint2(words[0], words[1]);
             }
             continue;
         }
         for (int64 k = threadIdx.x; k < columns; k += blockDim.x) {
-            const int8 code = int8_code(widen(input[r * columns + k]) * inverse);
+            const int8 code = nearest_code(widen(input[r * columns + k]) * inverse);
             codes[r * columns + k] = outliers != nullptr && outliers[k] ? 0 : code;
         }
     }
@@ -89,7 +88,7 @@ template <typename T>
 __device__ __forceinline__ void column_codes(const T *input, int64 rows, int64 columns, float threshold, const float *scales, int8 *codes) {
     for (int64 r = blockIdx.y; r < rows; r += gridDim.y)
         for (int64 k = thread_index(); k < columns; k += thread_count())
-            codes[r * columns + k] = int8_code(without_outlier(widen(input[r * columns + k]), threshold) * 127.0f / scales[k]);
+            codes[r * columns + k] = nearest_code(without_outlier(widen(input[r * columns + k]), threshold) * 127.0f / scales[k]);
 }
 
 // MARK: What codes stand for

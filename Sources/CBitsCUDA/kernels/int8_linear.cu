@@ -2,30 +2,7 @@
 //
 // Shapes: a [M, K], b [N, K]; a row of either begins `stride` codes after the one before.
 
-// fl(1 / 127²) and fl(1 / 127)
-#define PRODUCT_UNIT (1.0f / 16129.0f)
-#define CODE_UNIT (1.0f / 127.0f)
-
-// What a product of codes stands for.
-__device__ __forceinline__ float rescaled(int product, float row_scale, float column_scale, float bias) {
-    return __fmaf_rn(__fmul_rn(__fmul_rn((float)product, row_scale), column_scale), PRODUCT_UNIT, bias);
-}
-
-// An element of a quantized matrix, rounded to `type`.
-__device__ __forceinline__ float decoded(int8 code, float scale, int type) {
-    float x = __fmul_rn(__fmul_rn((float)code, scale), CODE_UNIT);
-    if (type == FLOAT16) return widen(narrow<float16>(x));
-    if (type == BFLOAT16) return widen(narrow<bfloat16>(x));
-    return x;
-}
-
-// An element of a floating-point array as it lies there, so that a thread has several under way before it looks at the first; and what it stands for.
-__device__ __forceinline__ uint32 load_bits(const void *array, int type, int64 i) {
-    return type == FLOAT32 ? ((const uint32 *)array)[i] : ((const uint16 *)array)[i];
-}
-__device__ __forceinline__ float float_of(uint32 bits, int type) {
-    return type == FLOAT32 ? __uint_as_float(bits) : type == FLOAT16 ? widen(float16{(uint16)bits}) : widen(bfloat16{(uint16)bits});
-}
+#include "int8.cuh"
 
 // Columns that are multiplied as they are: how many, then which, in ascending order.
 struct outlier_list {
@@ -426,8 +403,7 @@ __device__ __forceinline__ void prepare_row(
 #pragma unroll
         for (int e = 0; e < 8; e++) {
             const float y = __fmul_rn(x[e], inverse);
-            const int code = outliers >> e & 1 || y != y ? 0 : (int)fminf(fmaxf(rintf(y), -127.0f), 127.0f);
-            words[e / 4] |= (uint32)(uint8)code << e % 4 * 8;
+            words[e / 4] |= (outliers >> e & 1 ? 0 : (uint32)(uint8)nearest_code(y)) << e % 4 * 8;
         }
         ((uint2 *)codes)[t] = make_uint2(words[0], words[1]);
     }
@@ -659,31 +635,135 @@ ONE_ROW(bf16, bfloat16, BFLOAT16)
 
 // MARK: Preparation
 
-// A block for each row: the scale of one that holds NaN becomes NaN. One block more, where there are `marks`, lists the columns that are marked.
+// Four elements of a row of `width` as they lie there, zeros beyond its end; `fours`: whether they always lie where they can be loaded together.
+__device__ __forceinline__ uint4 load_of_row(const void *input, int type, int64 row, int64 t, int64 width, bool fours) {
+    const int64 at = row * width + t;
+    if (t >= width) return make_uint4(0, 0, 0, 0);
+    return fours ? load_four(input, type, at) : load_up_to_four(input, type, at, (row + 1) * width);
+}
+
+// What `QuantizeInt8Rows` finds first, by blocks of 256. Where there are `marks`, the first ones mark MARKED_COLUMNS columns each that hold an outlier, and
+// leave 0 for the others. Then there is one for each row: its scale, NaN where it holds NaN.
+enum { MARKED_COLUMNS = 16, MARKED_ROWS = 256 / (MARKED_COLUMNS / 4) };
 extern "C" __global__ void __launch_bounds__(256)
-int8_finish_rows(const void *input, int type, float *scales, const uint8 *marks, int *columns, int64 rows, int64 width) {
+int8_find_scales(const void *input, int type, float threshold, float *scales, uint8 *marks, int64 rows, int64 width) {
+    __shared__ uint32 shared[8];
+    const bool fours = width % 4 == 0 && takes_fours(input, type);
+    const int64 marking = marks ? (width + MARKED_COLUMNS - 1) / MARKED_COLUMNS : 0;
+    if (threadIdx.x < 8) shared[threadIdx.x] = 0;
+    __syncthreads();
     begin_launch();
-    if (blockIdx.x < rows) {
-        bool found = false;
-        const int64 row = blockIdx.x * width;
-        const bool fours = width % 4 == 0 && takes_fours(input, type);
-#pragma unroll 4
-        for (int64 t = 4 * threadIdx.x; t < width; t += 4 * 256) {
-            const float4 x = widen_four(fours ? load_four(input, type, row + t) : load_up_to_four(input, type, row + t, row + width), type);
-            found |= x.x != x.x || x.y != x.y || x.z != x.z || x.w != x.w;
+    if (blockIdx.x < marking) {
+        const int across = threadIdx.x % (MARKED_COLUMNS / 4);
+        const int64 first = (int64)blockIdx.x * MARKED_COLUMNS, column = first + 4 * across;
+        uint32 found = 0;
+        for (int64 row = threadIdx.x / (MARKED_COLUMNS / 4); row < rows; row += 8 * MARKED_ROWS) {
+            uint4 ahead[8];
+#pragma unroll
+            for (int i = 0; i < 8; i++) ahead[i] = load_of_row(input, type, min(row + i * MARKED_ROWS, rows - 1), column, width, fours);
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const float4 x = widen_four(ahead[i], type);
+                found |= (fabsf(x.x) >= threshold ? 1u : 0u) | (fabsf(x.y) >= threshold ? 1u << 8 : 0u) | (fabsf(x.z) >= threshold ? 1u << 16 : 0u)
+                    | (fabsf(x.w) >= threshold ? 1u << 24 : 0u);
+            }
         }
-        if (__syncthreads_or(found) && threadIdx.x == 0) scales[blockIdx.x] = NOT_A_NUMBER;
+        if (found) atomicOr(&shared[across], found);
+        __syncthreads();
+        if (threadIdx.x < MARKED_COLUMNS && first + threadIdx.x < width) marks[first + threadIdx.x] = (uint8)(shared[threadIdx.x / 4] >> threadIdx.x % 4 * 8);
         return;
     }
-    // Threads take runs of columns.
+    const int64 row = blockIdx.x - marking;
+    float largest = 0;
+    for (int64 from = 4 * threadIdx.x; from < width; from += 4 * 4 * 256) {
+        uint4 ahead[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) ahead[i] = load_of_row(input, type, row, from + i * 4 * 256, width, fours);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const float4 four = widen_four(ahead[i], type);
+            const float values[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                if (!(threshold > 0 && fabsf(values[e]) >= threshold)) largest = larger_magnitude(largest, values[e]);
+        }
+    }
+    // Numbers from 0 on have the order of their bits, and NaN comes after all.
+    const uint32 of_warp = warp_max(__float_as_uint(largest));
+    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = of_warp;
+    __syncthreads();
+    if (threadIdx.x > 0) return;
+    uint32 bits = 0;
+    for (int warp = 0; warp < 8; warp++) bits = max(bits, shared[warp]);
+    const float scale = __uint_as_float(bits);
+    scales[row] = scale == scale ? scale : NOT_A_NUMBER;
+}
+
+// Lists the columns that are marked, by a block of 256: threads take runs of columns.
+__device__ __forceinline__ void list_columns(const uint8 *marks, int *columns, int64 width) {
     __shared__ int counts[33];
-    int64 run = (width + 255) / 256, from = min(threadIdx.x * run, width), to = min(from + run, width);
+    const bool fours = width % 4 == 0 && (uint64)marks % 4 == 0;
+    const int64 run = (width + 4 * 256 - 1) / (4 * 256) * 4, from = min(threadIdx.x * run, width), to = min(from + run, width);
+    // A bit of each byte that is not 0.
+    const auto marked = [&](int64 t) {
+        uint32 word = 0;
+        if (fours) word = *(const uint32 *)(marks + t);
+        else
+            for (int e = 0; e < 4 && t + e < width; e++) word |= (uint32)marks[t + e] << 8 * e;
+        return __vsetne4(word, 0);
+    };
     int count = 0;
-    for (int64 t = from; t < to; t++) count += marks[t] != 0;
+#pragma unroll 4
+    for (int64 t = from; t < to; t += 4) count += __popc(marked(t));
     int place = 1 + count_before(count, counts);
     if (threadIdx.x == 0) columns[0] = counts[32];
-    for (int64 t = from; t < to; t++)
-        if (marks[t]) columns[place++] = (int)t;
+#pragma unroll 4
+    for (int64 t = from; t < to; t += 4)
+        for (uint32 left = marked(t); left; left &= left - 1) columns[place++] = (int)t + __ffs(left) / 8;
+}
+extern "C" __global__ void __launch_bounds__(256) int8_list_columns(const uint8 *marks, int *columns, int64 width) {
+    begin_launch();
+    list_columns(marks, columns, width);
+}
+
+// The codes of rows whose scales are there, zeros in marked columns: a block for each row, after one that lists those where there are `marks`.
+extern "C" __global__ void __launch_bounds__(256)
+int8_find_codes(const void *input, int type, const float *scales, const uint8 *marks, int8 *codes, int *columns, int64 rows, int64 width) {
+    const bool fours = width % 4 == 0 && takes_fours(input, type);
+    begin_launch();
+    if (marks && blockIdx.x == 0) {
+        list_columns(marks, columns, width);
+        return;
+    }
+    const int64 row = blockIdx.x - (marks ? 1 : 0);
+    const float inverse = 127.0f / scales[row];
+    int8 *const own = codes + row * width;
+    for (int64 from = 4 * threadIdx.x; from < width; from += 4 * 4 * 256) {
+        uint4 ahead[4];
+        uint32 marked[4] = {};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int64 t = from + i * 4 * 256;
+            ahead[i] = load_of_row(input, type, row, t, width, fours);
+            if (!marks || t >= width) continue;
+            if (fours) marked[i] = *(const uint32 *)(marks + t);
+            else
+                for (int e = 0; e < 4 && t + e < width; e++) marked[i] |= (uint32)marks[t + e] << 8 * e;
+        }
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int64 t = from + i * 4 * 256;
+            const float4 x = widen_four(ahead[i], type);
+            const float values[4] = {x.x, x.y, x.z, x.w};
+            uint32 word = 0;
+#pragma unroll
+            for (int e = 0; e < 4; e++) word |= (marked[i] >> 8 * e & 255 ? 0 : (uint32)(uint8)nearest_code(values[e] * inverse)) << 8 * e;
+            if (t >= width) break;
+            if (fours) *(uint32 *)(own + t) = word;
+            else
+                for (int e = 0; e < 4 && t + e < width; e++) own[t + e] = (int8)(word >> 8 * e);
+        }
+    }
 }
 
 // A block of 1024 takes 32 columns: the scale of one that holds NaN becomes NaN; marks one with an entry of at least `threshold`, where that is
