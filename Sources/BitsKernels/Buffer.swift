@@ -10,6 +10,8 @@ package final class Buffer: Sendable {
         /// A file, which is only to be read.
         case file(MappedFile)
         case pages(any DevicePages)
+        /// Another buffer, which it keeps.
+        case shared(Buffer)
         /// Somebody else, who may free it meanwhile.
         case other
     }
@@ -33,7 +35,7 @@ package final class Buffer: Sendable {
     var isWritable: Bool {
         switch owner {
         case .buffer, .pages: true
-        case .file, .other: false
+        case .file, .shared, .other: false
         }
     }
 
@@ -66,6 +68,9 @@ package final class Buffer: Sendable {
             Buffer(device: device, address: $0, byteCount: file.byteCount, owner: .file(file), counting: used, as: .weights)
         }
     }
+
+    /// The same memory, kept as long as this: not to be written.
+    func shared() -> Buffer { Buffer(device: device, address: address, byteCount: byteCount, owner: .shared(self)) }
 
     /// The same memory, without a share in it.
     func borrowed() -> Buffer { Buffer(device: device, address: address, byteCount: byteCount, owner: .other) }

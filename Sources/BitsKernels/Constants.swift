@@ -7,11 +7,16 @@ extension Device {
     package func constant(_ values: [Float]) -> Slice {
         Constant.known.withLock { known in
             let key = Constant.Key(backend: ObjectIdentifier(backend), bits: values.map(\.bitPattern))
-            if let buffer = known[key]?.buffer, buffer.device == self { return Slice(buffer: buffer, dtype: .float32, count: values.count) }
-            let slice = upload(values, as: .float32)
-            known = known.filter { $0.value.buffer != nil }
-            if slice.hasMemory { known[key] = Constant(buffer: slice.buffer) }
-            return slice
+            let buffer: Buffer
+            if let kept = known[key]?.buffer, kept.device == self {
+                buffer = kept
+            } else {
+                buffer = upload(values, as: .float32).buffer
+                known = known.filter { $0.value.buffer != nil }
+                if buffer.address != 0 { known[key] = Constant(buffer: buffer) }
+            }
+            // What others refer to weakly is slow to retain, and kernels retain what they name.
+            return Slice(buffer: buffer.shared(), dtype: .float32, count: values.count)
         }
     }
 }

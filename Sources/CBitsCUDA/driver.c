@@ -82,8 +82,6 @@ static struct {
     int (*cuGraphDestroy)(void *);
     int (*cuGraphExecDestroy)(void *);
     int (*cuGraphLaunch)(void *, void *);
-    // NULL where the driver does not have it.
-    int (*cuFuncGetParamInfo)(void *, size_t, size_t *, size_t *);
 } cu;
 
 // Newer forms of old functions carry a suffix.
@@ -188,7 +186,6 @@ static void load(void) {
             return;
         }
     }
-    *(void **)&cu.cuFuncGetParamInfo = dlsym(library.handle, "cuFuncGetParamInfo");
     if (version < OLDEST_VERSION) return;
     load_status = cu.cuInit(0);
 }
@@ -336,20 +333,12 @@ int bits_cuda_function_find(void *context, void *module, const char *name, int s
     return status;
 }
 
-// Whether all the arguments are one struct. Where that lies among a kernel's constants is for the driver to know: one that holds maps begins at a multiple
-// of 64 bytes, which the first place for parameters need not be.
-static bool takes_one_struct(void *function, size_t bytes) {
-    size_t offset, size;
-    return bytes && cu.cuFuncGetParamInfo && cu.cuFuncGetParamInfo(function, 0, &offset, &size) == 0 && size == bytes;
-}
-
 int bits_cuda_launch(void *context, void *function, void *stream, bits_cuda_shape shape, const void *arguments, size_t bytes) {
     // Marks of a list that ends with 0: the buffer of parameters, and its size.
     void *list[] = {(void *)1, (void *)arguments, (void *)2, &bytes, NULL}, *one[] = {(void *)arguments};
     int status = use(context);
     if (status) return status;
-    bool is_one = takes_one_struct(function, bytes);
-    void **addresses = is_one ? one : NULL, **parameters = is_one ? NULL : list;
+    void **addresses = shape.takes_struct ? one : NULL, **parameters = shape.takes_struct ? NULL : list;
     if (shape.cluster <= 1 && !shape.overlaps) {
         return cu.cuLaunchKernel(
             function, shape.blocks[0], shape.blocks[1], shape.blocks[2], shape.threads, 1, 1, shape.shared_bytes, stream, addresses, parameters);

@@ -11,10 +11,9 @@ static int (*encode)(
     void *, int, uint32_t, void *, const uint64_t *, const uint64_t *, const uint32_t *, const uint32_t *, int, int, int, int);
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-// A driver that does not tell where a kernel's parameters lie cannot be given a map among them.
 static void load(void) {
     void *driver = bits_cuda_driver_library()->handle;
-    if (driver && dlsym(driver, "cuFuncGetParamInfo")) *(void **)&encode = dlsym(driver, "cuTensorMapEncodeTiled");
+    if (driver) *(void **)&encode = dlsym(driver, "cuTensorMapEncodeTiled");
 }
 
 int bits_cuda_describe_matrix(

@@ -81,7 +81,11 @@ struct CUDADeviceTests {
         Int64(2).append(to: &arguments)
         Float(1).append(to: &arguments)
         Slice?.none.append(to: &arguments)
-        #expect(arguments.bytes == [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8))
+        arguments.align(to: 64)
+        for number in 0..<120 { arguments.append(number) }
+        let bytes = unsafe arguments.withUnsafeBytes { unsafe [UInt8]($0) }
+        let first: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f] + [UInt8](repeating: 0, count: 44)
+        #expect(bytes == first + (0..<120).flatMap { [$0, 0, 0, 0, 0, 0, 0, 0] })
     }
 
     @Test("Memory goes back to the driver when its owners are gone and the cache is emptied", .enabled(if: Device.hasCUDA))

@@ -227,7 +227,7 @@ final class CUDABackend: DeviceBackend {
     }
 
     /// Queues `function` with `arguments`, laid out as its own struct would be.
-    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8]) {
+    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: CUDAArguments) {
         if hasFailed.load(ordering: .acquiring) { return }
         var shape = shape
         if unsettled.withLock({ $0.needsEnd }) { shape.overlaps = false }

@@ -11,7 +11,7 @@ protocol CUDALaunchTarget: AnyObject, Sendable {
     /// Whether all that was queued so far has what it needs.
     var isSound: Bool { get }
 
-    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8])
+    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: CUDAArguments)
     /// Whether nothing that may still run as the next launch begins writes memory in `ranges`.
     func isSettled(_ ranges: [Range<UInt>]) -> Bool
     func upload(_ bytes: RawSpan, to slice: Slice)
@@ -58,7 +58,7 @@ extension CountingBackend: CUDALaunchTarget {
     var hasLibrary: Bool { true }
     var isSound: Bool { true }
 
-    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: [UInt8]) {}
+    func launch(_ function: CUDAFunction, _ shape: bits_cuda_shape, _ arguments: CUDAArguments) {}
     func isSettled(_ ranges: [Range<UInt>]) -> Bool { true }
     func copyWithin(_ source: Slice, to destination: Slice) {}
     func clear(_ slice: Slice) {}

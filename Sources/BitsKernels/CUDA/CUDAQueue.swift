@@ -21,11 +21,12 @@ struct CUDAQueue: Sendable {
     ) {
         guard !blocks.isEmpty else { return }
         var list = CUDAArguments()
-        repeat (each arguments).append(to: &list)
+        list.append(repeat each arguments)
         let shape = bits_cuda_shape(
             blocks: (UInt32(blocks.x), UInt32(blocks.y), UInt32(blocks.z)), threads: UInt32(threads), shared_bytes: UInt32(sharedByteCount),
-            cluster: UInt32(cluster), overlaps: overlaps && properties.computeCapability >= 90 && CUDADriver.recordsOverlaps)
-        backend.launch(function, shape, list.bytes)
+            cluster: UInt32(cluster), overlaps: overlaps && properties.computeCapability >= 90 && CUDADriver.recordsOverlaps,
+            takes_struct: list.isAlignedStruct)
+        backend.launch(function, shape, list)
     }
 
     /// Memory for the launches of one kernel: whoever gets it next is launched later.

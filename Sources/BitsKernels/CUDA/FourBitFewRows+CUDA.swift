@@ -153,32 +153,30 @@ struct CUDAFourBitFewRows: CUDALaunching {
         }
 
         func append(to arguments: inout CUDAArguments) {
-            let (products, weight) = (group.products, group.first.weight)
-            let parts = products.map(\.weight.scaleParts)
-            input.append(to: &arguments)
-            weight.columns.append(to: &arguments)
-            weight.code.append(to: &arguments)
-            parts[0].code.append(to: &arguments)
-            (group.gated?.output).append(to: &arguments)
-            for (product, parts) in zip(products, parts) {
-                product.weight.packed.append(to: &arguments)
-                for slice in [parts.absmax, parts.codes, parts.nestedAbsmax, parts.offset, product.bias, product.output] {
-                    slice.append(to: &arguments)
-                }
-                product.weight.rows.append(to: &arguments)
+            let (products, weight, scales) = (group.products, group.first.weight, group.first.weight.scaleParts)
+            arguments.append(input, weight.columns, weight.code, scales.code, group.gated?.output)
+            for index in 0..<mostWeights { append(index < products.count ? products[index] : nil, to: &arguments) }
+            for index in 0..<mostWeights { arguments.append(index < products.count ? products[index].bias?.dtype.code ?? 0 : 0) }
+            for index in 0..<mostWeights { arguments.append(index < products.count ? products[index].output.dtype.code : 0) }
+            var tilesBefore: Int32 = 0
+            for index in 0...mostWeights {
+                arguments.append(tilesBefore)
+                if index < products.count { tilesBefore += Int32(group.tiles[index]) }
             }
-            let missing = mostWeights - products.count
-            for _ in 0..<8 * missing { Slice?.none.append(to: &arguments) }
-            for product in products { (product.bias?.dtype.code ?? 0).append(to: &arguments) }
-            for _ in 0..<missing { Int32(0).append(to: &arguments) }
-            for product in products { product.output.dtype.code.append(to: &arguments) }
-            for _ in 0..<missing { Int32(0).append(to: &arguments) }
-            for i in 0...mostWeights { Int32(group.tiles.prefix(i).reduce(0, +)).append(to: &arguments) }
-            let shifts = [weight.blockSize, parts[0].blockSize].map { Int32($0.trailingZeroBitCount) }
-            let numbers = [input.dtype.code, Int32(group.m), Int32(products.count)] + shifts + [group.gated?.output.dtype.code ?? 0]
-            for number in numbers + [Int32(group.across), Int32(group.room)] { number.append(to: &arguments) }
             let (each, withMore) = group.items.quotientAndRemainder(dividingBy: group.blocks)
-            for number in [Int32(each), Int32(withMore), group.isConstant ? 1 : 0, 0] { number.append(to: &arguments) }
+            arguments.append(
+                input.dtype.code, Int32(group.m), Int32(products.count), Int32(weight.blockSize.trailingZeroBitCount),
+                Int32(scales.blockSize.trailingZeroBitCount), group.gated?.output.dtype.code ?? 0, Int32(group.across), Int32(group.room),
+                Int32(each),
+                Int32(withMore), Int32(group.isConstant ? 1 : 0), Int32(0))
+        }
+
+        /// One of the weights, or room for it.
+        private func append(_ product: FourBitLinear?, to arguments: inout CUDAArguments) {
+            let scales = product?.weight.scaleParts
+            arguments.append(
+                product?.weight.packed, scales?.absmax, scales?.codes, scales?.nestedAbsmax, scales?.offset, product?.bias, product?.output,
+                product?.weight.rows ?? 0)
         }
     }
 }

@@ -104,6 +104,8 @@ typedef struct {
     uint32_t cluster;
     // Whether the kernel may begin while the one before ends; it has to wait for it by `griddepcontrol.wait`.
     bool overlaps;
+    // Whether the arguments are one struct that the driver is to find the place of: parameters begin where not everything is aligned that could be.
+    bool takes_struct;
 } bits_cuda_shape;
 
 // Queues a launch. `arguments` holds the parameters as the kernel's own struct would.
