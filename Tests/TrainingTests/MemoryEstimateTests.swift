@@ -122,7 +122,9 @@ struct MemoryEstimateTests {
     @Test("Generating holds what was predicted", arguments: works.filter { $0.adapter != nil && !$0.options.recomputesBlocks })
     func generation(work: Work) throws {
         let (predicted, held) = (try work.generation(on: .counting()), try work.generation(on: Meter().device))
-        #expect(abs(predicted.peak.total - held.peak.total) <= held.peak.total * 3 / 100, "\(predicted.peak) for \(held.peak)")
+        // What few tokens ask of experts is not shared out evenly, and the prompts are read together.
+        let percent = work.name.contains("mixtral") ? 10 : 3
+        #expect(abs(predicted.peak.total - held.peak.total) <= held.peak.total * percent / 100, "\(predicted.peak) for \(held.peak)")
         if !work.name.contains("mixtral") { #expect(predicted == held) }
     }
 

@@ -45,7 +45,9 @@ extension CausalLanguageModel {
     public func generationMemory(sequences: Int, prompt: Int, newTokens: Int, cacheType: DType? = nil) throws -> MemoryEstimate {
         let memory = computeDevice.memory
         memory.forgetPeak()
-        let prompts = [[Int32]](repeating: spreadTokens(prompt), count: sequences)
+        // Different ones: they are read together, and equal ones would ask for the same experts.
+        let tokens = spreadTokens(sequences * prompt)
+        let prompts = (0..<sequences).map { Array(tokens[$0 * prompt..<($0 + 1) * prompt]) }
         _ = try generate(prompts, options: GenerationOptions(maxNewTokens: newTokens, endTokens: [], cacheType: cacheType))
         return MemoryEstimate(peak: memory.peak)
     }
