@@ -3,7 +3,8 @@ import BitsKernels
 import FoundationEssentials
 
 extension Diagnosis {
-    /// The device that `auto` stands for; and where that is not the first GPU for a reason that somebody would want to know, a line with it.
+    /// The device that `auto` stands for; and where that is not the first GPU for a reason that somebody would want to know, a line with it; GPUs
+    /// that are all too old are not told of here.
     ///
     /// - Throws: ``DeviceError/unavailable(_:reason:)`` where GPUs are new enough, and none can be taken into use.
     public static func automaticDevice() throws(DeviceError) -> (device: Device, remark: String?) {

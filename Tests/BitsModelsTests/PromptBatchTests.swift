@@ -33,6 +33,16 @@ struct PromptBatchTests {
         "Each is continued as alone, by every family: windows, biases by distance, positions, bounded scores and experts", arguments: TinyFamily.all)
     func families(family: TinyFamily) throws { try expectSame(try family.model()) }
 
+    @Test("What has ended stays so, whatever prompts it is given")
+    func ended() throws {
+        let decoder = Decoder(TinyModel.llama(), seeds: [0, 1, 2], capacity: 24)
+        decoder.end(0)
+        decoder.end(1)
+        decoder.start(with: [[1], [2, 3], [4]])
+        let drawn = try decoder.latest().integers()
+        #expect(drawn[0] == -1 && drawn[1] == -1 && drawn[2] >= 0)
+    }
+
     @Test("Each is continued as alone where angles go by the length of a text")
     func dynamicAngles() throws { try expectSame(TinyModel.llama(Self.dynamic)) }
 

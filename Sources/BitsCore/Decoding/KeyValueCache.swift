@@ -86,6 +86,9 @@ public final class KeyValueCache {
         return next
     }
 
+    /// Whether a sequence has no tokens, and has not ended.
+    package func isNew(_ sequence: Int) -> Bool { memory.counts[range.lowerBound + sequence] == 0 }
+
     /// Makes room for the first tokens of sequences that have none, `lengths` of each, which lie one after the other in the one row of the pass, and says
     /// where they are; the layers' keys and values are appended next. They see what the pass has of their own sequence, which is all that there is.
     package func begin(_ lengths: [Int]) -> TokenPlaces {

@@ -20,9 +20,15 @@ package struct BlockArena {
     /// The address of `byteCount` bytes, 64-byte aligned, contents undefined; 0 when there is no memory, as far as the system is asked.
     package mutating func allocate(byteCount: Int) -> UInt {
         let size = (byteCount + 63) & ~63
+        var isRefused = false
         for index in regions.indices {
-            if let block = regions[index].place(of: size) { return give(block, of: index) }
+            guard let block = regions[index].place(of: size) else { continue }
+            let address = give(block, of: index)
+            if address != 0 { return address }
+            // The pages of another place may have memory.
+            isRefused = true
         }
+        if isRefused { return 0 }
         let start = HugePages.map(BlockArena.regionByteCount)
         guard start != 0 else { return 0 }
         let index = regions.firstIndex { $0.start > start } ?? regions.endIndex

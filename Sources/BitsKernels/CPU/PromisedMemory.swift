@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What memory the system has promised, and whether it has more: it promises more than there is, and ends a process that uses that.
 ///
-/// To ask takes as long as to clear some hundred kilobytes; so the system is asked after every 64 MB that came from it, in whatever pieces.
+/// To ask takes as long as to clear some hundred kilobytes; so the system is asked after every 64 MB that came from it, in blocks from 64 KB on.
 package final class PromisedMemory: Sendable {
     private static let askedByteCount = 64 << 20
 
@@ -20,17 +20,16 @@ package final class PromisedMemory: Sendable {
 
     /// Counts `byteCount` bytes as promised; false where the system was asked and has not so many more: then they are not counted.
     func take(_ byteCount: Int) -> Bool {
-        let (promised, asks) = taken.withLock { taken in
-            defer { taken = (taken.byteCount + byteCount, taken.unaskedByteCount + byteCount) }
-            return (taken.byteCount, taken.unaskedByteCount + byteCount >= PromisedMemory.askedByteCount)
+        let promised: Int? = taken.withLock { taken in
+            guard taken.unaskedByteCount + byteCount < PromisedMemory.askedByteCount else { return taken.byteCount }
+            taken = (taken.byteCount + byteCount, taken.unaskedByteCount + byteCount)
+            return nil
         }
-        guard asks else { return true }
+        guard let promised else { return true }
         // With what may come unasked.
-        let isThere = has(byteCount + PromisedMemory.askedByteCount, promised)
-        taken.withLock { taken in
-            if isThere { taken.unaskedByteCount = 0 } else { taken = (taken.byteCount - byteCount, taken.unaskedByteCount - byteCount) }
-        }
-        return isThere
+        guard has(byteCount + PromisedMemory.askedByteCount, promised) else { return false }
+        taken.withLock { taken in taken = (taken.byteCount + byteCount, 0) }
+        return true
     }
 
     func giveBack(_ byteCount: Int) { taken.withLock { $0.byteCount -= byteCount } }

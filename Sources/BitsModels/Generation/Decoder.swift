@@ -5,7 +5,7 @@ import BitsNN
 ///
 /// What a step needs stays where it is computed: the cache and the sequences' lengths, the positions of the new tokens and what they see, the tokens
 /// drawn, which are the next step's input. So ``step()`` gives the device work and waits for nothing, and every step is the same list of kernels. A
-/// sequence's tokens do not depend on those beside it, but for the rounding of products of several rows.
+/// sequence's tokens do not depend on those beside it, but for the rounding of products of several rows; in int8, outlier columns are those of all rows.
 public final class Decoder {
     private let model: CausalLanguageModel
     private let cache: KeyValueCache
@@ -58,7 +58,7 @@ public final class Decoder {
         var first = 0
         while first < sequences {
             var (end, tokens) = (first + 1, prompts[first].count)
-            while end < sequences, isNew(first), isNew(end), tokens + prompts[end].count <= mostShared {
+            while end < sequences, cache.isNew(first), cache.isNew(end), tokens + prompts[end].count <= mostShared {
                 tokens += prompts[end].count
                 end += 1
             }
@@ -79,8 +79,6 @@ public final class Decoder {
 
     /// Ends a sequence: further steps draw nothing for it.
     public func end(_ sequence: Int) { cache.end(sequence) }
-
-    private func isNew(_ sequence: Int) -> Bool { cache[sequence].length == 0 }
 
     /// Reads the prompts of `sequences`, which are new if there is more than one, in one pass.
     private func read(_ prompts: ArraySlice<[Int32]>, of sequences: Range<Int>) {

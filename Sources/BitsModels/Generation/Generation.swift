@@ -72,7 +72,8 @@ extension CausalLanguageModel {
     }
 
     /// Continues several prompts together, each to its own end. Every continuation is the one that its prompt has alone with its own seed, but for the
-    /// rounding of products of several rows, which may decide between tokens that are about equally likely.
+    /// rounding of products of several rows, which may decide between tokens that are about equally likely, and for int8's outlier columns, which are those of
+    /// all rows that are multiplied together.
     ///
     /// - Parameters:
     ///   - kept: for one prompt alone.
