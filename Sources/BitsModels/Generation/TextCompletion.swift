@@ -37,7 +37,7 @@ public struct TextCompletion {
     }
 
     /// Continues several prompts together, each to its own end; every text is the one that its prompt has alone, but for the rounding of products of
-    /// several rows and int8's outlier columns, see ``BitsModels/CausalLanguageModel/generate(_:options:keeping:onToken:)``.
+    /// several rows and int8's outlier columns, which are those of all rows that are multiplied together.
     ///
     /// - Parameter onText: takes a prompt's number and the next piece of its continuation; when it throws, generation ends.
     /// - Throws: ``GenerationError``, or what `onText` throws.
